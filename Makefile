@@ -1,0 +1,40 @@
+# Two commands do everything: `make demo` and `make test`. Each makes the virtual environment first where there is none.
+PYTHON ?= python3.11
+CORES ?= all
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test lint units studies clean
+
+demo: .venv/installed
+	snakemake --cores $(CORES) --quiet progress
+	@printf 'paper    results/embedded/paper.pdf\ntables   results/embedded/tables/\nfigures  results/embedded/figures/\n'
+
+test: lint units studies
+
+lint: .venv/installed-dev
+	ruff check
+	ruff format --check
+	snakefmt --check Snakefile rules
+	snakemake --lint
+
+units: .venv/installed-dev
+	pytest -m "not gpu"
+
+# Every study builds its graph of jobs.
+studies: .venv/installed-dev
+	for study in config.yaml studies/*.yaml; do \
+	  snakemake --dry-run --quiet all --configfile $$study || exit 1; \
+	done
+
+.venv/installed: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --requirement requirements.txt
+	touch $@
+
+.venv/installed-dev: requirements-dev.txt .venv/installed
+	$(BIN)/pip install --quiet --requirement requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf .venv .snakemake data results

@@ -1,0 +1,24 @@
+from snakemake.utils import min_version
+
+min_version("9.14")
+
+if "study" not in config:  # a study given with --configfile replaces the default one instead of being merged into it
+
+    configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/weights.smk"
+include: "rules/classification.smk"
+include: "rules/results.smk"
+include: "rules/artefacts.smk"
+
+
+rule all:
+    input:
+        rules.paper.input,
+        rules.tables.input,
+        rules.figures.input,
+        rules.audits.input,
+    default_target: True

@@ -1,0 +1,49 @@
+"""The study, validated, and the grid of runs that it asks for."""
+
+import sys
+from pathlib import Path
+
+from snakemake.utils import validate
+
+sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+
+from medpeft.datasets import registry as datasets
+from medpeft.errors import UserError
+from medpeft.study import Study
+
+try:
+    STUDY = Study(config)
+except UserError as error:
+    sys.exit(f"medpeft: {error}")
+
+
+pathvars:
+    library="scripts/medpeft",
+    raw="data/raw/{dataset}",
+    prepared=f"data/prepared/{{dataset}}/{STUDY.stored_size}px",
+    splits=f"data/splits/{{dataset}}/{STUDY.name}",
+    weights="data/weights/{backbone}",
+    study=f"results/{STUDY.name}",
+    tuning="<study>/tuning/{dataset}/{backbone}/{method}",
+    run="<study>/runs/{dataset}/{backbone}/{method}/{fraction}/{seed}",
+
+
+wildcard_constraints:
+    dataset=r"\w+",
+    backbone=r"[\w.]+",
+    method=r"\w+",
+    fraction=r"\d+(\.\d+)?",
+    seed=r"\d+",
+
+
+def archives_of(wildcards):
+    """The archives of one dataset, in the order in which its module reads them."""
+    archives = datasets.load(wildcards.dataset).archives
+    return [f"<raw>/{archive.name}" for archive in archives]
+
+
+def generator_of(wildcards):
+    """The module that simulates a dataset; archives that are fetched depend on no code."""
+    archives = datasets.load(wildcards.dataset).archives
+    simulated = any(archive.generate for archive in archives)
+    return ["<library>/datasets/{dataset}.py"] if simulated else []

@@ -1,0 +1,123 @@
+"""From the publishers' archives to split and audited images."""
+
+
+localrules:
+    download,
+    audit,
+
+
+rule download:
+    input:
+        code=generator_of,
+    output:
+        "<raw>/{archive}",
+    log:
+        "<raw>/{archive}.log",
+    conda:
+        "../envs/data.yaml"
+    params:
+        checksum=lambda wildcards: STUDY.settings["checksums"].get(wildcards.archive),
+    script:
+        "../scripts/download.py"
+
+
+rule prepare:
+    input:
+        archives=archives_of,
+        code=[
+            "<library>/archives.py",
+            "<library>/prepare.py",
+            "<library>/datasets/{dataset}.py",
+        ],
+    output:
+        images="<prepared>/images.npy",
+        manifest="<prepared>/manifest.csv",
+    log:
+        "<prepared>/prepare.log",
+    conda:
+        "../envs/data.yaml"
+    params:
+        size=STUDY.stored_size,
+    script:
+        "../scripts/prepare.py"
+
+
+rule duplicates:
+    input:
+        images="<prepared>/images.npy",
+        manifest="<prepared>/manifest.csv",
+        code=["<library>/duplicates.py"],
+    output:
+        "<prepared>/duplicates.csv",
+    log:
+        "<prepared>/duplicates.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=2000,
+    script:
+        "../scripts/duplicates.py"
+
+
+rule split:
+    input:
+        manifest="<prepared>/manifest.csv",
+        duplicates="<prepared>/duplicates.csv",
+        code=["<library>/split.py", "<library>/datasets/{dataset}.py"],
+    output:
+        "<splits>/split.csv",
+    log:
+        "<splits>/split.log",
+    conda:
+        "../envs/data.yaml"
+    params:
+        protocol=STUDY.settings["split"]["protocol"],
+        duplicates=STUDY.settings["split"]["duplicates"],
+        seed=STUDY.settings["split"]["seed"],
+    script:
+        "../scripts/split.py"
+
+
+rule subset:
+    input:
+        manifest="<prepared>/manifest.csv",
+        split="<splits>/split.csv",
+        code=["<library>/subset.py"],
+    output:
+        "<splits>/subset-{seed}.csv",
+    log:
+        "<splits>/subset-{seed}.log",
+    conda:
+        "../envs/data.yaml"
+    script:
+        "../scripts/subset.py"
+
+
+rule audit_dataset:
+    input:
+        images="<prepared>/images.npy",
+        manifest="<prepared>/manifest.csv",
+        duplicates="<prepared>/duplicates.csv",
+        split="<splits>/split.csv",
+        code=[
+            "<library>/audit.py",
+            "<library>/split.py",
+            "<library>/datasets/{dataset}.py",
+        ],
+    output:
+        table="<study>/audit/{dataset}.csv",
+        picture="<study>/audit/{dataset}_pairs.png",
+    log:
+        "<study>/audit/{dataset}.log",
+    conda:
+        "../envs/results.yaml"
+    params:
+        protocol=STUDY.settings["split"]["protocol"],
+        seed=STUDY.settings["split"]["seed"],
+    script:
+        "../scripts/audit.py"
+
+
+rule audit:
+    input:
+        expand("<study>/audit/{dataset}.csv", dataset=STUDY.values("dataset")),

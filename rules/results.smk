@@ -1,0 +1,52 @@
+"""From the predictions of every run to one table of runs and the statistics over them."""
+
+
+rule evaluate:
+    input:
+        predictions="<run>/predictions.csv",
+        record="<run>/record.json",
+        code=["<library>/evaluate.py"],
+    output:
+        metrics="<run>/metrics.json",
+    log:
+        "<run>/evaluate.log",
+    conda:
+        "../envs/results.yaml"
+    script:
+        "../scripts/evaluate.py"
+
+
+rule collect:
+    input:
+        metrics=expand("<study>/runs/{run}/metrics.json", run=map("/".join, STUDY.runs())),
+        records=expand("<study>/runs/{run}/record.json", run=map("/".join, STUDY.runs())),
+        code=["<library>/collect.py"],
+    output:
+        runs="<study>/runs.csv",
+    log:
+        "<study>/logs/collect.log",
+    conda:
+        "../envs/results.yaml"
+    params:
+        experiments={
+            experiment: list(map("/".join, STUDY.runs(experiment)))
+            for experiment in STUDY.experiments
+        },
+    script:
+        "../scripts/collect.py"
+
+
+rule compare:
+    input:
+        runs="<study>/runs.csv",
+        predictions=expand("<study>/runs/{run}/predictions.csv", run=map("/".join, STUDY.runs())),
+        code=["<library>/compare.py", "<library>/evaluate.py"],
+    output:
+        scores="<study>/scores.csv",
+        comparisons="<study>/comparisons.csv",
+    log:
+        "<study>/logs/compare.log",
+    conda:
+        "../envs/results.yaml"
+    script:
+        "../scripts/compare.py"

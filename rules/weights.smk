@@ -1,0 +1,16 @@
+localrules:
+    weights,
+
+
+rule weights:
+    input:
+        code="<library>/weights.py",
+    output:
+        weights="<weights>/model.safetensors",
+        source="<weights>/source.json",
+    log:
+        "<weights>/weights.log",
+    conda:
+        "../envs/train.yaml"
+    script:
+        "../scripts/weights.py"

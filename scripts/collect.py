@@ -1,0 +1,18 @@
+"""Gather all runs of the study in one table."""
+
+from pathlib import Path
+
+from medpeft.collect import collect
+from medpeft.files import read_json, write_table
+from medpeft.stage import run
+
+
+def main(snakemake):
+    metrics, records = (
+        {"/".join(Path(path).parts[-6:-1]): read_json(path) for path in paths}
+        for paths in (snakemake.input.metrics, snakemake.input.records)
+    )
+    write_table(snakemake.output.runs, collect(snakemake.params.experiments, metrics, records))
+
+
+run(main, snakemake)  # noqa: F821

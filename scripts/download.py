@@ -1,0 +1,18 @@
+"""Fetch one archive of one dataset."""
+
+from pathlib import Path
+
+from medpeft.datasets import registry
+from medpeft.download import fetch
+from medpeft.stage import run
+
+
+def main(snakemake):
+    name = snakemake.wildcards.dataset
+    archive = next(part for part in registry.load(name).archives if part.name == snakemake.wildcards.archive)
+    # The mirror is read from the configuration, not from params: where a file came from makes no fetched file stale.
+    mirror = snakemake.config.get("mirror")
+    fetch(archive, name, Path(snakemake.output[0]), mirror, snakemake.params.checksum)
+
+
+run(main, snakemake)  # noqa: F821

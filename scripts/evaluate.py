@@ -1,0 +1,13 @@
+"""Score one run on the test images."""
+
+from medpeft.evaluate import evaluate
+from medpeft.files import read_json, read_table, write_json
+from medpeft.stage import run
+
+
+def main(snakemake):
+    predictions = read_table(snakemake.input.predictions)
+    write_json(snakemake.output.metrics, evaluate(predictions, read_json(snakemake.input.record)))
+
+
+run(main, snakemake)  # noqa: F821

@@ -1,0 +1,51 @@
+"""Fine-tune one backbone with one method on one subset of one dataset."""
+
+from pathlib import Path
+
+from medpeft.files import read_json, write_json, write_table
+from medpeft.finetune import finetune
+from medpeft.methods.registry import load
+from medpeft.parts import load_parts
+from medpeft.provenance import fingerprint, provenance
+from medpeft.stage import run
+from medpeft.training import Recipe
+
+
+def main(snakemake):
+    asked, data, output = dict(snakemake.wildcards.items()), snakemake.input, snakemake.output
+    asked["recipe"] = dict(snakemake.params.recipe)
+    asked["learning_rate"] = read_json(data.learning_rate)["learning_rate"]
+    classes, parts = load_parts(data.images, data.manifest, data.split, data.subset, float(asked["fraction"]))
+    sources = {name: data[name] for name in ("manifest", "split", "subset", "weights")}
+    checkpoint = Path(output.adapter).with_name(f".{fingerprint(asked, [*sources.values(), *data.code])}.checkpoint")
+    outcome = finetune(
+        asked["backbone"],
+        asked["method"],
+        data.weights,
+        classes,
+        parts,
+        Recipe(**asked["recipe"]),
+        asked["learning_rate"],
+        int(asked["seed"]),
+        Path(output.adapter),
+        checkpoint,
+    )
+    strategy = load(asked["method"])
+    write_table(output.predictions, outcome.predictions)
+    write_table(output.history, outcome.history)
+    write_json(
+        output.record,
+        {
+            "asked": asked,
+            "strategy": {"title": strategy.title, "family": strategy.family, "source": strategy.source},
+            "n_train": len(parts["train"].labels),
+            "cost": outcome.cost,
+            "device": asked["recipe"]["device"],
+            "provenance": provenance(sources),
+            "status": outcome.status,
+        },
+    )
+    checkpoint.unlink(missing_ok=True)
+
+
+run(main, snakemake)  # noqa: F821

@@ -1,0 +1,1 @@
+"""The library behind the pipeline, from archives to artefacts; it knows nothing of Snakemake."""

@@ -1,0 +1,43 @@
+"""From stored images to network input, a batch at a time: crops, flips and normalisation."""
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet, on which every backbone was pretrained
+DEVIATION = (0.229, 0.224, 0.225)
+ASPECT = (3 / 4, 4 / 3)  # of width to height, as in Szegedy et al. 2015 and timm
+
+
+def training_batch(images: Tensor, size: int, scale: tuple[float, float], generator: Generator) -> Tensor:
+    """Return randomly cropped, resized, mirrored and normalised images.
+
+    `images` are uint8 (N, H, H, 3); the result is float32 (N, 3, size, size). Each image gets its own crop, covering
+    a share of the area drawn from `scale` at a log-uniform aspect ratio, and is mirrored left to right half the time
+    (Szegedy et al. 2015, arXiv 1409.4842). All draws come from the CPU `generator`.
+    """
+    count = len(images)
+    area, aspect, x, y, mirror = torch.rand(5, count, generator=generator)
+    area = scale[0] + (scale[1] - scale[0]) * area
+    low, high = torch.tensor(ASPECT).log()
+    root = torch.exp((low + (high - low) * aspect) / 2)
+    width, height = (area.sqrt() * root).clamp(max=1), (area.sqrt() / root).clamp(max=1)
+    theta = torch.zeros(count, 2, 3)
+    theta[:, 0, 0] = torch.where(mirror < 0.5, -width, width)
+    theta[:, 1, 1] = height
+    theta[:, 0, 2] = (1 - width) * (2 * x - 1)
+    theta[:, 1, 2] = (1 - height) * (2 * y - 1)
+    grid = functional.affine_grid(theta, [count, 3, size, size], align_corners=False).to(images.device)
+    return functional.grid_sample(normalise(images), grid, padding_mode="reflection", align_corners=False)
+
+
+def evaluation_batch(images: Tensor, size: int) -> Tensor:
+    """Return the normalised centre crops, float32 (N, 3, size, size), of uint8 images (N, H, H, 3)."""
+    start = (images.shape[1] - size) // 2
+    return normalise(images[:, start : start + size, start : start + size])
+
+
+def normalise(images: Tensor) -> Tensor:
+    """Return uint8 images (N, H, W, 3) as float32 (N, 3, H, W) with ImageNet's mean and deviation taken out."""
+    mean, deviation = (torch.tensor(values, device=images.device) for values in (MEAN, DEVIATION))
+    return ((images / 255 - mean) / deviation).permute(0, 3, 1, 2)

@@ -1,0 +1,1 @@
+"""One module a dataset; `registry` finds them by name."""

@@ -1,0 +1,60 @@
+"""The datasets: each is the module of its name beside this one, holding one `DATASET`."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from medpeft.errors import UserError
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One file as its publisher offers it; it is kept under `name` and read without being unpacked.
+
+    `urls` are tried in order after the study's mirror. `checksum` is `sha256:<hex>` or `md5:<hex>`, or None where the
+    publisher gives none. A simulated dataset has `generate(path)` in place of addresses.
+    """
+
+    name: str
+    urls: tuple[str, ...] = ()
+    checksum: str | None = None
+    generate: Callable[[Path], None] | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What is known of a dataset before it is fetched, and how its archives are read.
+
+    `index(archives)` takes one opened `medpeft.archives.Source` for each of `archives`, in their order, and returns one
+    row an image with the columns image_id (unique), group_id (patient, lesion or eye; the image_id where unknown),
+    label (one of `counts`), caption, and source_file (`<archive name>/<member>`), sorted by image_id.
+    `counts` are the published images per class, which `prepare` checks. `sizes` are the images for training, validation
+    and test in the study that is reproduced; without them its proportions are taken to be 70, 10 and 20 %.
+    """
+
+    title: str
+    archives: tuple[Archive, ...]
+    index: Callable[..., pd.DataFrame]
+    counts: dict[str, int]
+    licence: str
+    access: str
+    citation: str
+    caveats: tuple[str, ...] = ()
+    sizes: tuple[int, int, int] | None = None
+
+
+def names() -> list[str]:
+    """Return the names of all datasets, sorted, without importing them."""
+    here = Path(__file__).parent
+    return sorted(module.name for module in pkgutil.iter_modules([str(here)]) if module.name != "registry")
+
+
+def load(name: str) -> Dataset:
+    """Return the dataset `name`; an unknown one is a `UserError` that lists those there are."""
+    if name not in names():
+        raise UserError(f"there is no dataset {name!r}: choose among {', '.join(names())}")
+    return importlib.import_module(f"medpeft.datasets.{name}").DATASET

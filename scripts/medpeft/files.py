@@ -1,0 +1,53 @@
+"""Reading and writing files so that a half-written one is never taken for complete."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` and rename it to `path` on success; on an error leave `path` as it was."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, content: dict) -> None:
+    """Write `content` as sorted, indented JSON; equal content gives equal bytes."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: str | Path) -> dict:
+    """Return the object in the JSON file `path`."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_table(path: str | Path, table: pd.DataFrame) -> None:
+    """Write `table` as CSV without its index; floats keep every digit, so that equal numbers give equal bytes."""
+    with replacing(path) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_table(path: str | Path, **options) -> pd.DataFrame:
+    """Return the CSV file `path`; identifiers and labels stay text (`001` is no number) and empty text stays empty."""
+    text = {"image_id", "group_id", "label", "caption", "source_file", "first", "second"}
+    table = pd.read_csv(path, dtype=dict.fromkeys(text, str), float_precision="round_trip", **options)
+    return table.fillna({column: "" for column in text & set(table.columns)})
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of the file `path` in hexadecimal."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,80 @@
+"""One run: fine-tune a backbone on one subset, keep the delta, predict the test images once with what was kept."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+
+from medpeft.files import replacing
+from medpeft.methods.registry import load
+from medpeft.models import count_parameters, create, load_delta
+from medpeft.parts import Part
+from medpeft.training import Recipe, RunFailed, fit, peak_memory, predict
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run found: test predictions, history, costs, and `ok` or the reason of its failure."""
+
+    predictions: pd.DataFrame
+    history: pd.DataFrame
+    cost: dict
+    status: str
+
+
+def finetune(
+    backbone: str,
+    method: str,
+    weights: Path,
+    classes: list[str],
+    parts: dict[str, Part],
+    recipe: Recipe,
+    learning_rate: float | None,
+    seed: int,
+    adapter: Path,
+    checkpoint: Path,
+) -> Outcome:
+    """Fine-tune on `parts["train"]`, write the delta to `adapter`, and return the `Outcome` on `parts["test"]`.
+
+    The test predictions are made by a new network with the delta read back from the file, so that what is published
+    is what was scored. A run that fails (memory, a loss that is no number, no learning rate) writes an empty adapter.
+    """
+    torch.set_num_threads(recipe.threads)
+    strategy = load(method)
+    model = create(backbone, len(classes), weights, strategy, seed)
+    cost = count_parameters(model)
+    try:
+        if learning_rate is None:
+            raise RunFailed("no learning rate of the search gave a finite loss")
+        result = fit(model, parts["train"], parts["validation"], recipe, learning_rate, seed, checkpoint)
+    except RunFailed as failure:
+        _save(adapter, {})
+        return Outcome(_no_predictions(), pd.DataFrame(), cost, f"failed: {failure}")
+    _save(adapter, result.best)
+    reloaded = create(backbone, len(classes), weights, strategy, seed).to(recipe.device)
+    load_delta(reloaded, load_file(adapter))
+    cost |= {
+        "adapter_bytes": adapter.stat().st_size,
+        "train_seconds": result.train_seconds,
+        "images_per_second": result.images_seen / result.train_seconds,
+        "peak_memory_bytes": peak_memory(recipe.device),
+    }
+    predictions = _predictions(reloaded, parts["test"], recipe, classes)
+    return Outcome(predictions, pd.DataFrame(result.history), cost, "ok")
+
+
+def _save(path: Path, tensors: dict) -> None:
+    with replacing(path) as temporary:
+        save_file(tensors, temporary)
+
+
+def _no_predictions() -> pd.DataFrame:
+    return pd.DataFrame(columns=["image_id", "cluster", "label"])
+
+
+def _predictions(model: torch.nn.Module, part: Part, recipe: Recipe, classes: list[str]) -> pd.DataFrame:
+    probabilities = predict(model, part, recipe).double().softmax(1).numpy()
+    columns = {f"probability_{name}": probabilities[:, index] for index, name in enumerate(classes)}
+    return part.rows[["image_id", "cluster", "label"]].assign(**columns)

@@ -1,0 +1,1 @@
+"""One module a strategy; `registry` finds them by name."""

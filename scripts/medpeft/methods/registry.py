@@ -1,0 +1,62 @@
+"""The strategies: each is the module of its name beside this one, holding one function under `@strategy`.
+
+Listing them imports none of them, so that reading a study needs no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medpeft.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """How to adapt a network.
+
+    `adapt(model)` takes a network with every parameter frozen and, in place, adds modules or makes parameters
+    trainable; the classification head is made trainable by the caller. `family` is `selective` (a subset of the old
+    parameters), `additive` (new ones) or `baseline`; `encoders` are the kinds of network it is defined on.
+    """
+
+    name: str
+    title: str
+    family: str
+    encoders: frozenset[str]
+    source: str
+    adapt: Callable[[nn.Module], None]
+
+
+_strategies: dict[str, Strategy] = {}
+
+
+def strategy(name: str, *, title: str, family: str, encoders: set[str], source: str) -> Callable:
+    """Register the decorated `adapt(model)` as the strategy `name`; see `Strategy` for the arguments."""
+
+    def register(adapt: Callable[[nn.Module], None]) -> Callable[[nn.Module], None]:
+        _strategies[name] = Strategy(name, title, family, frozenset(encoders), source, adapt)
+        return adapt
+
+    return register
+
+
+def names() -> list[str]:
+    """Return the names of all strategies, sorted, without importing them."""
+    here = Path(__file__).parent
+    return sorted(module.name for module in pkgutil.iter_modules([str(here)]) if module.name != "registry")
+
+
+def load(name: str) -> Strategy:
+    """Return the strategy `name`; an unknown one is a `UserError` that lists those there are."""
+    if name not in names():
+        raise UserError(f"there is no method {name!r}: choose among {', '.join(names())}")
+    importlib.import_module(f"medpeft.methods.{name}")
+    return _strategies[name]

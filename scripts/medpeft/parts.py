@@ -1,0 +1,41 @@
+"""The training, validation and test images of one run, as arrays in memory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from medpeft.files import read_table
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images, uint8 (N, H, H, 3), their class numbers, int64 (N,), and their rows of the manifest and the split."""
+
+    images: Tensor
+    labels: Tensor
+    rows: pd.DataFrame
+
+    def to(self, device: str) -> "Part":
+        return Part(self.images.to(device), self.labels.to(device), self.rows)
+
+
+def load_parts(
+    images: Path, manifest: Path, split: Path, subset: Path, fraction: float
+) -> tuple[list[str], dict[str, Part]]:
+    """Return the sorted class names and the parts train, validation and test; only train is cut to `fraction`."""
+    table = read_table(manifest)
+    classes = sorted(table["label"].unique())
+    table["row"] = np.arange(len(table))
+    table = table.merge(read_table(split), on="image_id").merge(read_table(subset)[["image_id", "share"]], how="left")
+    table = table[(table["split"] != "train") | (table["share"] < fraction)]
+    pixels = np.load(images, mmap_mode="r")
+    return classes, {name: _part(pixels, rows, classes) for name, rows in table.groupby("split")}
+
+
+def _part(pixels: np.ndarray, rows: pd.DataFrame, classes: list[str]) -> Part:
+    labels = torch.tensor([classes.index(label) for label in rows["label"]])
+    return Part(torch.from_numpy(pixels[rows["row"].to_numpy()]), labels, rows.reset_index(drop=True))

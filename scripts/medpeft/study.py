@@ -1,0 +1,107 @@
+"""A study: validated settings and the grid of runs that they ask for."""
+
+import copy
+from difflib import get_close_matches
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+from jsonschema import Draft202012Validator, validators
+from jsonschema.exceptions import best_match
+
+from medpeft.datasets import registry as datasets
+from medpeft.errors import UserError
+from medpeft.methods import registry as methods
+
+SCHEMA = Path(__file__).parents[2] / "schemas" / "study.schema.yaml"
+CENTRE_SHARE = 0.875  # share of the stored image that the centre crop of evaluation keeps, as in timm (224 of 256)
+
+
+class Run(NamedTuple):
+    """One fine-tuning; it is also the tail of the path to its results."""
+
+    dataset: str
+    backbone: str
+    method: str
+    fraction: str
+    seed: str
+
+
+class Study:
+    """The settings of one study, complete and checked, and what follows from them.
+
+    Raises `UserError` naming the key where `config` breaks the schema or names an unknown dataset or method.
+    """
+
+    def __init__(self, config: dict):
+        self.settings = _complete(config)
+        self.name = self.settings["study"]
+        self.stored_size = round(self.settings["image_size"] / CENTRE_SHARE)
+        self.experiments = self.settings["experiments"]
+        self.gpus = int(self.settings["device"] == "cuda")
+
+    @property
+    def recipe(self) -> dict:
+        """The recipe of a run, image size and device included."""
+        return self.settings["recipe"] | {key: self.settings[key] for key in ("image_size", "device")}
+
+    @property
+    def trial_recipe(self) -> dict:
+        """The recipe of a trial of the search: a run's, with the search's own number of epochs where it has one."""
+        return self.recipe | {"epochs": self.settings["tuning"]["epochs"] or self.recipe["epochs"]}
+
+    def runs(self, experiment: str | None = None) -> list[Run]:
+        """Return the distinct runs of one experiment, or of all, in grid order."""
+        names = [experiment] if experiment else list(self.experiments)
+        axes = ("datasets", "backbones", "methods", "fractions", "seeds")
+        grids = (product(*(map(_text, self.experiments[name][axis]) for axis in axes)) for name in names)
+        return list(dict.fromkeys(Run(*cell) for grid in grids for cell in grid))
+
+    def values(self, axis: str) -> list[str]:
+        """Return the distinct values of one field of `Run` over all runs, in grid order."""
+        return list(dict.fromkeys(getattr(run, axis) for run in self.runs()))
+
+
+def _text(value: str | float) -> str:
+    """Return `value` as it stands in a path: 1.0 and 1 are the same fraction."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _complete(config: dict) -> dict:
+    """Return a copy of `config` with the schema's defaults filled in; a breach is a `UserError` that names its key."""
+    settings = copy.deepcopy(config)
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    breach = best_match(_Filling(schema).iter_errors(settings))
+    if breach:
+        place = ".".join(map(str, breach.absolute_path)) or "the top level"
+        allowed = (
+            f" (allowed: {', '.join(breach.schema['properties'])})"
+            if breach.validator == "additionalProperties"
+            else ""
+        )
+        raise UserError(f"the study's configuration is wrong at {place}: {breach.message}{allowed}; see {SCHEMA.name}")
+    for name, experiment in settings["experiments"].items():
+        for axis, known in (("datasets", datasets.names()), ("methods", methods.names())):
+            _check_names(experiment[axis], known, f"experiments.{name}.{axis}")
+    return settings
+
+
+def _check_names(given: list[str], known: list[str], place: str) -> None:
+    for name in given:
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+            raise UserError(f"the study's configuration names {name!r} at {place}, which does not exist: {hint}")
+
+
+def _fill_defaults(validator, properties, instance, schema):
+    """Set the defaults of `properties` before they are validated, so that nested defaults are filled too."""
+    if isinstance(instance, dict):
+        for name, part in properties.items():
+            if "default" in part:
+                instance.setdefault(name, copy.deepcopy(part["default"]))
+    yield from Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, schema)
+
+
+_Filling = validators.extend(Draft202012Validator, {"properties": _fill_defaults})

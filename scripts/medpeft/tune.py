@@ -1,0 +1,121 @@
+"""The search for a learning rate, on validation only, once per dataset, backbone and method."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pandas as pd
+import torch
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import Trial, TrialState
+
+from medpeft.methods.registry import load
+from medpeft.models import create
+from medpeft.parts import Part
+from medpeft.training import Recipe, RunFailed, fit
+
+GRID_SHARE = 0.6  # of the trials, spread evenly over the logarithm of the rate before TPE narrows it down
+DONE = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+
+def tune(
+    backbone: str,
+    method: str,
+    weights: Path,
+    classes: int,
+    parts: dict[str, Part],
+    recipe: Recipe,
+    trials: int,
+    bounds: tuple[float, float],
+    seed: int,
+    journal: Path,
+) -> tuple[pd.DataFrame, dict]:
+    """Return the table of trials and the best rate with its validation score (both None where every trial failed).
+
+    The first trials are an even grid on the logarithm of the rate within `bounds`, the others are drawn by TPE
+    (Bergstra et al. 2011). A trial that is worse than the median at the same epoch is stopped. The `journal` file makes
+    an interrupted search go on where it was, with the same result; the caller removes it.
+    """
+    torch.set_num_threads(recipe.threads)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    grid = np.geomspace(*bounds, max(1, round(GRID_SHARE * trials)))
+    study = optuna.create_study(
+        study_name="learning_rate",
+        storage=JournalStorage(JournalFileBackend(str(journal))),
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=recipe.epochs // 3),
+        load_if_exists=True,
+    )
+
+    def attempt(trial: Trial) -> dict:
+        rate = trial.suggest_float("learning_rate", *bounds, log=True)
+        model = create(backbone, classes, weights, load(method), seed)
+        return fit(
+            model, parts["train"], parts["validation"], recipe, rate, seed, on_validation=_pruning(trial)
+        ).best_row
+
+    while (number := len(study.get_trials(deepcopy=False, states=DONE))) < trials:
+        study.sampler = _sampler(number, grid, seed)
+        _run_trial(study, attempt)
+    return _table(study), _best(study)
+
+
+def _sampler(number: int, grid: np.ndarray, seed: int) -> optuna.samplers.BaseSampler:
+    """Return the sampler of one trial; one for each, so that a resumed search draws what an uninterrupted one draws."""
+    sampler = optuna.samplers.TPESampler(seed=seed + number, n_startup_trials=0)
+    if number < len(grid):
+        return optuna.samplers.PartialFixedSampler({"learning_rate": float(grid[number])}, sampler)
+    return sampler
+
+
+def _pruning(trial: Trial) -> Callable[[int, dict], None]:
+    """Return a callback that reports each validation to Optuna and ends the trial where the pruner says so."""
+
+    def report(epoch: int, row: dict) -> None:
+        trial.report(row["validation_f1_micro"], epoch)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+
+    return report
+
+
+def _run_trial(study: optuna.Study, attempt: Callable[[Trial], dict]) -> None:
+    trial = study.ask()
+    try:
+        row = attempt(trial)
+    except optuna.TrialPruned:
+        study.tell(trial, state=TrialState.PRUNED)
+    except RunFailed as failure:
+        logging.warning("trial %d: %s", trial.number, failure)
+        study.tell(trial, state=TrialState.FAIL)
+    else:
+        trial.set_user_attr("validation_loss", row["validation_loss"])
+        study.tell(trial, row["validation_f1_micro"])
+
+
+def _table(study: optuna.Study) -> pd.DataFrame:
+    """Return one row a finished trial; the score of a pruned one is its last report."""
+    rows = [
+        {
+            "trial": number,
+            "learning_rate": trial.params["learning_rate"],
+            "validation_score": trial.value,
+            "validation_loss": trial.user_attrs.get("validation_loss"),
+            "state": trial.state.name.lower(),
+            "seconds": trial.duration.total_seconds(),
+        }
+        for number, trial in enumerate(study.get_trials(states=DONE))
+    ]
+    return pd.DataFrame(rows)
+
+
+def _best(study: optuna.Study) -> dict:
+    """Return the rate of the complete trial with the highest score, the lowest loss where several share it."""
+    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    if not complete:
+        return {"learning_rate": None, "validation_score": None}
+    best = max(complete, key=lambda trial: (trial.value, -trial.user_attrs["validation_loss"]))
+    return {"learning_rate": best.params["learning_rate"], "validation_score": best.value}

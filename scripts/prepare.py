@@ -1,0 +1,22 @@
+"""Decode, resize and list the images of one dataset."""
+
+from pathlib import Path
+
+from medpeft.datasets import registry
+from medpeft.prepare import prepare
+from medpeft.stage import run
+
+
+def main(snakemake):
+    name = snakemake.wildcards.dataset
+    prepare(
+        name,
+        registry.load(name),
+        [Path(archive) for archive in snakemake.input.archives],
+        snakemake.params.size,
+        Path(snakemake.output.images),
+        Path(snakemake.output.manifest),
+    )
+
+
+run(main, snakemake)  # noqa: F821

@@ -1,0 +1,38 @@
+"""Search the learning rate of one method on one backbone and dataset."""
+
+from pathlib import Path
+
+from medpeft.files import write_json, write_table
+from medpeft.parts import load_parts
+from medpeft.provenance import fingerprint
+from medpeft.stage import run
+from medpeft.training import Recipe
+from medpeft.tune import tune
+
+
+def main(snakemake):
+    search, recipe = dict(snakemake.params.search), Recipe(**snakemake.params.recipe)
+    data = snakemake.input
+    classes, parts = load_parts(data.images, data.manifest, data.split, data.subset, search["fraction"])
+    identity = {"search": search, "recipe": snakemake.params.recipe, "of": list(snakemake.wildcards)}
+    journal = Path(snakemake.output.trials).with_name(
+        f".{fingerprint(identity, [data.manifest, data.split, data.subset, data.weights, *data.code])}.journal"
+    )
+    table, best = tune(
+        snakemake.wildcards.backbone,
+        snakemake.wildcards.method,
+        data.weights,
+        len(classes),
+        parts,
+        recipe,
+        search["trials"],
+        (search["low"], search["high"]),
+        search["seed"],
+        journal,
+    )
+    write_table(snakemake.output.trials, table)
+    write_json(snakemake.output.learning_rate, best)
+    journal.unlink()
+
+
+run(main, snakemake)  # noqa: F821

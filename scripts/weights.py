@@ -1,0 +1,13 @@
+"""Fetch the pretrained weights of one backbone."""
+
+from medpeft.files import sha256, write_json
+from medpeft.stage import run
+from medpeft.weights import fetch_weights
+
+
+def main(snakemake):
+    origin = fetch_weights(snakemake.wildcards.backbone, snakemake.output.weights, snakemake.config["mirror"])
+    write_json(snakemake.output.source, {"origin": origin, "sha256": sha256(snakemake.output.weights)})
+
+
+run(main, snakemake)  # noqa: F821

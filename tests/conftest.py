@@ -1,0 +1,75 @@
+"""What several tests share: small networks and images."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from medpeft.parts import Part
+from medpeft.training import Recipe
+from medpeft.weights import fetch_weights
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def lite0(tmp_path_factory) -> Path:
+    """The ImageNet weights of EfficientNet-Lite0 as the pipeline keeps them."""
+    path = tmp_path_factory.mktemp("weights") / "model.safetensors"
+    fetch_weights("efficientnet_lite0", path, mirror=None)
+    return path
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with real archives; tests that need it are skipped where there is none."""
+    folder = Path(os.environ.get("MEDPEFT_REAL_DATA", ROOT.parent / "shared" / "real"))
+    if not folder.is_dir():
+        pytest.skip(f"no real archives at {folder}: name their folder in MEDPEFT_REAL_DATA")
+    return folder
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    """Two short epochs at 32 pixels."""
+    return Recipe(
+        epochs=2,
+        min_steps=0,
+        batch_size=8,
+        weight_decay=1e-4,
+        warmup=0.1,
+        crop_scale=(0.5, 1.0),
+        validations=2,
+        threads=1,
+        image_size=32,
+        device="cpu",
+    )
+
+
+@pytest.fixture
+def parts() -> dict[str, Part]:
+    """Three parts of images whose three classes differ in brightness, so that they can be learned."""
+    rng = np.random.default_rng(0)
+    return {name: _part(rng, name, size) for name, size in (("train", 30), ("validation", 12), ("test", 12))}
+
+
+def _part(rng: np.random.Generator, name: str, size: int) -> Part:
+    labels = np.arange(size) % 3
+    images = rng.integers(0, 80, (size, 37, 37, 3)) + 80 * labels[:, None, None, None]
+    rows = pd.DataFrame(
+        {
+            "image_id": [f"{name}{number}" for number in range(size)],
+            "cluster": np.arange(size),
+            "label": [f"class{label}" for label in labels],
+        }
+    )
+    return Part(torch.from_numpy(images.astype(np.uint8)), torch.from_numpy(labels), rows)

@@ -1,0 +1,197 @@
+"""Every common kind of image becomes the same square of 8-bit RGB, and bad ones are named."""
+
+import hashlib
+import io
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from medpeft.datasets.registry import Archive, Dataset
+from medpeft.errors import UserError
+from medpeft.files import read_table
+from medpeft.prepare import decode, prepare
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def gradient(height: int = 40, width: int = 40) -> np.ndarray:
+    """Return a grey image (height, width) uint8 that rises from left to right."""
+    return np.tile(np.linspace(0, 255, width).round().astype(np.uint8), (height, 1))
+
+
+GREY = Image.fromarray(gradient())
+RGB = Image.merge("RGB", [GREY, GREY.rotate(90), GREY.rotate(180)])
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (RGB, RGB),
+        (GREY, GREY.convert("RGB")),
+        (RGB.convert("RGBA"), RGB),
+        (GREY.convert("LA"), GREY.convert("RGB")),
+        (GREY.convert("1"), GREY.convert("1").convert("RGB")),
+        (RGB.quantize(64), RGB.quantize(64).convert("RGB")),
+    ],
+    ids=["RGB", "grey", "RGBA", "grey with alpha", "bilevel", "palette"],
+)
+def test_each_mode_becomes_rgb(image, expected):
+    assert np.array_equal(decode(encoded(image), 40, "x"), np.asarray(expected))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_deep_grey_is_stretched_from_its_own_range(kind):
+    values = np.linspace(300, 4300, 40 * 40).reshape(40, 40).astype(np.uint16)
+    decoded = decode(encoded(Image.fromarray(values), kind), 40, "x")
+    expected = np.round((values.astype(float) - 300) / 4000 * 255)
+    assert np.array_equal(decoded, np.repeat(expected.astype(np.uint8)[:, :, None], 3, axis=2))
+
+
+def test_constant_deep_grey_is_black():
+    assert decode(encoded(Image.fromarray(np.full((40, 40), 1234, np.uint16))), 40, "x").max() == 0
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_jpeg_is_close_to_its_original(mode):
+    decoded = decode(encoded(GREY.convert("RGB").convert(mode), "JPEG", quality=95), 40, "x")
+    assert np.abs(decoded.astype(int) - gradient()[:, :, None]).mean() < 4
+
+
+def test_a_cameras_rotation_is_undone():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held so that the picture must be turned clockwise by 90 degrees
+    decoded = decode(encoded(GREY, exif=exif), 40, "x")
+    assert np.array_equal(decoded[:, :, 0], np.rot90(gradient(), -1))
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 100), (100, 40)])
+def test_the_centre_square_is_kept(height, width):
+    canvas = np.zeros((height, width), np.uint8)
+    top, left = (height - 40) // 2, (width - 40) // 2
+    canvas[top : top + 40, left : left + 40] = gradient()
+    assert np.array_equal(decode(encoded(Image.fromarray(canvas)), 40, "x")[:, :, 0], gradient())
+
+
+def test_reduction_does_not_alias():
+    """A one-pixel chequerboard has no structure at a tenth of its size: it becomes its mean."""
+    board = ((np.indices((400, 400)).sum(axis=0) % 2) * 255).astype(np.uint8)
+    decoded = decode(encoded(Image.fromarray(board)), 40, "x")
+    assert np.abs(decoded.astype(int) - 127.5).max() < 3
+
+
+@pytest.mark.parametrize("size", [16, 40, 97])
+def test_any_size_can_be_asked_for(size):
+    decoded = decode(encoded(RGB), size, "x")
+    assert decoded.shape == (size, size, 3)
+    assert decoded.dtype == np.uint8
+
+
+NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP"])
+@pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.7])
+def test_a_truncated_image_is_named(kind, share):
+    content = encoded(NOISE, kind)
+    with pytest.raises(
+        UserError, match=r"'b \(1\)\.png' in data/a\.zip is not a readable image .*fetch the archive anew"
+    ):
+        decode(content[: int(share * len(content))], 40, "'b (1).png' in data/a.zip")
+
+
+def test_a_decompression_bomb_is_refused(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(UserError, match="place is refused for its size"):
+        decode(encoded(GREY), 40, "place")
+
+
+def toy(folder, images: dict[str, bytes], counts: dict[str, int]):
+    """Return a dataset and its archive: members `<class>/<n>.png`."""
+    path = folder / "toy.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in images.items():
+            archive.writestr(name, content)
+
+    def index(source):
+        names = source.names()
+        labels = [name.split("/")[0] for name in names]
+        ids = [name.removesuffix(".png") for name in names]
+        places = [f"toy.zip/{name}" for name in names]
+        columns = ["image_id", "group_id", "label", "caption", "source_file"]
+        return pd.DataFrame(zip(ids, ids, labels, labels, places, strict=True), columns=columns)
+
+    archives = (Archive("toy.zip"),)
+    return Dataset("Toy", archives, index, counts, licence="", access="", citation=""), path
+
+
+def run(folder, images, counts, size=24):
+    dataset, path = toy(folder, images, counts)
+    prepare("toy", dataset, [path], size, folder / "out" / "images.npy", folder / "out" / "manifest.csv")
+    return np.load(folder / "out" / "images.npy", mmap_mode="r"), read_table(folder / "out" / "manifest.csv")
+
+
+FOUR = {"a/1.png": encoded(GREY), "a/2.png": encoded(NOISE), "b/1.png": encoded(RGB), "b/001.png": encoded(GREY)}
+
+
+def test_row_i_describes_image_i(tmp_path):
+    images, manifest = run(tmp_path, FOUR, {"a": 2, "b": 2})
+    assert images.shape == (4, 24, 24, 3)
+    assert images.dtype == np.uint8
+    assert isinstance(images, np.memmap)
+    for image, row in zip(images, manifest.itertuples(), strict=True):
+        content = FOUR[row.source_file.removeprefix("toy.zip/")]
+        assert np.array_equal(image, decode(content, 24, "x"))
+        assert row.sha256 == hashlib.sha256(content).hexdigest()
+    assert manifest.columns.tolist() == ["image_id", "group_id", "label", "caption", "source_file", "sha256"]
+
+
+def test_equal_archives_give_equal_bytes(tmp_path):
+    outputs = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        run(tmp_path / name, FOUR, {"a": 2, "b": 2})
+        outputs.append([(tmp_path / name / "out" / file).read_bytes() for file in ("images.npy", "manifest.csv")])
+    assert outputs[0] == outputs[1]
+
+
+@pytest.mark.parametrize(
+    ("counts", "sentence"),
+    [
+        ({"a": 3, "b": 2}, r"has 2 images of class 'a' where 3 are published"),
+        ({"a": 2}, r"has 2 images of class 'b' where 0 are published"),
+        ({"a": 2, "b": 2, "c": 1}, r"has 0 images of class 'c' where 1 are published"),
+    ],
+)
+def test_other_counts_than_published_are_refused_by_class(tmp_path, counts, sentence):
+    with pytest.raises(UserError, match=sentence + ".*: delete the archive and fetch a complete"):
+        run(tmp_path, FOUR, counts)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_member_leaves_nothing_and_is_named_with_its_archive(tmp_path):
+    images = FOUR | {"a/2.png": FOUR["a/2.png"][:500]}
+    with pytest.raises(UserError, match=r"'a/2\.png' in .*toy\.zip is not a readable image"):
+        run(tmp_path, images, {"a": 2, "b": 2})
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
+    def peak(number):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        tracemalloc.start()
+        run(folder, {f"a/{i}.png": encoded(GREY) for i in range(number)}, {"a": number}, size=200)
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return size
+
+    peak(2)  # what is imported on first use
+    assert peak(100) - peak(10) < 20 * 200 * 200 * 3  # of 90 images more

@@ -1,0 +1,104 @@
+"""The training loop: its schedule, its choice of epoch, its resumption and its failures."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from medpeft.methods import registry
+from medpeft.models import create
+from medpeft.training import RunFailed, fit, parameter_groups, predict, warmup_cosine
+
+
+@pytest.fixture
+def model(lite0):
+    return create("efficientnet_lite0", 3, lite0, registry.load("full"), seed=0)
+
+
+def test_learns_an_easy_task(lite0, parts, recipe):
+    model = create("efficientnet_lite0", 3, lite0, registry.load("tsa"), seed=0)
+    result = fit(model, parts["train"], parts["validation"], replace(recipe, epochs=15), 1e-3, seed=0)
+    assert result.best_row["validation_f1_micro"] > 0.8
+
+
+def test_schedule_rises_linearly_then_falls_to_zero():
+    factor = warmup_cosine(steps=100, warmup=0.1)
+    assert [factor(step) for step in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
+    assert factor(10) == pytest.approx(1)
+    assert factor(55) == pytest.approx(0.5)
+    assert factor(99) < 1e-3
+
+
+def test_decay_spares_norms_biases_scales_and_shifts(lite0):
+    model = create("efficientnet_lite0", 3, lite0, registry.load("ssf"), seed=0)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    decayed, spared = ({names[id(p)] for p in group["params"]} for group in parameter_groups(model, 0.1))
+    assert decayed == {"classifier.weight"}
+    assert "conv_stem.ssf.scale" in spared
+    assert "classifier.bias" in spared
+
+
+def test_small_fractions_take_the_minimum_of_steps(model, parts, recipe):
+    result = fit(model, parts["train"], parts["validation"], replace(recipe, min_steps=17), 1e-3, seed=0)
+    assert result.epoch == 5  # 30 images are 4 batches of at most 8
+    assert result.images_seen == 150
+
+
+def test_best_epoch_is_chosen_on_validation(model, parts, recipe):
+    result = fit(model, parts["train"], parts["validation"], replace(recipe, epochs=4, validations=4), 1e-2, seed=0)
+    best = max(row["validation_f1_micro"] for row in result.history)
+    assert result.best_row["validation_f1_micro"] == best
+    model.load_state_dict(result.best, strict=False)
+    logits = predict(model, parts["validation"], recipe)
+    assert (logits.argmax(1) == parts["validation"].labels).double().mean() == best
+
+
+def test_same_seed_same_delta(lite0, parts, recipe):
+    deltas = []
+    for seed in (0, 0, 1):
+        model = create("efficientnet_lite0", 3, lite0, registry.load("bias"), seed)
+        deltas.append(fit(model, parts["train"], parts["validation"], recipe, 1e-3, seed).best)
+    assert all(torch.equal(deltas[0][name], deltas[1][name]) for name in deltas[0])
+    assert any(not torch.equal(deltas[0][name], deltas[2][name]) for name in deltas[0])
+
+
+def test_interrupted_training_resumes_bit_identically(lite0, parts, recipe, tmp_path):
+    recipe = replace(recipe, epochs=4, validations=4)
+    networks = [create("efficientnet_lite0", 3, lite0, registry.load("full"), seed=0) for _ in range(3)]
+    whole = fit(networks[0], parts["train"], parts["validation"], recipe, 1e-3, seed=0)
+    checkpoint = tmp_path / "checkpoint"
+
+    def kill(epoch, row):
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    arguments = (parts["train"], parts["validation"], recipe, 1e-3)
+    with pytest.raises(KeyboardInterrupt):
+        fit(networks[1], *arguments, seed=0, checkpoint=checkpoint, on_validation=kill, checkpoint_seconds=0)
+    torch.rand(7)  # whatever else happened to the global random numbers must not matter
+    resumed = fit(networks[2], *arguments, seed=0, checkpoint=checkpoint, checkpoint_seconds=0)
+    assert resumed.history == whole.history
+    assert all(torch.equal(whole.best[name], resumed.best[name]) for name in whole.best)
+
+
+def test_a_loss_that_is_no_number_is_a_recorded_failure(model, parts, recipe):
+    with pytest.raises(RunFailed, match=r"not finite.*epoch 1"):
+        fit(model, parts["train"], parts["validation"], replace(recipe, epochs=3), 1e38, seed=0)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), torch.OutOfMemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_exhausted_memory_is_a_recorded_failure(model, parts, recipe, monkeypatch, error):
+    def exhaust(*_):
+        raise error
+
+    monkeypatch.setattr(model, "forward", exhaust)
+    with pytest.raises(RunFailed, match="out of memory"):
+        fit(model, parts["train"], parts["validation"], recipe, 1e-3, seed=0)
+
+
+def test_other_runtime_errors_are_not_hidden(model, parts, recipe, monkeypatch):
+    monkeypatch.setattr(model, "forward", lambda _: torch.ones(2, 3) @ torch.ones(2, 3))
+    with pytest.raises(RuntimeError, match="shapes"):
+        fit(model, parts["train"], parts["validation"], recipe, 1e-3, seed=0)
