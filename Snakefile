@@ -20,5 +20,5 @@ rule all:
         rules.paper.input,
         rules.tables.input,
         rules.figures.input,
-        rules.audits.input,
+        rules.audit.input,
     default_target: True

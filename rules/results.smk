@@ -18,8 +18,12 @@ rule evaluate:
 
 rule collect:
     input:
-        metrics=expand("<study>/runs/{run}/metrics.json", run=map("/".join, STUDY.runs())),
-        records=expand("<study>/runs/{run}/record.json", run=map("/".join, STUDY.runs())),
+        metrics=expand(
+            "<study>/runs/{run}/metrics.json", run=map("/".join, STUDY.runs())
+        ),
+        records=expand(
+            "<study>/runs/{run}/record.json", run=map("/".join, STUDY.runs())
+        ),
         code=["<library>/collect.py"],
     output:
         runs="<study>/runs.csv",
@@ -39,11 +43,14 @@ rule collect:
 rule compare:
     input:
         runs="<study>/runs.csv",
-        predictions=expand("<study>/runs/{run}/predictions.csv", run=map("/".join, STUDY.runs())),
+        predictions=expand(
+            "<study>/runs/{run}/predictions.csv", run=map("/".join, STUDY.runs())
+        ),
         code=["<library>/compare.py", "<library>/evaluate.py"],
     output:
         scores="<study>/scores.csv",
         comparisons="<study>/comparisons.csv",
+        crossovers="<study>/crossovers.csv",
     log:
         "<study>/logs/compare.log",
     conda:

@@ -3,8 +3,6 @@ localrules:
 
 
 rule weights:
-    input:
-        code="<library>/weights.py",
     output:
         weights="<weights>/model.safetensors",
         source="<weights>/source.json",

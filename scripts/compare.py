@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from medpeft.compare import compare
+from medpeft.compare import compare, crossovers
 from medpeft.files import read_table, write_table
 from medpeft.stage import run
 
@@ -12,6 +12,7 @@ def main(snakemake):
     scores, comparisons = compare(read_table(snakemake.input.runs), lambda name: read_table(predictions[name]))
     write_table(snakemake.output.scores, scores)
     write_table(snakemake.output.comparisons, comparisons)
+    write_table(snakemake.output.crossovers, crossovers(scores))
 
 
 run(main, snakemake)  # noqa: F821

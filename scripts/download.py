@@ -9,7 +9,7 @@ from medpeft.stage import run
 
 def main(snakemake):
     name = snakemake.wildcards.dataset
-    archive = next(part for part in registry.load(name).archives if part.name == snakemake.wildcards.archive)
+    archive = {part.name: part for part in registry.load(name).archives}[snakemake.wildcards.archive]
     # The mirror is read from the configuration, not from params: where a file came from makes no fetched file stale.
     mirror = snakemake.config.get("mirror")
     fetch(archive, name, Path(snakemake.output[0]), mirror, snakemake.params.checksum)

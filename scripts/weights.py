@@ -6,7 +6,7 @@ from medpeft.weights import fetch_weights
 
 
 def main(snakemake):
-    origin = fetch_weights(snakemake.wildcards.backbone, snakemake.output.weights, snakemake.config["mirror"])
+    origin = fetch_weights(snakemake.wildcards.backbone, snakemake.output.weights, snakemake.config.get("mirror"))
     write_json(snakemake.output.source, {"origin": origin, "sha256": sha256(snakemake.output.weights)})
 
 

@@ -5,11 +5,12 @@ import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from medpeft.archives import Source
 from medpeft.datasets import breast_phantom as phantom
 from medpeft.datasets.registry import load
 from medpeft.errors import UserError
-from PIL import Image
 
 FEW = {"benign": 5, "malignant": 5, "normal": 4}
 

@@ -122,7 +122,7 @@ def test_batchnorm_policy(name, live, lite0, parts, recipe):
 
 
 def test_vit_is_refused_by_cnn_methods():
-    with pytest.raises(UserError, match="tsa.*is defined on cnn"):
+    with pytest.raises(UserError, match=r"tsa.*is defined on cnn"):
         adapt(timm.create_model("vit_tiny_patch16_224"), registry.load("tsa"))
 
 

@@ -4,7 +4,41 @@ import pandas as pd
 
 from medpeft.errors import UserError
 
-COLUMNS = ["experiment", "task", "dataset", "backbone", "method", "family", "fraction", "n_train", "seed", "learning_rate", "accuracy", "f1_micro", "f1_macro", "f1_weighted", "balanced_accuracy", "auroc", "average_precision", "ece", "brier", "fid", "kid", "precision", "recall", "memorised", "feature_extractor", "trainable_parameters", "total_parameters", "adapter_bytes", "train_seconds", "images_per_second", "peak_memory_bytes", "device", "status"]
+COLUMNS = [
+    "experiment",
+    "task",
+    "dataset",
+    "backbone",
+    "method",
+    "family",
+    "fraction",
+    "n_train",
+    "seed",
+    "learning_rate",
+    "accuracy",
+    "f1_micro",
+    "f1_macro",
+    "f1_weighted",
+    "balanced_accuracy",
+    "auroc",
+    "average_precision",
+    "ece",
+    "brier",
+    "fid",
+    "kid",
+    "precision",
+    "recall",
+    "memorised",
+    "feature_extractor",
+    "trainable_parameters",
+    "total_parameters",
+    "adapter_bytes",
+    "train_seconds",
+    "images_per_second",
+    "peak_memory_bytes",
+    "device",
+    "status",
+]
 
 
 def collect(experiments: dict[str, list[str]], metrics: dict[str, dict], records: dict[str, dict]) -> pd.DataFrame:

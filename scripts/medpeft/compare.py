@@ -34,8 +34,8 @@ def name(run: pd.Series) -> str:
 def compare(runs: pd.DataFrame, read: Callable[[str], pd.DataFrame]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the scores of every cell and every strategy's difference from full fine-tuning.
 
-    `runs` are rows of `runs.csv`, `read(name)` returns the predictions of the run of this `name`. A cell is a dataset, backbone,
-    method and fraction; its score is the mean over the seeds that did not fail.
+    `runs` are rows of `runs.csv`, `read(name)` returns the predictions of the run `name`. A cell is a
+    dataset, backbone, method and fraction; its score is the mean over the seeds that did not fail.
 
     The scores have, for each cell and metric: n_train, n_runs, n_failed, mean, std (over seeds, ddof 1, empty for a
     single run) and for F1 the bootstrap interval low, high. The differences have, for each cell but those of full
@@ -72,6 +72,36 @@ def holm(p_values: pd.Series) -> np.ndarray:
     return adjusted
 
 
+def crossovers(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return where full fine-tuning overtakes each strategy as training images are added.
+
+    One row a dataset, backbone and method with the columns fraction and f1_micro of the last crossing of the two lines
+    of mean micro-F1, drawn straight over the logarithm of the fraction; no row where full fine-tuning never overtakes.
+    """
+    f1 = scores[scores["metric"] == "f1_micro"]
+    rows = []
+    for (dataset, backbone), group in f1.groupby(["dataset", "backbone"], sort=False):
+        lines = group.pivot(index="fraction", columns="method", values="mean").sort_index()
+        for method in lines.columns.drop(BASELINE, errors="ignore") if BASELINE in lines else ():
+            crossing = _last_crossing(lines[[method, BASELINE]].dropna())
+            if crossing:
+                rows.append((dataset, backbone, method, *crossing))
+    return pd.DataFrame(rows, columns=["dataset", "backbone", "method", "fraction", "f1_micro"])
+
+
+def _last_crossing(lines: pd.DataFrame) -> tuple[float, float] | None:
+    """Return the fraction and score at which the second line last rises above the first."""
+    position, scores = np.log(lines.index.to_numpy(float)), lines.to_numpy()
+    lead = scores[:, 0] - scores[:, 1]
+    falls = np.flatnonzero((lead[:-1] > 0) & (lead[1:] < 0))
+    if not len(falls):
+        return None
+    left = falls[-1]
+    share = lead[left] / (lead[left] - lead[left + 1])
+    between = position[left] + share * (position[left + 1] - position[left])
+    return float(np.exp(between)), float(scores[left, 0] + share * (scores[left + 1, 0] - scores[left, 0]))
+
+
 class _Bootstrap:
     """Resamples of one test set: the same for every run, so that differences between runs are paired."""
 
@@ -91,7 +121,7 @@ class _Bootstrap:
         predicted = np.eye(len(classes))[probabilities.argmax(axis=1)]
         correct = self.truth * predicted
         hits, guesses, support = (
-            self.weights @ self._per_cluster(one_hot) for one_hot in (correct, predicted, self.truth)
+            (self.weights @ self._per_cluster(one_hot)).astype(float) for one_hot in (correct, predicted, self.truth)
         )
         size = guesses + support
         each = np.divide(2 * hits, size, out=np.full_like(size, np.nan), where=size > 0)
@@ -126,7 +156,7 @@ def _interval(draws: np.ndarray) -> dict[str, float]:
 
 
 def _p_value(draws: np.ndarray) -> float:
-    """Return the two-sided p-value of no difference: the rarer sign's share, doubled, never 0 (Davison & Hinkley 4.2)."""
+    """Return the two-sided bootstrap p-value of no difference: twice the share of the rarer sign, never 0."""
     rarer = min((draws[1:] <= 0).sum(), (draws[1:] >= 0).sum())
     return min(1.0, 2 * (1 + rarer) / len(draws))
 

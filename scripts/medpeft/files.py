@@ -40,10 +40,10 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def read_table(path: str | Path, **options) -> pd.DataFrame:
+def read_table(path: str | Path) -> pd.DataFrame:
     """Return the CSV file `path`; identifiers and labels stay text (`001` is no number) and empty text stays empty."""
     text = {"image_id", "group_id", "label", "caption", "source_file", "first", "second"}
-    table = pd.read_csv(path, dtype=dict.fromkeys(text, str), float_precision="round_trip", **options)
+    table = pd.read_csv(path, dtype=dict.fromkeys(text, str))
     return table.fillna({column: "" for column in text & set(table.columns)})
 
 

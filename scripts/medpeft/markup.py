@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-MINUS, GAP = "\N{MINUS SIGN}", "\N{EN DASH}"
+import numpy as np
+
+NARROW = 5  # columns
+MINUS, GAP, TIMES = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{MULTIPLICATION SIGN}"
 
 
 class Cell(NamedTuple):
@@ -28,13 +31,13 @@ class Layout:
 
 def markdown(layout: Layout) -> str:
     """Return `layout` as a GitHub table."""
-    rows = [layout.header, [":--"] + ["--:"] * (len(layout.header) - 1)]
+    rows = [list(map(_markdown, layout.header)), [":--"] + ["--:"] * (len(layout.header) - 1)]
     for title, block in layout.blocks.items():
         if title:
             rows.append([f"*{_markdown(title)}*"] + [""] * (len(layout.header) - 1))
         rows += [[_markdown_cell(cell) for cell in row] for row in block]
     table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    return table + "".join(f"\n{note}\n" for note in layout.notes)
+    return table + "".join(f"\n{_markdown(note)}\n" for note in layout.notes)
 
 
 def _markdown_cell(cell: Cell) -> str:
@@ -71,7 +74,7 @@ LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "±": r"$\pm$",
-    "×": r"$\times$",
+    TIMES: r"$\times$",
     MINUS: "$-$",
     GAP: "--",
     "<": "$<$",
@@ -84,8 +87,9 @@ def _latex(text: str) -> str:
 
 
 def typst(layout: Layout) -> str:
-    """Return `layout` as a Typst table, to be included in a figure."""
+    """Return `layout` as a Typst table for a figure; a narrow one has the two lines of a cell side by side."""
     width = len(layout.header)
+    break_line = width > NARROW
     lines = [
         "#table(",
         f"  columns: {width}, align: (left, {'right, ' * (width - 1)}), stroke: none,",
@@ -95,17 +99,18 @@ def typst(layout: Layout) -> str:
         lines.append("  table.hline(stroke: 0.5pt),")
         if title:
             lines.append(f"  table.cell(colspan: {width}, align: left, emph({_string(title)})),")
-        lines += [f"  {', '.join(map(_typst_cell, row))}," for row in block]
+        lines += [f"  {', '.join(_typst_cell(cell, break_line) for cell in row)}," for row in block]
     lines += ["  table.hline(),", ")"]
     lines += [f"#align(left, text(size: 0.9em, {_string(note)}))" for note in layout.notes]
     return "\n".join(lines) + "\n"
 
 
-def _typst_cell(cell: Cell) -> str:
+def _typst_cell(cell: Cell, break_line: bool) -> str:
     text = f"strong({_string(cell.text)})" if cell.bold else _string(cell.text)
     if not cell.below:
         return f"[#{text}]"
-    return f"[#{text} #linebreak() #text(size: 0.8em, fill: luma(35%), {_string(cell.below)})]"
+    space = "linebreak()" if break_line else "h(0.4em)"
+    return f"[#{text} #{space} #text(size: 0.8em, fill: luma(35%), {_string(cell.below)})]"
 
 
 def _string(text: str) -> str:
@@ -117,7 +122,7 @@ RENDERERS = {"md": markdown, "tex": latex, "typ": typst}
 
 def number(value: float, digits: int = 3, sign: bool = False) -> str:
     """Return `value` with `digits` decimals and a true minus sign; a missing one is a gap."""
-    if value != value:
+    if np.isnan(value):
         return GAP
     text = f"{value:{'+' if sign else ''}.{digits}f}"
     return text.replace("-", MINUS)
@@ -125,4 +130,4 @@ def number(value: float, digits: int = 3, sign: bool = False) -> str:
 
 def interval(low: float, high: float, sign: bool = False) -> str:
     """Return an interval in brackets; a missing one is empty."""
-    return "" if low != low else f"[{number(low, sign=sign)}, {number(high, sign=sign)}]"
+    return "" if np.isnan(low) else f"[{number(low, sign=sign)}, {number(high, sign=sign)}]"

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from medpeft.errors import UserError
-from medpeft.markup import GAP, Cell, Layout, interval, number
+from medpeft.markup import GAP, MINUS, Cell, Layout, interval, number
 from medpeft.palette import in_order, style
 
 CELL = ["dataset", "backbone", "method", "fraction"]
@@ -64,7 +64,9 @@ def table2(material: Material) -> tuple[pd.DataFrame, Layout]:
     for dataset in datasets:
         header += [plain(dataset)] + ["published"] * (dataset in published)
     header += ["Average"] * (len(datasets) > 1) + ["Rank"]
-    blocks = {backbone: _table2_block(rows, datasets, published) for backbone, rows in cells.groupby("backbone", sort=False)}
+    blocks = {
+        backbone: _table2_block(rows, datasets, published) for backbone, rows in cells.groupby("backbone", sort=False)
+    }
     notes = [SEEDS_NOTE]
     if published:
         notes.append("Published: ResNet-50, Dutt et al. 2024, table 2.")
@@ -84,7 +86,9 @@ def with_published(cells: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame
 def _table2_block(rows: pd.DataFrame, datasets: list[str], published: list[str]) -> list[list[Cell]]:
     by_method = {method: of_method.set_index("dataset") for method, of_method in rows.groupby("method")}
     best = rows.groupby("dataset")["f1_micro"].max()
-    means = pd.Series({method: of_method["f1_micro"].reindex(datasets).mean(skipna=False) for method, of_method in by_method.items()})
+    means = pd.Series(
+        {method: of_method["f1_micro"].reindex(datasets).mean(skipna=False) for method, of_method in by_method.items()}
+    )
     ranks = means.rank(ascending=False, method="dense")
     block = []
     for method in in_order(by_method):
@@ -122,15 +126,16 @@ def _failure_notes(cells: pd.DataFrame) -> list[str]:
 
 
 def low_data(material: Material) -> tuple[pd.DataFrame, Layout]:
-    """F1 of every strategy against the share of the training images, beside the published values where there are any."""
-    keys = [*CELL]
+    """F1 of every strategy against the share of the training images, beside published values if there are any."""
     published = material.published["figure1"].rename(columns={"f1": "published_f1"})
-    cells = experiment(material, "figure1").merge(published, on=keys, how="left")
+    cells = experiment(material, "figure1").merge(published, on=CELL, how="left")
     fractions = sorted(cells["fraction"].unique())
     blocks = {}
     for (dataset, backbone), rows in cells.groupby(["dataset", "backbone"], sort=False):
         sizes = rows.groupby("fraction")["n_train"].max()
-        title = f"{plain(dataset)}, {backbone}; training images: {', '.join(f'{sizes.get(f, 0):.0f}' for f in fractions)}"
+        title = (
+            f"{plain(dataset)}, {backbone}; training images: {', '.join(f'{sizes.get(f, 0):.0f}' for f in fractions)}"
+        )
         best = rows.groupby("fraction")["f1_micro"].max()
         by_cell = rows.set_index(["method", "fraction"])
         blocks[title] = [
@@ -172,7 +177,10 @@ def comparisons(material: Material) -> tuple[pd.DataFrame, Layout]:
         rows.append(row)
     columns = ["metric", "dataset", "backbone", "fraction", "best_peft", "difference", "low", "high", "p_value"]
     columns += ["p_adjusted", "seeds_won", "seeds_compared", "better", "worse", "undecided"]
-    table = pd.DataFrame(rows, columns=columns).sort_values("metric", ascending=False, kind="stable")
+    table = pd.DataFrame(rows, columns=columns)
+    table = table.sort_values(
+        ["metric", "dataset", "backbone", "fraction"], ascending=[False, True, True, True], ignore_index=True
+    )
     blocks = {
         f"{F1[metric]}: {plain(dataset)}, {backbone}": [_comparison_line(row) for row in of_case.itertuples()]
         for (metric, dataset, backbone), of_case in table.groupby(["metric", "dataset", "backbone"], sort=False)
@@ -239,7 +247,12 @@ def costs(material: Material) -> tuple[pd.DataFrame, Layout]:
     """What a run costs: medians over the runs with all training images, as measured."""
     measures = ["train_seconds", "images_per_second", "peak_memory_bytes", "adapter_bytes"]
     runs = material.runs.drop_duplicates([*CELL, "seed"])
-    table = full_data(runs).groupby(["dataset", "backbone", "method", "device"], sort=False)[measures].median().reset_index()
+    table = (
+        full_data(runs)
+        .groupby(["dataset", "backbone", "method", "device"], sort=False)[measures]
+        .median()
+        .reset_index()
+    )
     blocks = {}
     for (dataset, backbone, device), rows in table.groupby(["dataset", "backbone", "device"], sort=False):
         by_method = rows.set_index("method")
@@ -289,7 +302,11 @@ def _search_line(method: str, row: pd.Series) -> list[Cell]:
     trials = f"{row['trials']}" + (f" ({row['trials_failed']} failed)" if row["trials_failed"] else "")
     return [
         Cell(style(method).label),
-        Cell(GAP if np.isnan(row["learning_rate"]) else f"{row['learning_rate']:.2e}"),
+        Cell(
+            GAP
+            if np.isnan(row["learning_rate"])
+            else f"{row['learning_rate']:.2e}".replace("e-0", "e-").replace("-", MINUS)
+        ),
         Cell(number(row["times_full"], 1)),
         Cell(number(row["validation_score"])),
         Cell(trials),

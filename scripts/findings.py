@@ -1,0 +1,25 @@
+"""Put what the study found into words and numbers for the paper."""
+
+from pathlib import Path
+
+from medpeft.files import read_table, write_json
+from medpeft.findings import Evidence, findings
+from medpeft.stage import run
+
+
+def main(snakemake):
+    given = snakemake.input
+    evidence = Evidence(
+        settings=snakemake.params.settings,
+        runs=read_table(given.runs),
+        scores=read_table(given.scores),
+        differences=read_table(given.comparisons),
+        crossovers=read_table(given.crossovers),
+        learning_rates=read_table(given.learning_rates),
+        audits={Path(path).stem: read_table(path) for path in given.audits},
+        claims=read_table(given.claims),
+    )
+    write_json(snakemake.output.findings, findings(evidence))
+
+
+run(main, snakemake)  # noqa: F821

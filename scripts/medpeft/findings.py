@@ -1,0 +1,345 @@
+"""What the study found, as the sentences and numbers that the paper prints.
+
+Every function works for any study: one without full fine-tuning, with a single seed, with failed runs.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from medpeft.datasets import registry
+from medpeft.markup import GAP, TIMES, number
+from medpeft.palette import in_order, style
+from medpeft.table import CELL, NOT_PEFT, SIGNIFICANT, percent, plain
+
+PARTS = ("train", "validation", "test")
+PUBLISHED_SIZE = 224
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The study's settings and result tables; `comparisons` is the table of cases, `differences` one row a strategy."""
+
+    settings: dict
+    runs: pd.DataFrame
+    scores: pd.DataFrame
+    differences: pd.DataFrame
+    crossovers: pd.DataFrame
+    learning_rates: pd.DataFrame
+    audits: dict[str, pd.DataFrame]
+    claims: pd.DataFrame
+
+
+def findings(evidence: Evidence) -> dict:
+    """Return the content of `findings.json`: settings, overview, datasets, answers, low_data, claims, limitations."""
+    runs = evidence.runs.drop_duplicates([*CELL, "seed"])
+    return {
+        "settings": evidence.settings,
+        "overview": _overview(runs, evidence),
+        "datasets": [_dataset(name, audit, evidence.settings) for name, audit in evidence.audits.items()],
+        "answers": _answers(evidence),
+        "low_data": _low_data(evidence),
+        "claims": _claims(evidence),
+        "limitations": _limitations(runs, evidence),
+    }
+
+
+def _overview(runs: pd.DataFrame, evidence: Evidence) -> dict:
+    failed = runs[runs["status"] != "ok"]
+    return {
+        "runs": len(runs),
+        "failed": [
+            f"{style(run.method).label}, {plain(run.dataset)}, {run.backbone}, {percent(run.fraction)}, "
+            f"seed {run.seed}: {run.status.removeprefix('failed: ')}"
+            for run in failed.itertuples()
+        ],
+        "backbones": list(dict.fromkeys(runs["backbone"])),
+        "strategies": [style(method).label for method in in_order(runs["method"])],
+        "fractions": [percent(fraction) for fraction in sorted(set(runs["fraction"]))],
+        "seeds": int(runs["seed"].nunique()),
+        "devices": sorted(set(runs["device"])),
+        "searches": len(evidence.learning_rates),
+        "verdict": _verdict(evidence),
+    }
+
+
+def _dataset(name: str, audit: pd.DataFrame, settings: dict) -> dict:
+    dataset = registry.load(name)
+    protocol = settings["split"]["protocol"]
+    value = audit.fillna({"protocol": "", "label": ""}).set_index(["protocol", "measure", "scope", "label"])["value"]
+
+    def get(protocol: str, measure: str, scope: str, label: str = "") -> int:
+        return int(value.get((protocol, measure, scope, label), 0))
+
+    classes = [
+        {"label": label} | {part: get(protocol, "images", part, label) for part in PARTS}
+        for label in sorted(dataset.counts)
+    ]
+    return {
+        "title": dataset.title,
+        "name": plain(name),
+        "licence": dataset.licence,
+        "access": dataset.access,
+        "citation": dataset.citation,
+        "caveats": list(dataset.caveats),
+        "classes": classes,
+        "total": {part: get(protocol, "images", part) for part in PARTS},
+        "audit": _audit_sentence(get, protocol),
+    }
+
+
+def _audit_sentence(get, protocol: str) -> str:
+    sentence = (
+        f"The dataset has {_count(get('', 'images', 'all'), 'image')} from {_count(get('', 'groups', 'all'), 'group')} "
+        "(patients, lesions or eyes; the image itself where unknown) with "
+        f"{_count(get('', 'exact_pairs', 'all'), 'pair')} of exact and {get('', 'near_pairs', 'all'):,} of near "
+        f"duplicates, {get('', 'contradicting_pairs', 'all'):,} of them with contradicting labels. "
+    )
+    if dropped := get(protocol, "images", "dropped"):
+        sentence += f"The policy on duplicates drops {dropped:,} images. "
+    leaked, test = get("paper", "leaked_images", "train-test"), get("paper", "images", "test")
+    sentence += (
+        f"An image-level split, as published, leaves {leaked:,} of {test:,} test images with a relative in training"
+    )
+    if protocol == "paper":
+        return f"{sentence}; this study uses that split."
+    return f"{sentence}; the grouped split used here leaves {get(protocol, 'leaked_images', 'train-test'):,}."
+
+
+def _cases(evidence: Evidence, metric: str = "f1_micro"):
+    """Yield dataset, backbone, fraction and the differences from full fine-tuning of each case, best first."""
+    of_metric = evidence.differences[evidence.differences["metric"] == metric]
+    for (dataset, backbone), group in of_metric.groupby(["dataset", "backbone"], sort=False):
+        for fraction, case in group.groupby("fraction"):
+            yield dataset, backbone, fraction, case.sort_values("difference", ascending=False, kind="stable")
+
+
+def _at_full_data(evidence: Evidence) -> list[tuple]:
+    """Return the cases with the largest fraction of their dataset and backbone."""
+    return list({case[:2]: case for case in _cases(evidence)}.values())
+
+
+def _peft(case: pd.DataFrame) -> pd.DataFrame:
+    return case[~case["method"].isin(NOT_PEFT)]
+
+
+def _score(evidence: Evidence, dataset: str, backbone: str, method: str, fraction: float) -> pd.Series:
+    rows = evidence.scores[evidence.scores["metric"] == "f1_micro"].set_index(CELL)
+    return rows.loc[(dataset, backbone, method, fraction)]
+
+
+def _verdict(evidence: Evidence) -> str:
+    """Answer in one sentence whether PEFT beats full fine-tuning."""
+    cases = [case for *_, case in _at_full_data(evidence) if not _peft(case).empty]
+    if not cases:
+        return "This study has no PEFT method beside full fine-tuning to compare it with."
+    won, lost = 0, 0
+    for case in cases:
+        peft = _peft(case)
+        sure = peft["p_adjusted"] < SIGNIFICANT
+        won += bool((sure & (peft["difference"] > 0)).any())
+        lost += bool((sure & (peft["difference"] < 0)).all())
+    return (
+        "With all training images, at least one PEFT method is significantly better than full fine-tuning in "
+        f"{won} of {_count(len(cases), 'case')} (a case is a dataset with a backbone), "
+        f"and all PEFT methods are significantly worse in {lost}."
+    )
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _answers(evidence: Evidence) -> list[str]:
+    return [_answer(evidence, *case) for case in _at_full_data(evidence)]
+
+
+def _answer(evidence: Evidence, dataset: str, backbone: str, fraction: float, case: pd.DataFrame) -> str:
+    full = _score(evidence, dataset, backbone, "full", fraction)
+    opening = f"{plain(dataset)}, {backbone}, {_count(int(full['n_train']), 'training image')}. "
+    return opening + _best(evidence, dataset, backbone, fraction, case) + " " + _groups(case)
+
+
+def _best(evidence: Evidence, dataset: str, backbone: str, fraction: float, case: pd.DataFrame) -> str:
+    if _peft(case).empty:
+        return "No PEFT method has a score here."
+    best = _peft(case).iloc[0]
+    score = _score(evidence, dataset, backbone, best["method"], fraction)
+    full = _score(evidence, dataset, backbone, "full", fraction)
+    return (
+        f"The best PEFT method, {style(best['method']).label}, reaches a micro-F1 of {number(score['mean'])} against "
+        f"{number(full['mean'])} of full fine-tuning: a difference of {number(best['difference'], sign=True)} "
+        f"(95 % interval {number(best['low'], sign=True)} to {number(best['high'], sign=True)}, "
+        f"adjusted p {number(best['p_adjusted'])}), "
+        f"ahead in {best['seeds_won']} of {_count(best['seeds_compared'], 'seed')}."
+    )
+
+
+def _groups(case: pd.DataFrame) -> str:
+    sure = case["p_adjusted"] < SIGNIFICANT
+    groups = {
+        "Significantly better than full fine-tuning": case[sure & (case["difference"] > 0)],
+        "significantly worse": case[sure & (case["difference"] < 0)],
+        "undecided": case[~sure],
+    }
+    named = (f"{name}: {_labels(rows['method'])}" for name, rows in groups.items())
+    return "; ".join(named) + "."
+
+
+def _labels(methods) -> str:
+    return ", ".join(style(method).label for method in in_order(methods)) or "none"
+
+
+def _low_data(evidence: Evidence) -> list[str]:
+    whole = {case[:2]: case[2] for case in _at_full_data(evidence)}
+    sentences = []
+    for dataset, backbone, fraction, case in _cases(evidence):
+        if fraction < whole[dataset, backbone]:
+            size = int(_score(evidence, dataset, backbone, "full", fraction)["n_train"])
+            opening = f"{plain(dataset)}, {backbone}, {percent(fraction)} ({_count(size, 'training image')}). "
+            sentences.append(opening + _best(evidence, dataset, backbone, fraction, case) + " " + _groups(case))
+    return sentences + _crossover_sentences(
+        evidence, {case[:2] for case in _cases(evidence) if case[2] < whole[case[:2]]}
+    )
+
+
+def _crossover_sentences(evidence: Evidence, cases: set[tuple[str, str]]) -> list[str]:
+    sentences = []
+    for dataset, backbone in sorted(cases):
+        of_case = evidence.crossovers
+        of_case = of_case[(of_case["dataset"] == dataset) & (of_case["backbone"] == backbone)]
+        overtaken = [f"{style(row.method).label} at {100 * row.fraction:.0f} %" for row in of_case.itertuples()]
+        ahead = _always_ahead(evidence, dataset, backbone)
+        losers = f"{', '.join(overtaken)} of the training images" if overtaken else "no strategy that led before"
+        sentences.append(
+            f"{plain(dataset)}, {backbone}, crossovers. Full fine-tuning overtakes {losers}; ahead of it at every fraction: {_labels(ahead)}."
+        )
+    return sentences
+
+
+def _always_ahead(evidence: Evidence, dataset: str, backbone: str) -> list[str]:
+    rows = evidence.differences.query("metric == 'f1_micro' and dataset == @dataset and backbone == @backbone")
+    return [method for method, group in rows.groupby("method") if (group["difference"] > 0).all()]
+
+
+def _claims(evidence: Evidence) -> list[dict[str, str]]:
+    return [
+        {
+            "statement": claim.statement,
+            "published": _published(claim),
+            "ours": "; ".join(OURS[claim.kind](evidence, claim)) or "not in this study",
+        }
+        for claim in evidence.claims.itertuples()
+    ]
+
+
+def _published(claim) -> str:
+    if pd.isna(claim.published):
+        return GAP
+    forms = {"crossover": percent, "learning_rate": lambda times: f"{TIMES} {times:g}"}
+    return forms.get(claim.kind, lambda gain: number(gain, 2, sign=True))(claim.published)
+
+
+def encoder(backbone: str) -> str:
+    """Return `vit` or `cnn` from the timm name of a backbone."""
+    return "vit" if "vit" in backbone else "cnn"
+
+
+def _gain(evidence: Evidence, claim) -> list[str]:
+    ours = []
+    for dataset, backbone, _, case in _at_full_data(evidence):
+        row = case[case["method"] == claim.method]
+        if encoder(backbone) == claim.encoder and not row.empty:
+            ours.append(f"{_gain_text(row.iloc[0])} ({plain(dataset)}, {backbone})")
+    return ours
+
+
+def _gain_text(row: pd.Series) -> str:
+    return f"{number(row['difference'], sign=True)} [{number(row['low'], sign=True)}, {number(row['high'], sign=True)}]"
+
+
+def _best_strategy(evidence: Evidence, claim) -> list[str]:
+    f1 = evidence.scores[evidence.scores["metric"] == "f1_micro"].dropna(subset=["mean"])
+    ours = []
+    for (dataset, backbone), group in f1.groupby(["dataset", "backbone"], sort=False):
+        if encoder(backbone) == claim.encoder and claim.method in set(group["method"]):
+            full_data = group[group["fraction"] == group["fraction"].max()]
+            best = full_data.loc[full_data["mean"] == full_data["mean"].max(), "method"]
+            ours.append(f"{_labels(best)} ({plain(dataset)}, {backbone})")
+    return ours
+
+
+def _low_data_gain(evidence: Evidence, claim) -> list[str]:
+    whole = {case[:2]: case[2] for case in _at_full_data(evidence)}
+    best = {}
+    for dataset, backbone, fraction, case in _cases(evidence):
+        row = case[case["method"] == claim.method]
+        if encoder(backbone) == claim.encoder and fraction < whole[dataset, backbone] and not row.empty:
+            entry = (
+                row.iloc[0]["difference"],
+                f"{_gain_text(row.iloc[0])} at {percent(fraction)} ({plain(dataset)}, {backbone})",
+            )
+            best[dataset, backbone] = max(best.get((dataset, backbone), entry), entry)
+    return [text for _, text in best.values()]
+
+
+def _crossover(evidence: Evidence, claim) -> list[str]:
+    rows = evidence.crossovers[evidence.crossovers["method"] == claim.method]
+    return [
+        f"{100 * row.fraction:.0f} % ({plain(row.dataset)}, {row.backbone})"
+        for row in rows.itertuples()
+        if encoder(row.backbone) == claim.encoder
+    ]
+
+
+def _rate_ratio(evidence: Evidence, claim) -> list[str]:
+    peft = evidence.learning_rates[~evidence.learning_rates["method"].isin(NOT_PEFT)].dropna(subset=["times_full"])
+    return [
+        f"{TIMES} {group['times_full'].median():.3g} in the median, {group['times_full'].min():.3g} to "
+        f"{group['times_full'].max():.3g} ({plain(dataset)}, {backbone})"
+        for (dataset, backbone), group in peft.groupby(["dataset", "backbone"], sort=False)
+    ]
+
+
+OURS = {
+    "gain": _gain,
+    "best": _best_strategy,
+    "low_data": _low_data_gain,
+    "crossover": _crossover,
+    "learning_rate": _rate_ratio,
+}
+
+
+def _limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
+    simulated = [
+        plain(name) for name in evidence.audits if any(archive.generate for archive in registry.load(name).archives)
+    ]
+    edges = evidence.learning_rates[evidence.learning_rates["at_edge"]]
+    seeds = int(runs["seed"].nunique())
+    size = evidence.settings["image_size"]
+    searches = len(evidence.learning_rates)
+    sentences = [
+        (simulated, f"The images of {', '.join(simulated)} are simulated: they say nothing about medicine."),
+        (True, "An interval covers another sample of test images for the networks at hand, not training them again."),
+        (1 < seeds < 10, f"With {seeds} seeds the standard deviation over training runs is itself uncertain."),
+        (seeds == 1, "With a single seed nothing is known of the spread over training runs."),
+        (
+            not evidence.differences.empty,
+            "The best method of a case is named after seeing the test scores, so its lead is slightly optimistic; "
+            "the adjusted p-values cover the choice.",
+        ),
+        (
+            size != PUBLISHED_SIZE,
+            f"Images are {size} pixels wide, those of the published study {PUBLISHED_SIZE}.",
+        ),
+        (
+            not edges.empty,
+            f"In {len(edges)} of {searches} learning-rate searches the best rate was the lowest or the highest one tried, "
+            "so a wider search might do better.",
+        ),
+        (
+            (runs["status"] != "ok").any(),
+            "Failed runs are left out of the means, which flatters a strategy that fails on hard seeds.",
+        ),
+    ]
+    return [sentence for applies, sentence in sentences if applies]

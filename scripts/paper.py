@@ -1,0 +1,20 @@
+"""Make the paper."""
+
+from pathlib import Path
+
+from medpeft.files import replacing
+from medpeft.paper import compile_paper
+from medpeft.stage import run
+
+
+def main(snakemake):
+    source, references = Path(snakemake.input.source), Path(snakemake.input.references)
+    results = Path(snakemake.input.findings).parent
+    tables, figures = (
+        [Path(path).stem for path in paths] for paths in (snakemake.input.tables, snakemake.input.figures)
+    )
+    with replacing(snakemake.output.paper) as output:
+        compile_paper(source, references, results, tables, figures, output)
+
+
+run(main, snakemake)  # noqa: F821

@@ -1,0 +1,154 @@
+"""The paper: sentences that are true of any study, and a PDF that says them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from medpeft.errors import UserError
+from medpeft.findings import Evidence, findings
+from medpeft.markup import TIMES
+from medpeft.paper import compile_paper
+
+PAPER = Path(__file__).parents[1] / "paper"
+SETTINGS = {
+    "study": "toy",
+    "image_size": 224,
+    "split": {"protocol": "grouped"},
+    "recipe": {"weight_decay": 1e-4, "batch_size": 32, "epochs": 3, "min_steps": 0, "warmup": 0.1, "validations": 5},
+    "tuning": {"low": 1e-5, "high": 1e-1, "trials": 4},
+}
+CELL = ["dataset", "backbone", "method", "fraction"]
+GAINS = {"linear_probe": -0.2, "ssf": 0.1, "bias": 0.01}
+
+
+def evidence(methods=("full", "linear_probe", "ssf", "bias"), fractions=(0.1, 1.0), seeds=3, failed=()):
+    cells = pd.DataFrame(
+        [("busi", "resnet50", method, fraction) for method in methods for fraction in fractions], columns=CELL
+    )
+    scores = cells.assign(metric="f1_micro", n_train=(500 * cells["fraction"]).astype(int))
+    scores["mean"] = [0.7 + GAINS.get(method, 0) for method in cells["method"]]
+    compared = cells[cells["method"] != "full"] if "full" in methods else cells.iloc[:0]
+    gain = np.array([GAINS[method] for method in compared["method"]], float)
+    differences = compared.assign(metric="f1_micro", difference=gain, low=gain - 0.02, high=gain + 0.02)
+    differences["p_adjusted"] = np.where(np.abs(gain) > 0.05, 0.004, 0.6)
+    differences = differences.assign(seeds_won=seeds, seeds_compared=seeds)
+    runs = cells.merge(pd.DataFrame({"seed": range(seeds)}), how="cross").assign(status="ok", device="cpu")
+    runs.loc[runs["method"].isin(failed), "status"] = "failed: the loss is not a number"
+    rates = pd.DataFrame([("busi", "resnet50", method) for method in methods], columns=CELL[:3])
+    rates = rates.assign(times_full=10.0 if "full" in methods else np.nan, at_edge=False)
+    audit = pd.DataFrame(
+        [
+            ("", "images", "all", "", 780),
+            ("", "near_pairs", "all", "", 31),
+            ("paper", "images", "test", "", 119),
+            ("paper", "leaked_images", "train-test", "", 17),
+            ("grouped", "images", "train", "benign", 300),
+        ],
+        columns=["protocol", "measure", "scope", "label", "value"],
+    )
+    return Evidence(
+        settings=SETTINGS,
+        runs=runs,
+        scores=scores,
+        differences=differences,
+        crossovers=pd.DataFrame([("busi", "resnet50", "bias", 0.5, 0.7)], columns=[*CELL, "f1_micro"]),
+        learning_rates=rates,
+        audits={"busi": audit},
+        claims=pd.read_csv(PAPER / "reference" / "claims.csv"),
+    )
+
+
+def claim(found, statement):
+    return next(row for row in found["claims"] if row["statement"].startswith(statement))
+
+
+def test_the_answer_names_the_best_method_and_how_sure_that_is():
+    found = findings(evidence())
+    assert "significantly better than full fine-tuning in 1 of 1 case" in found["overview"]["verdict"]
+    (answer,) = found["answers"]
+    assert "SSF, reaches a micro-F1 of 0.800 against 0.700 of full fine-tuning: a difference of +0.100" in answer
+    assert "95 % interval +0.080 to +0.120, adjusted p 0.004" in answer
+    assert "better than full fine-tuning: SSF; significantly worse: Linear probing; undecided: Bias." in answer
+
+
+def test_linear_probing_alone_is_not_peft():
+    found = findings(evidence(methods=("full", "linear_probe")))
+    assert "no PEFT method" in found["overview"]["verdict"]
+
+
+def test_low_data_has_its_own_sentences_and_crossovers():
+    few, crossing = findings(evidence())["low_data"]
+    assert few.startswith("busi, resnet50, 10 % (50 training images). ")
+    assert "overtakes Bias at 50 %" in crossing
+    assert "ahead of it at every fraction: Bias, SSF" in crossing
+    assert findings(evidence(fractions=(1.0,)))["low_data"] == []
+
+
+def test_published_claims_stand_beside_ours():
+    found = findings(evidence())
+    gain = claim(found, "SSF over full fine-tuning")
+    assert gain["published"] == "+0.22"
+    assert gain["ours"].startswith("+0.100 [+0.080, +0.120] (busi, resnet50)")
+    assert claim(found, "LoRA is the best")["ours"] == "not in this study"
+    assert claim(found, "SSF is the best")["ours"] == "SSF (busi, resnet50)"
+    assert claim(found, "Learning rate")["ours"].startswith(f"{TIMES} 10 in the median")
+
+
+def test_the_audit_is_told_in_numbers():
+    (dataset,) = findings(evidence())["datasets"]
+    assert (
+        "leaves 17 of 119 test images with a relative in training; the grouped split used here leaves 0"
+        in dataset["audit"]
+    )
+    assert dataset["classes"][0] == {"label": "benign", "train": 300, "validation": 0, "test": 0}
+
+
+@pytest.mark.parametrize(("seeds", "sentence"), [(1, "single seed"), (3, "With 3 seeds")])
+def test_limitations_depend_on_the_seeds(seeds, sentence):
+    assert any(sentence in limitation for limitation in findings(evidence(seeds=seeds))["limitations"])
+
+
+STUDIES = {
+    "whole": {},
+    "without full fine-tuning": {"methods": ("ssf", "bias")},
+    "one strategy": {"methods": ("full",)},
+    "full data, one seed": {"fractions": (1.0,), "seeds": 1},
+    "failed runs": {"failed": ("bias",)},
+}
+
+
+def make(folder, name, **changes):
+    folder.mkdir()
+    (folder / "findings.json").write_text(json.dumps(findings(evidence(**changes))), encoding="utf-8")
+    compile_paper(PAPER / "paper.typ", PAPER / "references.yml", folder, [], [], folder / f"{name}.pdf")
+    return (folder / f"{name}.pdf").read_bytes()
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_any_study_has_a_paper(tmp_path, name):
+    assert make(tmp_path / "study", "paper", **STUDIES[name]).startswith(b"%PDF")
+
+
+def test_equal_results_give_equal_papers(tmp_path):
+    assert make(tmp_path / "one", "paper") == make(tmp_path / "two", "paper")
+
+
+@pytest.mark.skipif(not shutil.which("pdftotext"), reason="needs pdftotext")
+def test_the_paper_prints_the_findings(tmp_path):
+    import subprocess
+
+    make(tmp_path / "study", "paper")
+    text = subprocess.run(["pdftotext", tmp_path / "study/paper.pdf", "-"], capture_output=True, text=True, check=True)
+    assert "+0.100" in text.stdout
+    assert "17 of 119" in " ".join(text.stdout.split())
+
+
+def test_a_damaged_source_is_a_sentence(tmp_path):
+    source = tmp_path / "paper.typ"
+    source.write_text("#unheard-of", encoding="utf-8")
+    with pytest.raises(UserError, match=r"cannot make paper\.pdf"):
+        compile_paper(source, PAPER / "references.yml", tmp_path, [], [], tmp_path / "paper.pdf")

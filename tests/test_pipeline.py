@@ -1,0 +1,210 @@
+"""The pipeline end to end: a seconds-long study of an archive laid out as the public one, in a copy of the project."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from PIL import Image
+from safetensors.torch import load_file
+
+from medpeft.datasets.busi import DATASET
+from medpeft.methods.registry import load
+from medpeft.models import create, load_delta
+from medpeft.parts import load_parts
+from medpeft.training import Recipe, predict
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("Snakefile", "config.yaml", "rules", "scripts", "schemas", "envs", "profiles", "paper", "report", "studies")
+STUDY = {
+    "study": "tiny",
+    "mirror": "mirror",
+    "image_size": 32,
+    "recipe": {"epochs": 1, "validations": 1, "batch_size": 16},
+    "tuning": {"trials": 2, "fraction": 0.05, "low": 1e-3},
+    "experiments": {
+        "table2": {
+            "datasets": ["busi"],
+            "backbones": ["efficientnet_lite0"],
+            "methods": ["full", "linear_probe", "ssf"],
+            "fractions": [0.1],
+            "seeds": [0],
+        },
+        "figure1": {
+            "datasets": ["busi"],
+            "backbones": ["efficientnet_lite0"],
+            "methods": ["full", "ssf"],
+            "fractions": [0.05, 0.1],
+            "seeds": [0],
+        },
+    },
+}
+
+pytestmark = pytest.mark.slow
+
+
+def _project(folder: Path) -> Path:
+    """Copy the project into `folder`, with the tiny study and a mirror that holds its archive."""
+    for part in PARTS:
+        source = ROOT / part
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, folder / part)
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(STUDY))
+    (folder / "mirror").mkdir()
+    _write_archive(folder / "mirror" / "busi.zip")
+    return folder
+
+
+def _write_archive(path: Path) -> None:
+    """Write an archive in the layout of BUSI whose classes differ in brightness, masks included."""
+    rng = np.random.default_rng(0)
+    with zipfile.ZipFile(path, "w") as archive:
+        for level, (label, count) in enumerate(DATASET.counts.items()):
+            for number in range(1, count + 1):
+                stem = f"Dataset_BUSI_with_GT/{label}/{label} ({number})"
+                archive.writestr(f"{stem}.png", _png(rng.integers(0, 100, (40, 40)) + 70 * level))
+                archive.writestr(f"{stem}_mask.png", _png(np.zeros((40, 40))))
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    stream = BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A copy of the project in which the tiny study has run."""
+    folder = _project(tmp_path_factory.mktemp("project"))
+    result = _snakemake(folder, "--cores", "2", "--quiet")
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def _jobs(folder: Path, *arguments: str) -> set[str]:
+    """Return what a dry run would do: names of rules, and for those of a method `rule method`."""
+    result = _snakemake(folder, "--dry-run", *arguments)
+    assert result.returncode == 0, result.stderr
+    jobs, rule = set(), None
+    for line in result.stdout.splitlines():
+        if line.startswith(("rule ", "localrule ")):
+            rule = line.split()[1].rstrip(":")
+            jobs.add(rule)
+        if "method=" in line:
+            jobs.discard(rule)
+            jobs.add(f"{rule} {line.split('method=')[1].split(',')[0]}")
+    return jobs
+
+
+def test_all_artefacts_are_there(finished):
+    results = finished / "results" / "tiny"
+    expected = ["runs.csv", "paper.pdf", "audit/busi.csv"]
+    expected += [f"tables/table2.{kind}" for kind in ("csv", "md", "tex")]
+    expected += [f"figures/{name}.{kind}" for name in ("figure1", "figure3") for kind in ("pdf", "png", "csv")]
+    assert [name for name in expected if not (results / name).stat().st_size] == []
+
+
+def test_runs_table_has_every_run_of_every_experiment(finished):
+    runs = pd.read_csv(finished / "results" / "tiny" / "runs.csv")
+    assert len(runs) == 3 + 4
+    assert set(runs["status"]) == {"ok"}
+    shared = runs[(runs["method"] == "ssf") & (runs["fraction"] == 0.1)]
+    assert set(shared["experiment"]) == {"table2", "figure1"}
+    assert shared["f1_micro"].nunique() == 1
+
+
+def test_published_adapter_gives_the_published_predictions(finished):
+    run = finished / "results/tiny/runs/busi/efficientnet_lite0/ssf/0.1/0"
+    record = json.loads((run / "record.json").read_text())
+    splits, prepared = finished / "data/splits/busi/tiny", finished / "data/prepared/busi/37px"
+    classes, parts = load_parts(
+        prepared / "images.npy", prepared / "manifest.csv", splits / "split.csv", splits / "subset-0.csv", 0.1
+    )
+    weights = finished / "data/weights/efficientnet_lite0/model.safetensors"
+    model = create("efficientnet_lite0", len(classes), weights, load("ssf"), seed=0)
+    load_delta(model, load_file(run / "adapter.safetensors"))
+    torch.set_num_threads(1)
+    recipe = Recipe(**record["asked"]["recipe"])
+    probabilities = predict(model.to(memory_format=torch.channels_last), parts["test"], recipe).double().softmax(1)
+    published = pd.read_csv(run / "predictions.csv")
+    assert list(published["image_id"]) == list(parts["test"].rows["image_id"])
+    np.testing.assert_array_equal(published.filter(like="probability_").to_numpy(), probabilities.numpy())
+
+
+def test_finished_study_has_nothing_left_to_do(finished):
+    assert _jobs(finished) == set()
+
+
+def test_one_method_edited_makes_its_runs_stale_and_no_others(finished):
+    module = finished / "scripts/medpeft/methods/ssf.py"
+    before = module.read_text()
+    module.write_text(before + "# edited\n")
+    try:
+        jobs = _jobs(finished)
+    finally:
+        module.write_text(before)
+        assert _snakemake(finished, "--touch", "--cores", "1").returncode == 0
+    assert {job for job in jobs if job.startswith(("tune", "finetune", "evaluate"))} == {
+        "tune ssf",
+        "finetune ssf",
+        "evaluate ssf",
+    }
+    assert not jobs & {"download", "prepare", "duplicates", "split", "subset", "weights", "audit_dataset"}
+
+
+def test_edited_plot_redraws_figures_alone(finished):
+    module = finished / "scripts/medpeft/figure.py"
+    module.write_text(module.read_text() + "# edited\n")
+    assert not any(job.startswith(("tune", "finetune", "evaluate", "collect", "table")) for job in _jobs(finished))
+
+
+def test_same_study_on_one_core_gives_the_same_bytes(finished, tmp_path):
+    folder = _project(tmp_path)
+    result = _snakemake(folder, "--cores", "1", "--quiet", "--", "results/tiny/runs.csv")
+    assert result.returncode == 0, result.stderr
+    metrics = sorted(path.relative_to(folder) for path in folder.glob("results/tiny/runs/**/metrics.json"))
+    assert len(metrics) == 5
+    assert all((folder / path).read_bytes() == (finished / path).read_bytes() for path in metrics)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"recipe": {"epohcs": 3}}, "recipe: .*'epohcs' was unexpected"),
+        ({"mirror": "nowhere"}, "mirror"),
+        ({"checksums": {"busi.zip": "sha256:" + 64 * "0"}}, "busi.zip.*checksum"),
+    ],
+)
+def test_bad_study_ends_in_one_sentence(tmp_path, change, sentence):
+    folder = _project(tmp_path)
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(STUDY | change))
+    result = _snakemake(folder, "--cores", "1", "results/tiny/audit/busi.csv")
+    assert result.returncode != 0
+    lines = [line for line in result.stderr.splitlines() if line.startswith("medpeft: ")]
+    assert len(lines) == 1
+    assert re.search(sentence, lines[0])
+
+
+def test_misspelt_method_is_named_with_the_right_one(tmp_path):
+    folder = _project(tmp_path)
+    study = json.loads(json.dumps(STUDY))
+    study["experiments"]["table2"]["methods"] = ["sff"]
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(study))
+    result = _snakemake(folder, "--dry-run")
+    assert result.returncode != 0
+    assert "'sff' at experiments.table2.methods" in result.stderr
+    assert "did you mean 'ssf'?" in result.stderr
