@@ -93,6 +93,7 @@ rule findings:
         audits=expand("<study>/audit/{dataset}.csv", dataset=STUDY.values("dataset")),
         claims="paper/reference/claims.csv",
         code=[
+            "<library>/archives.py",
             "<library>/findings.py",
             "<library>/markup.py",
             "<library>/palette.py",
@@ -116,7 +117,7 @@ rule findings:
         "../scripts/findings.py"
 
 
-rule paper:
+rule typeset:
     input:
         findings="<study>/findings.json",
         tables=expand(
@@ -129,23 +130,29 @@ rule paper:
         ),
         references="paper/references.yml",
         source="paper/paper.typ",
-        code=["<library>/paper.py"],
+        code=["<library>/typeset.py"],
     output:
         paper=report(
             "<study>/paper.pdf", caption="../report/paper.rst", category="Paper"
         ),
     log:
-        "<study>/logs/paper.log",
+        "<study>/logs/typeset.log",
     conda:
         "../envs/results.yaml"
     script:
-        "../scripts/paper.py"
+        "../scripts/typeset.py"
+
+
+rule paper:
+    input:
+        "<study>/paper.pdf",
 
 
 rule tables:
     input:
         expand(
-            "<study>/tables/{table}.csv",
+            "<study>/tables/{table}.{form}",
+            form=["csv", "md", "tex"],
             table=[name for name in TABLES if name not in LACKING],
         ),
 
@@ -153,51 +160,52 @@ rule tables:
 rule figures:
     input:
         expand(
-            "<study>/figures/{figure}.png",
+            "<study>/figures/{figure}.{form}",
+            form=["csv", "pdf", "png"],
             figure=[name for name in FIGURES if name not in LACKING],
         ),
 
 
 rule table2:
     input:
-        "<study>/tables/table2.csv",
+        multiext("<study>/tables/table2", ".csv", ".md", ".tex"),
 
 
 rule low_data:
     input:
-        "<study>/tables/low_data.csv",
+        multiext("<study>/tables/low_data", ".csv", ".md", ".tex"),
 
 
 rule comparisons:
     input:
-        "<study>/tables/comparisons.csv",
+        multiext("<study>/tables/comparisons", ".csv", ".md", ".tex"),
 
 
 rule table6:
     input:
-        "<study>/tables/table6.csv",
+        multiext("<study>/tables/table6", ".csv", ".md", ".tex"),
 
 
 rule learning_rates:
     input:
-        "<study>/tables/learning_rates.csv",
+        multiext("<study>/tables/learning_rates", ".csv", ".md", ".tex"),
 
 
 rule costs:
     input:
-        "<study>/tables/costs.csv",
+        multiext("<study>/tables/costs", ".csv", ".md", ".tex"),
 
 
 rule figure1:
     input:
-        "<study>/figures/figure1.png",
+        multiext("<study>/figures/figure1", ".csv", ".pdf", ".png"),
 
 
 rule figure3:
     input:
-        "<study>/figures/figure3.png",
+        multiext("<study>/figures/figure3", ".csv", ".pdf", ".png"),
 
 
 rule tuning:
     input:
-        "<study>/figures/tuning.png",
+        multiext("<study>/figures/tuning", ".csv", ".pdf", ".png"),

@@ -111,9 +111,9 @@ def test_ssf_scales_and_shifts_each_channel():
     torch.testing.assert_close(convolution(images), plain * scale[None] + shift[None])
 
 
-@pytest.mark.parametrize(("name", "live"), [("full", True), ("batchnorm", True), ("bias", False), ("ssf", False)])
+@pytest.mark.parametrize(("name", "live"), [("full", True), ("batchnorm", False), ("bias", False), ("ssf", False)])
 def test_batchnorm_policy(name, live, lite0, parts, recipe):
-    """Running statistics move, and belong to the delta, exactly where the scale of the BatchNorm is trained."""
+    """Running statistics move, and belong to the delta, only where the whole network is trained."""
     model = create("efficientnet_lite0", 3, lite0, registry.load(name), seed=0)
     before = model.bn1.running_mean.clone()
     result = fit(model, parts["train"], parts["validation"], recipe, 1e-3, seed=0)

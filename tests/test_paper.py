@@ -11,7 +11,7 @@ import pytest
 from medpeft.errors import UserError
 from medpeft.findings import Evidence, findings
 from medpeft.markup import TIMES
-from medpeft.paper import compile_paper
+from medpeft.typeset import typeset
 
 PAPER = Path(__file__).parents[1] / "paper"
 SETTINGS = {
@@ -124,7 +124,7 @@ STUDIES = {
 def make(folder, name, **changes):
     folder.mkdir()
     (folder / "findings.json").write_text(json.dumps(findings(evidence(**changes))), encoding="utf-8")
-    compile_paper(PAPER / "paper.typ", PAPER / "references.yml", folder, [], [], folder / f"{name}.pdf")
+    typeset(PAPER / "paper.typ", PAPER / "references.yml", folder, [], [], folder / f"{name}.pdf")
     return (folder / f"{name}.pdf").read_bytes()
 
 
@@ -150,5 +150,5 @@ def test_the_paper_prints_the_findings(tmp_path):
 def test_a_damaged_source_is_a_sentence(tmp_path):
     source = tmp_path / "paper.typ"
     source.write_text("#unheard-of", encoding="utf-8")
-    with pytest.raises(UserError, match=r"cannot make paper\.pdf"):
-        compile_paper(source, PAPER / "references.yml", tmp_path, [], [], tmp_path / "paper.pdf")
+    with pytest.raises(UserError, match=r"cannot typeset .*paper\.typ"):
+        typeset(source, PAPER / "references.yml", tmp_path, [], [], tmp_path / "paper.pdf")

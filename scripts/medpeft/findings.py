@@ -212,7 +212,8 @@ def _crossover_sentences(evidence: Evidence, cases: set[tuple[str, str]]) -> lis
         ahead = _always_ahead(evidence, dataset, backbone)
         losers = f"{', '.join(overtaken)} of the training images" if overtaken else "no strategy that led before"
         sentences.append(
-            f"{plain(dataset)}, {backbone}, crossovers. Full fine-tuning overtakes {losers}; ahead of it at every fraction: {_labels(ahead)}."
+            f"{plain(dataset)}, {backbone}, crossovers. Full fine-tuning overtakes {losers}; "
+            f"ahead of it at every fraction: {_labels(ahead)}."
         )
     return sentences
 
@@ -334,8 +335,8 @@ def _limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
         ),
         (
             not edges.empty,
-            f"In {len(edges)} of {searches} learning-rate searches the best rate was the lowest or the highest one tried, "
-            "so a wider search might do better.",
+            f"In {len(edges)} of {searches} learning-rate searches the best rate was the lowest or the highest one "
+            "tried, so a wider search might do better.",
         ),
         (
             (runs["status"] != "ok").any(),

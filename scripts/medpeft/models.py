@@ -58,24 +58,31 @@ def load_backbone(model: nn.Module, state: dict[str, Tensor], origin: Path) -> N
 
 
 def set_training_mode(model: nn.Module) -> None:
-    """Put `model` into training mode, but a BatchNorm whose scale is frozen into evaluation mode.
+    """Put `model` into training mode, its BatchNorms into evaluation mode unless all of the network is trained.
 
-    One policy for all strategies: where the scale is trained (full, batchnorm) the batch statistics are used and the
-    running ones belong to the delta; elsewhere (bias, which trains only the shift, included) the pretrained running
-    statistics are used and never change, so that frozen means frozen.
+    One policy for all strategies: under full fine-tuning batches are normalised by their own statistics, and the
+    running ones belong to the delta; under frozen kernels the pretrained statistics are used and never change, also by
+    the methods that train the affine part (batchnorm, bias). Batch statistics would rescale features that the frozen
+    kernels rely on: EfficientNet-Lite0 with BatchNorm tuning on BUSI (64 px, 10 epochs, rate 0.01) reached a micro-F1
+    of .66 with pretrained statistics and .47 with those of the batch, while full fine-tuning at 0.001 fell to the
+    majority class with pretrained ones.
     """
+    live = _has_live_statistics(model)
     model.train()
     for module in model.modules():
         if isinstance(module, _BatchNorm):
-            module.train(_is_trained(module))
+            module.train(live)
+
+
+def _has_live_statistics(model: nn.Module) -> bool:
+    return all(parameter.requires_grad for parameter in model.parameters())
 
 
 def delta(model: nn.Module) -> dict[str, Tensor]:
     """Return what training can change, by its name in the state: trainable parameters and live BatchNorm statistics."""
     names = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    for prefix, module in model.named_modules():
-        if isinstance(module, _BatchNorm) and _is_trained(module):
-            names.update(f"{prefix}.{name}" for name, _ in module.named_buffers(recurse=False))
+    if _has_live_statistics(model):
+        names.update(name for name, _ in model.named_buffers())
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items() if name in names}
 
 
@@ -94,7 +101,3 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
         "head_parameters": sum(p.numel() for p in model.get_classifier().parameters()),
         "total_parameters": sum(p.numel() for p in model.parameters()),
     }
-
-
-def _is_trained(module: _BatchNorm) -> bool:
-    return module.weight is not None and module.weight.requires_grad

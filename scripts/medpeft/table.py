@@ -14,7 +14,7 @@ CELL = ["dataset", "backbone", "method", "fraction"]
 NOT_PEFT = ("full", "linear_probe")
 SIGNIFICANT = 0.05
 F1 = {"f1_micro": "micro-F1", "f1_macro": "macro-F1"}
-SEEDS_NOTE = "Mean ± standard deviation over seeds; below, the 95 % bootstrap interval over test images."
+SEEDS_NOTE = "Mean ± standard deviation over seeds; in brackets, the 95 % bootstrap interval over test images."
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The search for a learning rate, on validation only, once per dataset, backbone and method."""
 
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from medpeft.models import create
 from medpeft.parts import Part
 from medpeft.training import Recipe, RunFailed, fit
 
-GRID_SHARE = 0.6  # of the trials, spread evenly over the logarithm of the rate before TPE narrows it down
+GRID_PER_DECADE = 2  # rates tried per factor of ten before TPE refines the search
 DONE = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
@@ -41,7 +42,7 @@ def tune(
     """
     torch.set_num_threads(recipe.threads)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    grid = np.geomspace(*bounds, max(1, round(GRID_SHARE * trials)))
+    grid = _grid(trials, *bounds)
     study = optuna.create_study(
         study_name="learning_rate",
         storage=JournalStorage(JournalFileBackend(str(journal))),
@@ -61,6 +62,12 @@ def tune(
         study.sampler = _sampler(number, grid, seed)
         _run_trial(study, attempt)
     return _table(study), _best(study)
+
+
+def _grid(trials: int, low: float, high: float) -> np.ndarray:
+    """Return the rates to begin with, even on the logarithm, both bounds included."""
+    points = 1 + math.ceil(GRID_PER_DECADE * math.log10(high / low))
+    return np.geomspace(low, high, min(trials, points))
 
 
 def _sampler(number: int, grid: np.ndarray, seed: int) -> optuna.samplers.BaseSampler:

@@ -1,10 +1,10 @@
-"""Make the paper."""
+"""Typeset the paper."""
 
 from pathlib import Path
 
 from medpeft.files import replacing
-from medpeft.paper import compile_paper
 from medpeft.stage import run
+from medpeft.typeset import typeset
 
 
 def main(snakemake):
@@ -14,7 +14,7 @@ def main(snakemake):
         [Path(path).stem for path in paths] for paths in (snakemake.input.tables, snakemake.input.figures)
     )
     with replacing(snakemake.output.paper) as output:
-        compile_paper(source, references, results, tables, figures, output)
+        typeset(source, references, results, tables, figures, output)
 
 
 run(main, snakemake)  # noqa: F821

@@ -7,9 +7,7 @@ import typst
 from medpeft.errors import UserError
 
 
-def compile_paper(
-    source: Path, references: Path, results: Path, tables: list[str], figures: list[str], output: Path
-) -> None:
+def typeset(source: Path, references: Path, results: Path, tables: list[str], figures: list[str], output: Path) -> None:
     """Write the PDF of `source`, which reads its numbers, tables and figures from the folder `results`, to `output`.
 
     `references` is a bibliography in Hayagriva's format; `tables` and `figures` name the artefacts that the study has.
@@ -30,4 +28,4 @@ def compile_paper(
             },
         )
     except typst.TypstError as error:
-        raise UserError(f"Typst cannot make {output.name} from {source}: {error.message}; mend the source") from error
+        raise UserError(f"Typst cannot typeset {source}: {error.message}; mend the source") from error
