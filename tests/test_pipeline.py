@@ -139,7 +139,7 @@ def test_published_adapter_gives_the_published_predictions(finished):
     load_delta(model, load_file(run / "adapter.safetensors"))
     torch.set_num_threads(1)
     recipe = Recipe(**record["asked"]["recipe"])
-    probabilities = predict(model.to(memory_format=torch.channels_last), parts["test"], recipe).double().softmax(1)
+    probabilities = predict(model, parts["test"], recipe).double().softmax(1)
     published = pd.read_csv(run / "predictions.csv")
     assert list(published["image_id"]) == list(parts["test"].rows["image_id"])
     np.testing.assert_array_equal(published.filter(like="probability_").to_numpy(), probabilities.numpy())

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
+TEXT = {"image_id", "group_id", "label", "caption", "source_file", "first", "second"}
+FLAGS = {"same_label", "same_group"}
+
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -41,10 +44,12 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Return the CSV file `path`; identifiers and labels stay text (`001` is no number) and empty text stays empty."""
-    text = {"image_id", "group_id", "label", "caption", "source_file", "first", "second"}
-    table = pd.read_csv(path, dtype=dict.fromkeys(text, str))
-    return table.fillna({column: "" for column in text & set(table.columns)})
+    """Return the CSV file `path`; identifiers and labels stay text (`001` is no number) and empty text stays empty.
+
+    Types are those of the column, not of the rows that happen to be there, so that an empty table is read as well.
+    """
+    table = pd.read_csv(path, dtype=dict.fromkeys(TEXT, str) | dict.fromkeys(FLAGS, bool))
+    return table.fillna({column: "" for column in TEXT & set(table.columns)})
 
 
 def sha256(path: str | Path) -> str:

@@ -81,6 +81,9 @@ def _complete(config: dict) -> dict:
             else ""
         )
         raise UserError(f"the study's configuration is wrong at {place}: {breach.message}{allowed}; see {SCHEMA.name}")
+    low, high = settings["tuning"]["low"], settings["tuning"]["high"]
+    if low >= high:
+        raise UserError(f"the study's configuration is wrong: tuning.low {low:g} is not below tuning.high {high:g}")
     for name, experiment in settings["experiments"].items():
         for axis, known in (("datasets", datasets.names()), ("methods", methods.names())):
             _check_names(experiment[axis], known, f"experiments.{name}.{axis}")

@@ -104,7 +104,7 @@ class _Loop:
     """The moving parts of a training: optimiser, schedule and random numbers."""
 
     def __init__(self, model: nn.Module, train: Part, recipe: Recipe, learning_rate: float, seed: int):
-        self.model = model.to(recipe.device, memory_format=torch.channels_last)
+        self.model = model.to(recipe.device)
         self.train = train.to(recipe.device)
         self.recipe = recipe
         self.batches = math.ceil(len(train.labels) / recipe.batch_size)

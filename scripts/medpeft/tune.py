@@ -59,7 +59,11 @@ def tune(
         ).best_row
 
     while (number := len(study.get_trials(deepcopy=False, states=DONE))) < trials:
-        study.sampler = _sampler(number, grid, seed)
+        # A sampler of its own for each trial, and one that ignores the trial that a kill left unfinished: a resumed
+        # search draws what an uninterrupted one would have drawn.
+        study.sampler = optuna.samplers.TPESampler(seed=seed + number, n_startup_trials=0, constant_liar=False)
+        if number < len(grid) and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            study.enqueue_trial({"learning_rate": float(grid[number])})
         _run_trial(study, attempt)
     return _table(study), _best(study)
 
@@ -68,14 +72,6 @@ def _grid(trials: int, low: float, high: float) -> np.ndarray:
     """Return the rates to begin with, even on the logarithm, both bounds included."""
     points = 1 + math.ceil(GRID_PER_DECADE * math.log10(high / low))
     return np.geomspace(low, high, min(trials, points))
-
-
-def _sampler(number: int, grid: np.ndarray, seed: int) -> optuna.samplers.BaseSampler:
-    """Return the sampler of one trial; one for each, so that a resumed search draws what an uninterrupted one draws."""
-    sampler = optuna.samplers.TPESampler(seed=seed + number, n_startup_trials=0)
-    if number < len(grid):
-        return optuna.samplers.PartialFixedSampler({"learning_rate": float(grid[number])}, sampler)
-    return sampler
 
 
 def _pruning(trial: Trial) -> Callable[[int, dict], None]:

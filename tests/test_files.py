@@ -1,0 +1,37 @@
+"""Files are written whole or not at all, and tables come back as they went."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from medpeft.files import read_table, replacing, write_json, write_table
+
+
+def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_equal_content_gives_equal_bytes(tmp_path):
+    write_json(tmp_path / "a", {"x": 1, "y": [0.1, None]})
+    write_json(tmp_path / "b", {"y": [0.1, None], "x": 1})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_table_survives_the_round_trip(tmp_path):
+    values = np.random.default_rng(0).random(1000) * 10.0 ** np.random.default_rng(1).integers(-20, 20, 1000)
+    table = pd.DataFrame({"image_id": [f"{row:04d}" for row in range(1000)], "caption": "", "value": values})
+    write_table(tmp_path / "table.csv", table)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "table.csv"), table, check_dtype=False, check_exact=True)
+
+
+def test_empty_table_of_pairs_keeps_its_types(tmp_path):
+    write_table(tmp_path / "pairs.csv", pd.DataFrame(columns=["first", "second", "kind", "same_label"]))
+    pairs = read_table(tmp_path / "pairs.csv")
+    assert pairs[~pairs["same_label"]].empty
+    assert list(pairs[~pairs["same_label"]].columns) == list(pairs.columns)

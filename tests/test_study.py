@@ -1,0 +1,82 @@
+"""A study is complete, checked, and gives each run once."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from medpeft.errors import UserError
+from medpeft.study import SCHEMA, Run, Study
+
+ROOT = Path(__file__).parents[1]
+GRID = {
+    "datasets": ["busi"],
+    "backbones": ["resnet50"],
+    "methods": ["full", "ssf"],
+    "fractions": [0.1, 1],
+    "seeds": [0, 1],
+}
+
+
+def _study(**changes):
+    return {"study": "s", "experiments": {"table2": dict(GRID)}} | changes
+
+
+@pytest.mark.parametrize(
+    "path", [ROOT / "config.yaml", *sorted((ROOT / "studies").glob("*.yaml"))], ids=lambda p: p.stem
+)
+def test_shipped_studies_are_valid(path):
+    assert Study(yaml.safe_load(path.read_text())).runs()
+
+
+def test_defaults_are_those_of_the_schema():
+    settings = Study(_study(recipe={"epochs": 3})).settings
+    properties = yaml.safe_load(SCHEMA.read_text())["properties"]
+    assert settings["recipe"]["epochs"] == 3
+    for section in ("recipe", "tuning", "split"):
+        for key, part in properties[section]["properties"].items():
+            if (section, key) != ("recipe", "epochs"):
+                assert settings[section][key] == part["default"]
+
+
+def test_the_callers_configuration_is_left_alone():
+    given = _study()
+    Study(given)
+    assert given == _study()
+
+
+def test_experiments_share_equal_runs():
+    study = Study(
+        _study(experiments={"table2": GRID | {"fractions": [1]}, "figure1": GRID | {"fractions": [0.5, 1.0]}})
+    )
+    assert len(study.runs("table2")) == 4
+    assert len(study.runs()) == 8
+    assert study.runs()[0] == Run("busi", "resnet50", "full", "1", "0")
+    assert study.values("fraction") == ["1", "0.5"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"imagesize": 64}, "top level.*'imagesize' was unexpected"),
+        ({"recipe": {"epohcs": 1}}, "at recipe: .*'epohcs'.*allowed: epochs"),
+        ({"recipe": {"epochs": 0}}, "at recipe.epochs: 0 is less than the minimum"),
+        ({"image_size": "big"}, "at image_size: 'big' is not of type 'integer'"),
+        ({"experiments": {"table2": {"datasets": ["busi"]}}}, "at experiments.table2: 'backbones' is a required"),
+        ({"experiments": {"table2": GRID | {"methods": ["lora", "sff"]}}}, "'lora' at experiments.table2.methods"),
+        ({"experiments": {"table2": GRID | {"methods": ["sff"]}}}, "did you mean 'ssf'"),
+        ({"experiments": {"table2": GRID | {"datasets": ["bussi"]}}}, "'bussi' at experiments.table2.datasets"),
+        ({"experiments": {"table2": GRID | {"fractions": [1.5]}}}, r"experiments.table2.fractions.0: 1.5"),
+        ({"tuning": {"low": 0.1, "high": 0.01}}, "tuning.low 0.1 is not below tuning.high 0.01"),
+        ({"checksums": {"busi.zip": "abc"}}, "at checksums.busi.zip"),
+    ],
+)
+def test_mistakes_are_named_in_one_sentence(changes, sentence):
+    with pytest.raises(UserError, match=sentence) as caught:
+        Study(_study(**changes))
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_at_all_is_a_mistake_too():
+    with pytest.raises(UserError, match="'study' is a required property"):
+        Study({"experiments": {"table2": GRID}})

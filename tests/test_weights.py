@@ -1,0 +1,68 @@
+"""Pretrained weights are real, fit their architecture, and are never silently random."""
+
+import pytest
+import timm
+import torch
+from safetensors.torch import load_file, save_file
+from skimage import data
+from torch.nn import functional
+
+from medpeft.augmentation import normalise
+from medpeft.errors import UserError
+from medpeft.weights import fetch_weights
+
+CAT = range(281, 286)  # the ImageNet classes of domestic cats
+ESPRESSO = [967]
+
+
+def _classes(network: torch.nn.Module, picture) -> list[int]:
+    """Return the five likeliest ImageNet classes of a picture's centre, resized to 224 pixels."""
+    side = min(picture.shape[:2])
+    top, left = ((length - side) // 2 for length in picture.shape[:2])
+    square = torch.from_numpy(picture[top : top + side, left : left + side].copy())[None]
+    with torch.inference_mode():
+        logits = network(functional.interpolate(normalise(square), 224, mode="bilinear", antialias=True))
+    return logits[0].topk(5).indices.tolist()
+
+
+@pytest.mark.parametrize(("picture", "classes"), [(data.cat, CAT), (data.coffee, ESPRESSO)])
+def test_packaged_weights_recognise_a_picture(lite0, picture, classes):
+    network = timm.create_model("efficientnet_lite0").eval()
+    network.load_state_dict(load_file(lite0))
+    assert set(_classes(network, picture())) & set(classes)
+
+
+def test_mirror_comes_first(tmp_path):
+    network = timm.create_model("resnet18")
+    (tmp_path / "weights").mkdir()
+    save_file(network.state_dict(), tmp_path / "weights" / "resnet18.safetensors")
+    origin = fetch_weights("resnet18", tmp_path / "model.safetensors", mirror=str(tmp_path))
+    assert origin.endswith("weights/resnet18.safetensors")
+    assert torch.equal(load_file(tmp_path / "model.safetensors")["fc.weight"], network.fc.weight)
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path):
+    (tmp_path / "weights").mkdir()
+    save_file(timm.create_model("resnet18").state_dict(), tmp_path / "weights" / "resnet34.safetensors")
+    with pytest.raises(UserError, match=r"resnet34.*do not fit the architecture"):
+        fetch_weights("resnet34", tmp_path / "model.safetensors", mirror=str(tmp_path))
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_unknown_backbone_is_named(tmp_path):
+    with pytest.raises(UserError, match="no backbone 'resnet5O'"):
+        fetch_weights("resnet5O", tmp_path / "model.safetensors", mirror=None)
+
+
+def test_backbone_without_published_weights_is_refused_not_random(tmp_path):
+    name = next(n for n in timm.list_models() if n not in timm.list_models(pretrained=True) and n.startswith("resnet"))
+    with pytest.raises(UserError, match=f"no pretrained weights could be had for the backbone '{name}'"):
+        fetch_weights(name, tmp_path / "model.safetensors", mirror=None)
+
+
+def test_damaged_mirror_file_is_reported(tmp_path):
+    (tmp_path / "weights").mkdir()
+    name = next(n for n in timm.list_models() if n not in timm.list_models(pretrained=True) and n.startswith("resnet"))
+    (tmp_path / "weights" / f"{name}.safetensors").write_bytes(b"not safetensors")
+    with pytest.raises(UserError, match="SafetensorError"):
+        fetch_weights(name, tmp_path / "model.safetensors", mirror=str(tmp_path))
