@@ -74,9 +74,9 @@ def set_training_mode(model: nn.Module) -> None:
 
     One policy for all strategies: the pretrained running statistics are used and never change, whether or not the
     affine part is trained, so that frozen means frozen and a delta holds parameters alone. The published study does
-    not say what it did. Batch statistics were measured beside, with EfficientNet-Lite0 at 64 px, batches of 16, 6 epochs
-    and the best of three rates on validation: on simulated breasts micro-F1 fell from .76 to .61 for BatchNorm tuning and from
-    .78 to .73 for full fine-tuning; on BUSI, validation from .73 to .70 and from .75 to .69.
+    not say what it did. Batch statistics were measured beside (EfficientNet-Lite0, 64 px, batches of 16, 6 epochs, best
+    of three rates on validation): on simulated breasts test micro-F1 fell from .76 to .61 for BatchNorm tuning and from
+    .78 to .73 for full fine-tuning; on BUSI, validation micro-F1 from .73 to .70 and from .75 to .69.
     """
     model.train()
     for module in model.modules():
