@@ -2,7 +2,9 @@ from snakemake.utils import min_version
 
 min_version("9.14")
 
-if "study" not in config:  # a study given with --configfile replaces the default one instead of being merged into it
+if (
+    "study" not in config
+):  # a study given with --configfile replaces the default one instead of being merged into it
 
     configfile: "config.yaml"
 
@@ -16,9 +18,9 @@ include: "rules/artefacts.smk"
 
 
 rule all:
+    default_target: True
     input:
         rules.paper.input,
         rules.tables.input,
         rules.figures.input,
         rules.audit.input,
-    default_target: True

@@ -93,7 +93,6 @@ rule findings:
         audits=expand("<study>/audit/{dataset}.csv", dataset=STUDY.values("dataset")),
         claims="paper/reference/claims.csv",
         code=[
-            "<library>/archives.py",
             "<library>/findings.py",
             "<library>/markup.py",
             "<library>/palette.py",

@@ -106,7 +106,11 @@ rule audit_dataset:
         ],
     output:
         table="<study>/audit/{dataset}.csv",
-        picture="<study>/audit/{dataset}_pairs.png",
+        picture=report(
+            "<study>/audit/{dataset}_pairs.png",
+            caption="../report/audit.rst",
+            category="Audit",
+        ),
     log:
         "<study>/audit/{dataset}.log",
     conda:

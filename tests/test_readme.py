@@ -1,0 +1,32 @@
+"""README keeps what it promises."""
+
+import re
+from pathlib import Path
+
+import pytest
+import timm
+
+from medpeft.methods import registry
+from medpeft.models import adapt, count_parameters
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_example_of_a_method_is_one(monkeypatch):
+    code = re.search(r"```python\n(.+?)```", README, re.DOTALL)[1]
+    monkeypatch.setattr(registry, "_strategies", {})
+    exec(compile(code, "README", "exec"), {})
+    (strategy,) = registry._strategies.values()
+    counts = count_parameters(adapt(timm.create_model("resnet18", num_classes=3), strategy))
+    assert counts["trainable_parameters"] - counts["head_parameters"] == 4800
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:scripts|studies|schemas|docs)/[\w./]+)`", README))))
+def test_files_that_are_named_exist(path):
+    assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\((?!http)([^)#]+)\)", README))))
+def test_pictures_and_links_lead_somewhere(path):
+    assert (ROOT / path).exists()
