@@ -13,6 +13,7 @@ import csv
 import io
 import math
 import zipfile
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -437,25 +438,33 @@ def describe(lesion: Lesion | None) -> str:
     return f"Breast ultrasound, {', '.join(words)}."
 
 
+def draw_patient(number: int, label: str, views: int) -> tuple[str, list[bytes]]:
+    """Return the caption and the images, as PNG files, of the patient of this `number`, whose seed it is."""
+    rng = np.random.default_rng([SEED, number])
+    lesion = None if label == "normal" else draw_lesion(rng, label)
+    anatomy = draw_anatomy(rng, lesion)
+    return describe(lesion), [png(draw_image(rng, anatomy, lesion)) for _ in range(views)]
+
+
 def write_archive(path: Path, patients: dict[str, int]) -> None:
-    """Write the images and `metadata.csv` of so many `patients` of each class as a zip to `path`.
+    """Write the images and `metadata.csv` of so many `patients` of each class as a zip to `path`, on all cores.
 
     Equal library versions on one kind of processor give equal bytes.
     """
-    labels = [(label, VIEWS[i % len(VIEWS)]) for label, count in patients.items() for i in range(count)]
-    order = np.random.default_rng(SEED).permutation(len(labels))
+    drawn = [(label, VIEWS[i % len(VIEWS)]) for label, count in patients.items() for i in range(count)]
+    order = np.random.default_rng(SEED).permutation(len(drawn))
+    labels, views = zip(*(drawn[i] for i in order), strict=True)
+    numbers = range(1, len(labels) + 1)
     table = io.StringIO()
     rows = csv.writer(table, lineterminator="\n")
     rows.writerow(COLUMNS)
-    with zipfile.ZipFile(path, "w") as archive:
-        for number, (label, views) in enumerate((labels[i] for i in order), start=1):
-            rng = np.random.default_rng([SEED, number])
-            lesion = None if label == "normal" else draw_lesion(rng, label)
-            anatomy = draw_anatomy(rng, lesion)
-            for view in range(1, views + 1):
+    with ProcessPoolExecutor() as pool, zipfile.ZipFile(path, "w") as archive:
+        results = pool.map(draw_patient, numbers, labels, views, chunksize=8)
+        for number, label, (caption, images) in zip(numbers, labels, results, strict=True):
+            for view, image in enumerate(images, start=1):
                 name = f"patient{number:03d}_{view}.png"
-                rows.writerow([name, f"patient{number:03d}", label, describe(lesion)])
-                add_member(archive, f"images/{name}", png(draw_image(rng, anatomy, lesion)))
+                rows.writerow([name, f"patient{number:03d}", label, caption])
+                add_member(archive, f"images/{name}", image)
         add_member(archive, "metadata.csv", table.getvalue().encode())
 
 
