@@ -511,6 +511,6 @@ DATASET = Dataset(
     licence="MIT, as this software",
     access="none needed: generated on this machine",
     citation="Descriptors of masses after Stavros et al. 1995, Radiology 196:123-134",
-    sizes=(448, 168, 280),  # large parts for validation and test: they cost little, and small ones would only show noise
+    sizes=(448, 168, 280),  # validation and test cost little, and small ones would show noise
     caveats=("Simulated images: the descriptor frequencies are chosen, and scores say nothing of patients.",),
 )
