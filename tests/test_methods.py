@@ -7,6 +7,7 @@ import torch
 
 from medpeft.errors import UserError
 from medpeft.methods import registry
+from medpeft.methods.tsa import _adapter
 from medpeft.models import adapt, count_parameters, create, delta, load_delta
 from medpeft.training import fit, predict
 
@@ -101,6 +102,17 @@ def test_tsa_is_a_kernel_with_the_adapter_in_its_centre():
     merged[:, :, 1, 1] += convolution.tsa.weight.detach()[:, :, 0, 0]
     expected = torch.nn.functional.conv2d(images, merged, stride=convolution.stride, padding=convolution.padding)
     torch.testing.assert_close(convolution(images).detach(), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_tsa_beside_a_depthwise_convolution_is_a_depthwise_kernel(stride):
+    convolution = torch.nn.Conv2d(6, 6, 5, stride=stride, padding=2, groups=6)
+    adapter = _adapter(convolution)
+    adapter.weight.data.normal_()
+    images = torch.randn(2, 6, 9, 9)
+    expected = torch.nn.functional.conv2d(images, adapter.weight[:, None], stride=stride, groups=6)
+    torch.testing.assert_close(adapter(images), expected)
+    assert adapter(images).shape == convolution(images).shape
 
 
 def test_ssf_scales_and_shifts_each_channel():

@@ -7,10 +7,12 @@ stride and the groups of its convolution: beside a depthwise one it is a scale p
 import re
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from medpeft.errors import UserError
 from medpeft.methods.registry import strategy
+
+INITIAL = 1e-4  # times the identity
 
 
 @strategy("tsa", title="TSA", family="additive", encoders={"cnn"}, source="arXiv 2107.00358")
@@ -35,16 +37,27 @@ def _block_convolutions(model: nn.Module) -> list[nn.Conv2d]:
     return found
 
 
-def _adapter(convolution: nn.Conv2d) -> nn.Conv2d:
-    adapter = nn.Conv2d(
-        convolution.in_channels,
-        convolution.out_channels,
-        kernel_size=1,
-        stride=convolution.stride,
-        groups=convolution.groups,
-        bias=False,
-    )
-    per_group = convolution.out_channels // convolution.groups
-    identity = 1e-4 * torch.eye(per_group, convolution.in_channels // convolution.groups)
-    adapter.weight.data.copy_(identity.repeat(convolution.groups, 1)[:, :, None, None])
+def _adapter(convolution: nn.Conv2d) -> nn.Module:
+    inputs, outputs, groups = convolution.in_channels, convolution.out_channels, convolution.groups
+    if groups == inputs == outputs:
+        return ChannelScale(outputs, convolution.stride)
+    adapter = nn.Conv2d(inputs, outputs, kernel_size=1, stride=convolution.stride, groups=groups, bias=False)
+    identity = INITIAL * torch.eye(outputs // groups, inputs // groups)
+    adapter.weight.data.copy_(identity.repeat(groups, 1)[:, :, None, None])
     return adapter
+
+
+class ChannelScale(nn.Module):
+    """A depthwise 1x1 convolution, x of shape (N, channels, H, W), as the product that it is.
+
+    torch 2.14 takes a path through every single channel for such a convolution of fewer than 16 images on a CPU: with
+    it a training step of EfficientNet-Lite0 took 2.5 times as long.
+    """
+
+    def __init__(self, channels: int, stride: tuple[int, int]):
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((channels, 1, 1), INITIAL))
+        self.stride = stride
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features[:, :, :: self.stride[0], :: self.stride[1]] * self.weight
