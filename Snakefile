@@ -2,9 +2,8 @@ from snakemake.utils import min_version
 
 min_version("9.14")
 
-if (
-    "study" not in config
-):  # a study given with --configfile replaces the default one instead of being merged into it
+# A study given with --configfile replaces the default one instead of being merged into it.
+if "study" not in config and not workflow.overwrite_configfiles:
 
     configfile: "config.yaml"
 

@@ -64,5 +64,6 @@ rule finetune:
         runtime=240,
     params:
         recipe=STUDY.recipe,
+        study={key: STUDY.settings[key] for key in ["study", "split", "tuning"]},
     script:
         "../scripts/finetune.py"

@@ -6,7 +6,7 @@ from medpeft.files import read_json, write_json, write_table
 from medpeft.finetune import finetune
 from medpeft.methods.registry import load
 from medpeft.parts import load_parts
-from medpeft.provenance import fingerprint, provenance
+from medpeft.provenance import provenance, unfinished
 from medpeft.stage import run
 from medpeft.training import Recipe
 
@@ -16,8 +16,8 @@ def main(snakemake):
     asked["recipe"] = dict(snakemake.params.recipe)
     asked["learning_rate"] = read_json(data.learning_rate)["learning_rate"]
     classes, parts = load_parts(data.images, data.manifest, data.split, data.subset, float(asked["fraction"]))
-    sources = {name: data[name] for name in ("manifest", "split", "subset", "weights")}
-    checkpoint = Path(output.adapter).with_name(f".{fingerprint(asked, [*sources.values(), *data.code])}.checkpoint")
+    sources = {name: data[name] for name in ("images", "manifest", "split", "subset", "weights")}
+    checkpoint = unfinished(output.adapter, asked, [*sources.values(), *data.code])
     outcome = finetune(
         asked["backbone"],
         asked["method"],
@@ -37,6 +37,7 @@ def main(snakemake):
         output.record,
         {
             "asked": asked,
+            "study": snakemake.params.study,
             "strategy": {"title": strategy.title, "family": strategy.family, "source": strategy.source},
             "n_train": len(parts["train"].labels),
             "cost": outcome.cost,

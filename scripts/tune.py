@@ -1,10 +1,8 @@
 """Search the learning rate of one method on one backbone and dataset."""
 
-from pathlib import Path
-
 from medpeft.files import write_json, write_table
 from medpeft.parts import load_parts
-from medpeft.provenance import fingerprint
+from medpeft.provenance import unfinished
 from medpeft.stage import run
 from medpeft.training import Recipe
 from medpeft.tune import tune
@@ -15,9 +13,8 @@ def main(snakemake):
     data = snakemake.input
     classes, parts = load_parts(data.images, data.manifest, data.split, data.subset, search["fraction"])
     identity = {"search": search, "recipe": snakemake.params.recipe, "of": list(snakemake.wildcards)}
-    journal = Path(snakemake.output.trials).with_name(
-        f".{fingerprint(identity, [data.manifest, data.split, data.subset, data.weights, *data.code])}.journal"
-    )
+    files = [data.images, data.manifest, data.split, data.subset, data.weights, *data.code]
+    journal = unfinished(snakemake.output.trials, identity, files)
     table, best = tune(
         snakemake.wildcards.backbone,
         snakemake.wildcards.method,

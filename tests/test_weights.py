@@ -15,6 +15,12 @@ CAT = range(281, 286)  # the ImageNet classes of domestic cats
 ESPRESSO = [967]
 
 
+def _unpublished() -> str:
+    """Return a backbone of timm for which there are no weights anywhere."""
+    published = {name.split(".")[0] for name in timm.list_pretrained()}
+    return next(name for name in timm.list_models("resnet*") if name not in published)
+
+
 def _classes(network: torch.nn.Module, picture) -> list[int]:
     """Return the five likeliest ImageNet classes of a picture's centre, resized to 224 pixels."""
     side = min(picture.shape[:2])
@@ -55,14 +61,19 @@ def test_unknown_backbone_is_named(tmp_path):
 
 
 def test_backbone_without_published_weights_is_refused_not_random(tmp_path):
-    name = next(n for n in timm.list_models() if n not in timm.list_models(pretrained=True) and n.startswith("resnet"))
+    name = _unpublished()
     with pytest.raises(UserError, match=f"no pretrained weights could be had for the backbone '{name}'"):
         fetch_weights(name, tmp_path / "model.safetensors", mirror=None)
 
 
 def test_damaged_mirror_file_is_reported(tmp_path):
     (tmp_path / "weights").mkdir()
-    name = next(n for n in timm.list_models() if n not in timm.list_models(pretrained=True) and n.startswith("resnet"))
+    name = _unpublished()
     (tmp_path / "weights" / f"{name}.safetensors").write_bytes(b"not safetensors")
     with pytest.raises(UserError, match="SafetensorError"):
         fetch_weights(name, tmp_path / "model.safetensors", mirror=str(tmp_path))
+
+
+def test_mirror_that_is_no_folder_is_named(tmp_path):
+    with pytest.raises(UserError, match="`mirror` names 'nowhere'"):
+        fetch_weights("resnet18", tmp_path / "model.safetensors", mirror="nowhere")

@@ -1,14 +1,11 @@
 """Archives as their publishers offer them: from a mirror if the study names one, else from the published addresses."""
 
-import errno
 import hashlib
 import logging
 import re
 import shutil
 import time
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pooch
@@ -26,8 +23,8 @@ RESERVE = 2**26  # bytes that stay free on the disk
 HTML = re.compile(rb"\s*(<!doctype html|<html)", re.IGNORECASE)
 
 
-class _Unfit(Exception):
-    """One address did not give the archive, and why; the next one is tried."""
+class Unfit(Exception):
+    """One address did not give the file, and why; the next one is tried."""
 
 
 def fetch(archive: Archive, dataset: str, path: Path, mirror: str | None = None, checksum: str | None = None) -> None:
@@ -40,7 +37,7 @@ def fetch(archive: Archive, dataset: str, path: Path, mirror: str | None = None,
     Raises `UserError` naming every address and its reason if none does, if the mirror is a folder that does not exist,
     or if the disk is too full.
     """
-    with replacing(path) as temporary, _full_disk_explained(path):
+    with replacing(path) as temporary:
         if archive.generate:
             archive.generate(temporary)
         else:
@@ -49,12 +46,12 @@ def fetch(archive: Archive, dataset: str, path: Path, mirror: str | None = None,
 
 def _fetch_first(archive: Archive, dataset: str, path: Path, mirror: str | None, checksum: str | None) -> None:
     reasons = []
-    for place in [*_mirrored(archive.name, dataset, mirror), *archive.urls]:
+    for place in [*mirrored(archive.name, dataset, mirror), *archive.urls]:
         logging.info("%s: trying %s", archive.name, place)
         try:
-            _get(place, path)
+            retrieve(place, path)
             _check(path, archive.name, checksum)
-        except _Unfit as reason:
+        except Unfit as reason:
             logging.warning("%s: %s", place, reason)
             reasons.append(f"{place}: {reason}")
         else:
@@ -67,27 +64,30 @@ def _fetch_first(archive: Archive, dataset: str, path: Path, mirror: str | None,
     )
 
 
-def _mirrored(name: str, dataset: str, mirror: str | None) -> list[str | Path]:
-    """Return where `mirror` may hold the archive."""
+def mirrored(name: str, folder: str, mirror: str | None) -> list[str | Path]:
+    """Return where `mirror` may hold the file `name`: at its top or in its subfolder `folder`.
+
+    Raises `UserError` where the mirror is a folder that does not exist.
+    """
     if mirror is None:
         return []
     if re.match(r"https?://", mirror):
-        return [f"{mirror.rstrip('/')}/{part}" for part in (name, f"{dataset}/{name}")]
-    folder = Path(mirror).expanduser()
-    if not folder.is_dir():
+        return [f"{mirror.rstrip('/')}/{part}" for part in (name, f"{folder}/{name}")]
+    top = Path(mirror).expanduser()
+    if not top.is_dir():
         raise UserError(
             f"the study's key `mirror` names {mirror!r}, which is no folder here and no http(s) address: "
             "correct it, or leave it out to fetch from the publishers"
         )
-    return [folder / name, folder / dataset / name]
+    return [top / name, top / folder / name]
 
 
-def _get(place: str | Path, path: Path) -> None:
-    """Copy one file of the mirror, or download one address, to `path`."""
+def retrieve(place: str | Path, path: Path) -> None:
+    """Copy one file of the mirror, or download one address, to `path`; raise `Unfit` where that cannot be done."""
     if isinstance(place, str):
         _download(place, path)
     elif not place.is_file():
-        raise _Unfit("there is no such file in the mirror")
+        raise Unfit("there is no such file in the mirror")
     else:
         _require_space(path, place.stat().st_size)
         shutil.copyfile(place, path)
@@ -102,7 +102,7 @@ def _download(url: str, path: Path) -> None:
         except requests.RequestException as error:
             refused = error.response is not None and error.response.status_code < 500
             if refused or attempt == ATTEMPTS:
-                raise _Unfit(_reason(error)) from error
+                raise Unfit(_reason(error)) from error
             logging.warning("%s: attempt %d of %d: %s", url, attempt, ATTEMPTS, _reason(error))
             time.sleep(PAUSE * attempt)
 
@@ -155,13 +155,13 @@ def _check(path: Path, name: str, checksum: str | None) -> None:
     with open(path, "rb") as stream:
         page = HTML.match(stream.read(512))
     if page and not name.endswith(".html"):
-        raise _Unfit("it gave a web page, as for a login or an error, in place of the archive")
+        raise Unfit("it gave a web page, as for a login or an error, in place of the archive")
     if checksum:
         kind, _, expected = checksum.partition(":")
         with open(path, "rb") as stream:
             found = hashlib.file_digest(stream, kind).hexdigest()
         if found != expected:
-            raise _Unfit(
+            raise Unfit(
                 f"its {kind} is {found} but {expected} is expected, so it is damaged or another version (if you trust "
                 f"it, set `checksums: {{{name}: {kind}:{found}}}` in the study)"
             )
@@ -170,7 +170,7 @@ def _check(path: Path, name: str, checksum: str | None) -> None:
             with zipfile.ZipFile(path) as archive:
                 archive.infolist()
         except zipfile.BadZipFile as error:
-            raise _Unfit(f"what it gave is not a whole zip archive ({error})") from error
+            raise Unfit(f"what it gave is not a whole zip archive ({error})") from error
 
 
 def _require_space(path: Path, size: int) -> None:
@@ -180,19 +180,6 @@ def _require_space(path: Path, size: int) -> None:
             f"the disk that holds {path.parent} has {_readable(free)} free but {_readable(size)} are to be fetched: "
             "free some space, or move the data folder, and run again"
         )
-
-
-@contextmanager
-def _full_disk_explained(path: Path) -> Iterator[None]:
-    """Turn the error of a disk that fills up into a `UserError`."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise UserError(
-            f"the disk that holds {path.parent} is full: free some space, or move the data folder, and run again"
-        ) from error
 
 
 def _readable(size: int) -> str:

@@ -48,8 +48,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
     Types are those of the column, not of the rows that happen to be there, so that an empty table is read as well.
     """
-    table = pd.read_csv(path, dtype=dict.fromkeys(TEXT, str) | dict.fromkeys(FLAGS, bool))
-    return table.fillna({column: "" for column in TEXT & set(table.columns)})
+    return pd.read_csv(path, converters=dict.fromkeys(TEXT, str), dtype=dict.fromkeys(FLAGS, bool))
 
 
 def sha256(path: str | Path) -> str:

@@ -11,7 +11,7 @@ from medpeft.files import replacing
 from medpeft.methods.registry import load
 from medpeft.models import count_parameters, create, load_delta
 from medpeft.parts import Part
-from medpeft.training import Recipe, RunFailed, fit, peak_memory, predict
+from medpeft.training import Recipe, RunFailed, fit, fix_arithmetic, memory_errors, peak_memory, predict
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def finetune(
     The test predictions are made by a new network with the delta read back from the file, so that what is published
     is what was scored. A run that fails (memory, a loss that is no number, no learning rate) writes an empty adapter.
     """
-    torch.set_num_threads(recipe.threads)
+    fix_arithmetic(recipe)
     strategy = load(method)
     model = create(backbone, len(classes), weights, strategy, seed)
     cost = count_parameters(model)
@@ -49,19 +49,20 @@ def finetune(
         if learning_rate is None:
             raise RunFailed("no learning rate of the search gave a finite loss")
         result = fit(model, parts["train"], parts["validation"], recipe, learning_rate, seed, checkpoint)
+        _save(adapter, result.best)
+        with memory_errors():
+            reloaded = create(backbone, len(classes), weights, strategy, seed).to(recipe.device)
+            load_delta(reloaded, load_file(adapter))
+            predictions = _predictions(reloaded, parts["test"], recipe, classes)
     except RunFailed as failure:
         _save(adapter, {})
         return Outcome(_no_predictions(), pd.DataFrame(), cost, f"failed: {failure}")
-    _save(adapter, result.best)
-    reloaded = create(backbone, len(classes), weights, strategy, seed).to(recipe.device)
-    load_delta(reloaded, load_file(adapter))
     cost |= {
         "adapter_bytes": adapter.stat().st_size,
         "train_seconds": result.train_seconds,
         "images_per_second": result.images_seen / result.train_seconds,
         "peak_memory_bytes": peak_memory(recipe.device),
     }
-    predictions = _predictions(reloaded, parts["test"], recipe, classes)
     return Outcome(predictions, pd.DataFrame(result.history), cost, "ok")
 
 

@@ -18,17 +18,29 @@ def provenance(inputs: dict[str, str | Path]) -> dict:
         "commit": _git("rev-parse", "HEAD"),
         "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": _versions(),
         "sha256": {name: sha256(path) for name, path in inputs.items()},
     }
 
 
-def fingerprint(settings: dict, files: list[str | Path]) -> str:
-    """Return a hash of settings and of the content of files: equal only where unfinished work may be continued."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+def unfinished(output: str | Path, settings: dict, files: list[str | Path]) -> Path:
+    """Return the path beside `output` under which unfinished work on it is kept, to be continued after a kill.
+
+    Its name is a hash of `settings`, of the content of `files` and of package versions: work that began under others is
+    not continued, and deleted here.
+    """
+    digest = hashlib.sha256(json.dumps([settings, _versions()], sort_keys=True).encode())
     for path in sorted(map(str, files)):
         digest.update(f"{path} {sha256(path)}".encode())
-    return digest.hexdigest()[:16]
+    output = Path(output)
+    path = output.with_name(f".{digest.hexdigest()[:16]}.unfinished")
+    for other in set(output.parent.glob(".*.unfinished*")) - {path}:
+        other.unlink()
+    return path
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in PACKAGES}
 
 
 def _git(*arguments: str) -> str | None:

@@ -1,6 +1,7 @@
 """Fine-tuning: the loop, its choice of epoch on validation, and its resumption after a kill."""
 
 import math
+import os
 import resource
 import sys
 import time
@@ -79,7 +80,7 @@ def fit(
     loop = _Loop(model, train, recipe, learning_rate, seed)
     state = loop.restore(checkpoint) if checkpoint and checkpoint.exists() else Fit()
     saved = time.monotonic()
-    with _memory_errors():
+    with memory_errors():
         while state.epoch < loop.epochs:
             loss = _run_epoch(loop, state)
             if state.epoch in loop.validated_epochs:
@@ -205,8 +206,19 @@ def _validate(loop: _Loop, state: Fit, validation: Part, loss: float) -> dict:
     return row
 
 
+def fix_arithmetic(recipe: Recipe) -> None:
+    """Make equal runs add up in equal order: a fixed number of CPU threads, deterministic kernels on a GPU.
+
+    Where a GPU has no deterministic kernel for an operation, torch warns in the log and goes on.
+    """
+    torch.set_num_threads(recipe.threads)
+    if recipe.device == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as cuBLAS asks for
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
 @contextmanager
-def _memory_errors() -> Iterator[None]:
+def memory_errors() -> Iterator[None]:
     """Turn the ways in which torch reports exhausted memory into `RunFailed`."""
     try:
         yield

