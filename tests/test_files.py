@@ -30,6 +30,12 @@ def test_table_survives_the_round_trip(tmp_path):
     pd.testing.assert_frame_equal(read_table(tmp_path / "table.csv"), table, check_dtype=False, check_exact=True)
 
 
+def test_labels_that_look_like_numbers_or_gaps_stay_text(tmp_path):
+    table = pd.DataFrame({"label": ["None", "NA", "001", ""], "value": [1.0, None, 3.0, 4.0]})
+    write_table(tmp_path / "table.csv", table)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "table.csv"), table, check_dtype=False)
+
+
 def test_empty_table_of_pairs_keeps_its_types(tmp_path):
     write_table(tmp_path / "pairs.csv", pd.DataFrame(columns=["first", "second", "kind", "same_label"]))
     pairs = read_table(tmp_path / "pairs.csv")

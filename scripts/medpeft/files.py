@@ -44,11 +44,13 @@ def write_table(path: str | Path, table: pd.DataFrame) -> None:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Return the CSV file `path`; identifiers and labels stay text (`001` is no number) and empty text stays empty.
+    """Return the CSV file `path`; identifiers and labels stay text: `001` is no number, `None` is not missing.
 
     Types are those of the column, not of the rows that happen to be there, so that an empty table is read as well.
     """
-    return pd.read_csv(path, converters=dict.fromkeys(TEXT, str), dtype=dict.fromkeys(FLAGS, bool))
+    missing = {column: [""] for column in pd.read_csv(path, nrows=0).columns if column not in TEXT}
+    types = dict.fromkeys(TEXT, str) | dict.fromkeys(FLAGS, bool)
+    return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=missing)
 
 
 def sha256(path: str | Path) -> str:
