@@ -36,7 +36,12 @@ rule table:
         published=expand(
             "paper/reference/{name}.csv", name=["table2", "table6", "figure1"]
         ),
-        code=["<library>/markup.py", "<library>/palette.py", "<library>/table.py"],
+        code=[
+            "<library>/collect.py",
+            "<library>/markup.py",
+            "<library>/palette.py",
+            "<library>/table.py",
+        ],
     output:
         csv="<study>/tables/{table}.csv",
         md=report(
@@ -62,6 +67,7 @@ rule figure:
         trials=expand("<study>/tuning/{search}/trials.csv", search=SEARCHES),
         choices=expand("<study>/tuning/{search}/learning_rate.json", search=SEARCHES),
         code=[
+            "<library>/collect.py",
             "<library>/figure.py",
             "<library>/markup.py",
             "<library>/palette.py",
@@ -93,9 +99,11 @@ rule findings:
         audits=expand("<study>/audit/{dataset}.csv", dataset=STUDY.values("dataset")),
         claims="paper/reference/claims.csv",
         code=[
+            "<library>/collect.py",
             "<library>/findings.py",
             "<library>/markup.py",
             "<library>/palette.py",
+            "<library>/split.py",
             "<library>/table.py",
             *expand(
                 "<library>/datasets/{dataset}.py", dataset=STUDY.values("dataset")

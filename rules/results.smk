@@ -46,7 +46,11 @@ rule compare:
         predictions=expand(
             "<study>/runs/{run}/predictions.csv", run=map("/".join, STUDY.runs())
         ),
-        code=["<library>/compare.py", "<library>/evaluate.py"],
+        code=[
+            "<library>/collect.py",
+            "<library>/compare.py",
+            "<library>/evaluate.py",
+        ],
     output:
         scores="<study>/scores.csv",
         comparisons="<study>/comparisons.csv",

@@ -11,16 +11,12 @@ import pytest
 from medpeft.errors import UserError
 from medpeft.findings import Evidence, findings
 from medpeft.markup import TIMES
+from medpeft.study import Study
 from medpeft.typeset import typeset
 
 PAPER = Path(__file__).parents[1] / "paper"
-SETTINGS = {
-    "study": "toy",
-    "image_size": 224,
-    "split": {"protocol": "grouped"},
-    "recipe": {"weight_decay": 1e-4, "batch_size": 32, "epochs": 3, "min_steps": 0, "warmup": 0.1, "validations": 5},
-    "tuning": {"low": 1e-5, "high": 1e-1, "trials": 4},
-}
+GRID = {"datasets": ["busi"], "backbones": ["resnet50"], "methods": ["full"], "fractions": [1], "seeds": [0]}
+SETTINGS = Study({"study": "toy", "experiments": {"table2": GRID}}).settings
 CELL = ["dataset", "backbone", "method", "fraction"]
 GAINS = {"linear_probe": -0.2, "ssf": 0.1, "bias": 0.01}
 

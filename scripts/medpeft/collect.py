@@ -4,6 +4,7 @@ import pandas as pd
 
 from medpeft.errors import UserError
 
+CELL = ["dataset", "backbone", "method", "fraction"]  # what runs that differ in their seed alone have in common
 COLUMNS = [
     "experiment",
     "task",
@@ -56,6 +57,11 @@ def collect(experiments: dict[str, list[str]], metrics: dict[str, dict], records
         for run in runs
     ]
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
+
+
+def distinct(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return `runs.csv` with one row a run, where experiments share runs."""
+    return runs.drop_duplicates([*CELL, "seed"])
 
 
 def _row(run: str, metrics: dict, record: dict) -> dict:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from medpeft.collect import CELL, distinct
 from medpeft.datasets import registry
 from medpeft.markup import GAP, TIMES, number
 from medpeft.palette import in_order, style
-from medpeft.table import CELL, NOT_PEFT, SIGNIFICANT, percent, plain
+from medpeft.split import PARTS
+from medpeft.table import NOT_PEFT, outcomes, percent, plain
 
-PARTS = ("train", "validation", "test")
 PUBLISHED_SIZE = 224
 
 
@@ -32,7 +33,7 @@ class Evidence:
 
 def findings(evidence: Evidence) -> dict:
     """Return the content of `findings.json`: settings, overview, datasets, answers, low_data, claims, limitations."""
-    runs = evidence.runs.drop_duplicates([*CELL, "seed"])
+    runs = distinct(evidence.runs)
     return {
         "settings": evidence.settings,
         "overview": _overview(runs, evidence),
@@ -59,6 +60,7 @@ def _overview(runs: pd.DataFrame, evidence: Evidence) -> dict:
         "seeds": int(runs["seed"].nunique()),
         "devices": sorted(set(runs["device"])),
         "searches": len(evidence.learning_rates),
+        "most_data": _most_data(evidence),
         "verdict": _verdict(evidence),
     }
 
@@ -99,7 +101,8 @@ def _audit_sentence(get, protocol: str) -> str:
         sentence += f"The policy on duplicates drops {dropped:,} images. "
     leaked, test = get("paper", "leaked_images", "train-test"), get("paper", "images", "test")
     sentence += (
-        f"An image-level split, as published, leaves {leaked:,} of {test:,} test images with a relative in training"
+        f"A split of single images, the published protocol, leaves {leaked:,} of {test:,} test images with a relative "
+        "in training"
     )
     if protocol == "paper":
         return f"{sentence}; this study uses that split."
@@ -135,14 +138,20 @@ def _verdict(evidence: Evidence) -> str:
         return "This study has no PEFT method beside full fine-tuning to compare it with."
     won, lost = 0, 0
     for case in cases:
-        peft = _peft(case)
-        sure = peft["p_adjusted"] < SIGNIFICANT
-        won += bool((sure & (peft["difference"] > 0)).any())
-        lost += bool((sure & (peft["difference"] < 0)).all())
+        of_case = outcomes(_peft(case))
+        won += not of_case["better"].empty
+        lost += of_case["better"].empty and of_case["undecided"].empty
     return (
-        "With all training images, at least one PEFT method is significantly better than full fine-tuning in "
+        f"With {_most_data(evidence)}, at least one PEFT method is significantly better than full fine-tuning in "
         f"{won} of {_count(len(cases), 'case')} (a case is a dataset with a backbone), "
         f"and all PEFT methods are significantly worse in {lost}."
+    )
+
+
+def _most_data(evidence: Evidence) -> str:
+    """Return what the largest fraction of every case is called."""
+    return (
+        "all training images" if all(case[2] == 1 for case in _at_full_data(evidence)) else "the most training images"
     )
 
 
@@ -176,14 +185,10 @@ def _best(evidence: Evidence, dataset: str, backbone: str, fraction: float, case
 
 
 def _groups(case: pd.DataFrame) -> str:
-    sure = case["p_adjusted"] < SIGNIFICANT
-    groups = {
-        "Significantly better than full fine-tuning": case[sure & (case["difference"] > 0)],
-        "significantly worse": case[sure & (case["difference"] < 0)],
-        "undecided": case[~sure],
-    }
-    named = (f"{name}: {_labels(rows['method'])}" for name, rows in groups.items())
-    return "; ".join(named) + "."
+    better, worse, undecided = map(_labels, outcomes(case).values())
+    return (
+        f"Significantly better than full fine-tuning: {better}; significantly worse: {worse}; undecided: {undecided}."
+    )
 
 
 def _labels(methods) -> str:
@@ -297,7 +302,8 @@ def _rate_ratio(evidence: Evidence, claim) -> list[str]:
     peft = evidence.learning_rates[~evidence.learning_rates["method"].isin(NOT_PEFT)].dropna(subset=["times_full"])
     return [
         f"{TIMES} {group['times_full'].median():.3g} in the median, {group['times_full'].min():.3g} to "
-        f"{group['times_full'].max():.3g} ({plain(dataset)}, {backbone})"
+        f"{group['times_full'].max():.3g} ({plain(dataset)}, {backbone}; "
+        f"{group['at_edge'].sum()} of {len(group)} at an edge of the search)"
         for (dataset, backbone), group in peft.groupby(["dataset", "backbone"], sort=False)
     ]
 
@@ -321,7 +327,10 @@ def _limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
     searches = len(evidence.learning_rates)
     sentences = [
         (simulated, f"The images of {', '.join(simulated)} are simulated: they say nothing about medicine."),
-        (True, "An interval covers another sample of test images for the networks at hand, not training them again."),
+        (
+            True,
+            "The interval of a score covers another sample of test images for these networks, not another training.",
+        ),
         (1 < seeds < 10, f"With {seeds} seeds the standard deviation over training runs is itself uncertain."),
         (seeds == 1, "With a single seed nothing is known of the spread over training runs."),
         (

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from medpeft.collect import CELL, distinct
 from medpeft.errors import UserError
 from medpeft.markup import GAP, MINUS, Cell, Layout, interval, number
 from medpeft.palette import in_order, style
 
-CELL = ["dataset", "backbone", "method", "fraction"]
 NOT_PEFT = ("full", "linear_probe")
 SIGNIFICANT = 0.05
 F1 = {"f1_micro": "micro-F1", "f1_macro": "macro-F1"}
@@ -155,21 +155,16 @@ def _at(by_cell: pd.DataFrame, key: tuple, best: float) -> Cell:
 
 
 def comparisons(material: Material) -> tuple[pd.DataFrame, Layout]:
-    """Whether PEFT beats full fine-tuning: the best method of each case, and which are better or worse beyond doubt.
+    """Whether PEFT beats full fine-tuning: the best method of each case, and which differ significantly.
 
     Better and worse are judged by the p-values adjusted over all strategies of the case. The best method is chosen
     after the fact, so its difference is a slightly optimistic one; the adjustment covers that choice.
     """
     rows = []
     for case, group in material.comparisons.groupby(["metric", "dataset", "backbone", "fraction"], sort=False):
-        sure = group["p_adjusted"] < SIGNIFICANT
         peft = group[~group["method"].isin(NOT_PEFT)]
         row = dict(zip(["metric", "dataset", "backbone", "fraction"], case, strict=True))
-        row |= {
-            "better": _names(group[sure & (group["difference"] > 0)]),
-            "worse": _names(group[sure & (group["difference"] < 0)]),
-            "undecided": _names(group[~sure]),
-        }
+        row |= {outcome: " ".join(in_order(methods)) for outcome, methods in outcomes(group).items()}
         if not peft.empty:
             best = peft.loc[peft["difference"].idxmax()]
             kept = ["difference", "low", "high", "p_value", "p_adjusted", "seeds_won", "seeds_compared"]
@@ -187,14 +182,21 @@ def comparisons(material: Material) -> tuple[pd.DataFrame, Layout]:
     }
     header = ["Training images", "Best method", "Gain over full", "Adjusted p", "Seeds won", "Better", "Worse"]
     note = (
-        "Gain: difference in F1 of the best method from full fine-tuning, with its paired 95 % bootstrap interval. "
+        "Gain: difference in F1 of the best method from full fine-tuning, with its paired 95 % bootstrap interval over "
+        "test images and seeds. "
         f"Better, worse: every strategy that differs from full fine-tuning with an adjusted p below {SIGNIFICANT}."
     )
     return table, Layout(header, blocks, [note])
 
 
-def _names(rows: pd.DataFrame) -> str:
-    return " ".join(in_order(rows["method"]))
+def outcomes(case: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return the methods of one case by what the adjusted p-values say of them beside full fine-tuning."""
+    sure = case["p_adjusted"] < SIGNIFICANT
+    return {
+        "better": case.loc[sure & (case["difference"] > 0), "method"],
+        "worse": case.loc[sure & (case["difference"] < 0), "method"],
+        "undecided": case.loc[~sure, "method"],
+    }
 
 
 def _comparison_line(row) -> list[Cell]:
@@ -246,9 +248,8 @@ def _parameters_line(method: str, row: pd.Series, published: str) -> list[Cell]:
 def costs(material: Material) -> tuple[pd.DataFrame, Layout]:
     """What a run costs: medians over the runs with all training images, as measured."""
     measures = ["train_seconds", "images_per_second", "peak_memory_bytes", "adapter_bytes"]
-    runs = material.runs.drop_duplicates([*CELL, "seed"])
     table = (
-        full_data(runs)
+        full_data(distinct(material.runs))
         .groupby(["dataset", "backbone", "method", "device"], sort=False)[measures]
         .median()
         .reset_index()
