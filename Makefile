@@ -4,10 +4,10 @@ CORES ?= all
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint units studies clean
+.PHONY: demo test lint units studies
 
 demo: .venv/installed
-	snakemake --cores $(CORES) --quiet progress
+	snakemake --cores $(CORES) --quiet rules reason host
 	@printf 'paper    results/embedded/paper.pdf\ntables   results/embedded/tables/\nfigures  results/embedded/figures/\n'
 
 test: lint units studies
@@ -35,6 +35,3 @@ studies: .venv/installed-dev
 .venv/installed-dev: requirements-dev.txt .venv/installed
 	$(BIN)/pip install --quiet --requirement requirements-dev.txt
 	touch $@
-
-clean:
-	rm -rf .venv .snakemake data results
