@@ -11,8 +11,8 @@ rule tune:
             "<library>/parts.py",
             "<library>/training.py",
             "<library>/tune.py",
-            "<library>/methods/{method}.py",
         ],
+        method=code_of_method,
     output:
         trials="<tuning>/trials.csv",
         learning_rate="<tuning>/learning_rate.json",
@@ -32,6 +32,29 @@ rule tune:
         "../scripts/tune.py"
 
 
+rule count:
+    input:
+        code=["<library>/count.py", "<library>/models.py"],
+        methods=sorted(
+            {
+                f"<library>/{file}.py"
+                for method in STUDY.values("method")
+                for file in methods.code(method)
+            }
+        ),
+    output:
+        parameters="<study>/parameters.csv",
+    log:
+        "<study>/logs/count.log",
+    conda:
+        "../envs/train.yaml"
+    params:
+        pairs=list(dict.fromkeys(run[1:3] for run in STUDY.runs())),
+        dataset=STUDY.values("dataset")[0],
+    script:
+        "../scripts/count.py"
+
+
 rule finetune:
     input:
         images="<prepared>/images.npy",
@@ -46,8 +69,8 @@ rule finetune:
             "<library>/models.py",
             "<library>/parts.py",
             "<library>/training.py",
-            "<library>/methods/{method}.py",
         ],
+        method=code_of_method,
     output:
         adapter="<run>/adapter.safetensors",
         predictions="<run>/predictions.csv",

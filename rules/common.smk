@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from medpeft.datasets import registry as datasets
 from medpeft.errors import UserError
+from medpeft.methods import registry as methods
 from medpeft.study import Study
 
 try:
@@ -34,6 +35,11 @@ wildcard_constraints:
     method=r"\w+",
     fraction=r"\d+(\.\d+)?",
     seed=r"\d+",
+
+
+def code_of_method(wildcards):
+    """The library files that a strategy consists of."""
+    return [f"<library>/{name}.py" for name in methods.code(wildcards.method)]
 
 
 def archives_of(wildcards):

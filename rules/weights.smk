@@ -10,5 +10,9 @@ rule weights:
         "<weights>/weights.log",
     conda:
         "../envs/train.yaml"
+    params:
+        checksum=lambda wildcards: STUDY.settings["checksums"].get(
+            f"{wildcards.backbone}.safetensors"
+        ),
     script:
         "../scripts/weights.py"

@@ -17,7 +17,7 @@ def main(snakemake):
     asked["learning_rate"] = read_json(data.learning_rate)["learning_rate"]
     classes, parts = load_parts(data.images, data.manifest, data.split, data.subset, float(asked["fraction"]))
     sources = {name: data[name] for name in ("images", "manifest", "split", "subset", "weights")}
-    checkpoint = unfinished(output.adapter, asked, [*sources.values(), *data.code])
+    checkpoint = unfinished(output.adapter, asked, [*sources.values(), *data.code, *data.method])
     outcome = finetune(
         asked["backbone"],
         asked["method"],

@@ -13,7 +13,7 @@ def main(snakemake):
     data = snakemake.input
     classes, parts = load_parts(data.images, data.manifest, data.split, data.subset, search["fraction"])
     identity = {"search": search, "recipe": snakemake.params.recipe, "of": list(snakemake.wildcards)}
-    files = [data.images, data.manifest, data.split, data.subset, data.weights, *data.code]
+    files = [data.images, data.manifest, data.split, data.subset, data.weights, *data.code, *data.method]
     journal = unfinished(snakemake.output.trials, identity, files)
     table, best = tune(
         snakemake.wildcards.backbone,

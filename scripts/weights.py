@@ -6,7 +6,8 @@ from medpeft.weights import fetch_weights
 
 
 def main(snakemake):
-    origin = fetch_weights(snakemake.wildcards.backbone, snakemake.output.weights, snakemake.config.get("mirror"))
+    backbone, checksum = snakemake.wildcards.backbone, snakemake.params.checksum
+    origin = fetch_weights(backbone, snakemake.output.weights, snakemake.config.get("mirror"), checksum)
     write_json(snakemake.output.source, {"origin": origin, "sha256": sha256(snakemake.output.weights)})
 
 

@@ -98,6 +98,22 @@ def test_exhausted_memory_is_a_recorded_failure(model, parts, recipe, monkeypatc
         fit(model, parts["train"], parts["validation"], recipe, 1e-3, seed=0)
 
 
+def test_a_batch_that_does_not_fit_is_done_in_pieces_with_the_same_result(lite0, parts, recipe, monkeypatch):
+    networks = [create("efficientnet_lite0", 3, lite0, registry.load("full"), seed=0) for _ in range(2)]
+    forward = networks[1].forward
+
+    def small(images):
+        if len(images) > 3:
+            raise torch.OutOfMemoryError
+        return forward(images)
+
+    monkeypatch.setattr(networks[1], "forward", small)
+    whole, pieces = (fit(n, parts["train"], parts["validation"], recipe, 1e-4, seed=0) for n in networks)
+    assert (whole.micro_batch, pieces.micro_batch) == (8, 2)
+    for name, tensor in whole.best.items():
+        torch.testing.assert_close(pieces.best[name], tensor, rtol=1e-3, atol=1e-5)
+
+
 def test_other_runtime_errors_are_not_hidden(model, parts, recipe, monkeypatch):
     monkeypatch.setattr(model, "forward", lambda _: torch.ones(2, 3) @ torch.ones(2, 3))
     with pytest.raises(RuntimeError, match="shapes"):

@@ -21,7 +21,7 @@ def landscape(monkeypatch):
         score = 1 - abs(np.log10(rate) + 3) / 4
         for epoch in (1, 2):
             on_validation(epoch, {"validation_f1_micro": score})
-        return Fit(history=[{"validation_f1_micro": score, "validation_loss": 1 - score}])
+        return Fit(micro_batch=8, history=[{"validation_f1_micro": score, "validation_loss": 1 - score}])
 
     monkeypatch.setattr(search, "fit", fit)
     monkeypatch.setattr(search, "create", lambda *_: None)

@@ -1,5 +1,10 @@
 """Pretrained weights are real, fit their architecture, and are never silently random."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import timm
 import torch
@@ -9,7 +14,10 @@ from torch.nn import functional
 
 from medpeft.augmentation import normalise
 from medpeft.errors import UserError
+from medpeft.files import sha256
 from medpeft.weights import fetch_weights
+
+ROOT = Path(__file__).parents[1]
 
 CAT = range(281, 286)  # the ImageNet classes of domestic cats
 ESPRESSO = [967]
@@ -72,6 +80,49 @@ def test_damaged_mirror_file_is_reported(tmp_path):
     (tmp_path / "weights" / f"{name}.safetensors").write_bytes(b"not safetensors")
     with pytest.raises(UserError, match="SafetensorError"):
         fetch_weights(name, tmp_path / "model.safetensors", mirror=str(tmp_path))
+
+
+def test_another_checksum_is_refused(tmp_path):
+    save_file(timm.create_model("resnet18").state_dict(), tmp_path / "resnet18.safetensors")
+    path = tmp_path / "kept" / "model.safetensors"
+    with pytest.raises(UserError, match=r"have the checksum sha256:.* but the study's checksums ask for sha256:00"):
+        fetch_weights("resnet18", path, mirror=str(tmp_path), checksum="sha256:" + 64 * "0")
+    assert not path.exists()
+    fetch_weights("resnet18", path, mirror=str(tmp_path), checksum=None)
+    fetch_weights("resnet18", path, mirror=str(tmp_path), checksum=f"sha256:{sha256(path)}")
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_download_is_checked_against_the_hash_that_the_hub_names_it_by(tmp_path, damaged):
+    """The cache of the hub as timm would leave it, its file whole or damaged."""
+    state = timm.create_model("test_resnet").state_dict()
+    repository = tmp_path / "models--timm--test_resnet.r160_in1k"
+    (repository / "blobs").mkdir(parents=True)
+    (repository / "snapshots" / "main").mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("main")
+    save_file(state, tmp_path / "file")
+    blob = repository / "blobs" / (64 * "0" if damaged else sha256(tmp_path / "file"))
+    (tmp_path / "file").rename(blob)
+    (repository / "snapshots" / "main" / "model.safetensors").symlink_to(blob)
+    script = (
+        "from medpeft.weights import fetch_weights; from pathlib import Path; "
+        f"print(fetch_weights('test_resnet', Path({str(tmp_path / 'kept')!r}), None))"
+    )
+    environment = os.environ | {
+        "HF_HUB_CACHE": str(tmp_path),
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONPATH": str(ROOT / "scripts"),
+    }
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+    if damaged:
+        assert result.returncode != 0
+        assert "is damaged" in result.stderr
+    else:
+        assert result.stdout.strip() == "timm", result.stderr
+        assert torch.equal(load_file(tmp_path / "kept")["fc.weight"], state["fc.weight"])
 
 
 def test_mirror_that_is_no_folder_is_named(tmp_path):

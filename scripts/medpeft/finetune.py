@@ -39,11 +39,12 @@ def finetune(
     """Fine-tune on `parts["train"]`, write the delta to `adapter`, and return the `Outcome` on `parts["test"]`.
 
     The test predictions are made by a new network with the delta read back from the file, so that what is published
-    is what was scored. A run that fails (memory, a loss that is no number, no learning rate) writes an empty adapter.
+    is what was scored; where the strategy has an `export`, that network is exported to the folder `exported` beside it.
+    A run that fails (memory, a loss that is no number, no learning rate) writes an empty adapter.
     """
     fix_arithmetic(recipe)
     strategy = load(method)
-    model = create(backbone, len(classes), weights, strategy, seed)
+    model = create(backbone, len(classes), weights, strategy, seed, recipe.image_size)
     cost = count_parameters(model)
     try:
         if learning_rate is None:
@@ -51,14 +52,17 @@ def finetune(
         result = fit(model, parts["train"], parts["validation"], recipe, learning_rate, seed, checkpoint)
         _save(adapter, result.best)
         with memory_errors():
-            reloaded = create(backbone, len(classes), weights, strategy, seed).to(recipe.device)
+            reloaded = create(backbone, len(classes), weights, strategy, seed, recipe.image_size).to(recipe.device)
             load_delta(reloaded, load_file(adapter))
             predictions = _predictions(reloaded, parts["test"], recipe, classes)
+        if strategy.export:
+            strategy.export(reloaded, adapter.with_name("exported"))
     except RunFailed as failure:
         _save(adapter, {})
         return Outcome(_no_predictions(), pd.DataFrame(), cost, f"failed: {failure}")
     cost |= {
         "adapter_bytes": adapter.stat().st_size,
+        "micro_batch": result.micro_batch,
         "train_seconds": result.train_seconds,
         "images_per_second": result.images_seen / result.train_seconds,
         "peak_memory_bytes": peak_memory(recipe.device),

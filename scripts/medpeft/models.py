@@ -5,6 +5,7 @@ from pathlib import Path
 import timm
 import torch
 from safetensors.torch import load_file
+from timm.models import VisionTransformer
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -12,15 +13,20 @@ from medpeft.errors import UserError
 from medpeft.methods.registry import Strategy
 
 
-def create(backbone: str, classes: int, weights: Path, strategy: Strategy, seed: int) -> nn.Module:
+def create(
+    backbone: str, classes: int, weights: Path, strategy: Strategy, seed: int, image_size: int | None = None
+) -> nn.Module:
     """Return timm's `backbone` with the pretrained `weights`, a head for `classes` drawn from `seed`, and `strategy`.
 
+    A transformer that was pretrained at another size gets its position embedding resampled to `image_size` pixels.
     Everything is frozen but what the strategy trains and the head; kernels lie channels last, which convolutions run
     fastest on. Raises `UserError` where the strategy is not defined on this kind of network or the weights do not fit.
     """
     torch.manual_seed(seed)
     model = timm.create_model(backbone, num_classes=classes)
     load_backbone(model, load_file(weights), weights)
+    if image_size and isinstance(model, VisionTransformer):
+        model.set_input_size(img_size=image_size)
     _initialise(model.get_classifier())
     return adapt(model, strategy).to(memory_format=torch.channels_last)
 
@@ -49,7 +55,9 @@ def _initialise(head: nn.Linear) -> None:
 
 
 def encoder_kind(model: nn.Module) -> str:
-    """Return `cnn` for a network with BatchNorm layers, otherwise `other`."""
+    """Return `vit` for timm's VisionTransformer, `cnn` for a network with BatchNorm layers, otherwise `other`."""
+    if isinstance(model, VisionTransformer):
+        return "vit"
     return "cnn" if any(isinstance(module, _BatchNorm) for module in model.modules()) else "other"
 
 

@@ -95,6 +95,7 @@ def _check_names(given: list[str], known: list[str], place: str) -> None:
         if name not in known:
             close = get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+            hint = methods.refusal(name) or hint
             raise UserError(f"the study's configuration names {name!r} at {place}, which does not exist: {hint}")
 
 

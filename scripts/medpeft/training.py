@@ -27,6 +27,10 @@ class RunFailed(Exception):
     """Training came to nothing in a way that is itself a result: out of memory, or a loss that is no number."""
 
 
+class OutOfMemory(RunFailed):
+    """The memory of the device does not hold the work."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How to fine-tune; the study schema describes each field."""
@@ -45,8 +49,12 @@ class Recipe:
 
 @dataclass
 class Fit:
-    """What a training leaves: the delta of its best epoch, its history, and what it cost."""
+    """What a training leaves: the delta of its best epoch, its history, and what it cost.
 
+    `micro_batch` is how many images had their gradients computed at once: the batch, or as many as fitted in memory.
+    """
+
+    micro_batch: int
     best: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict] = field(default_factory=list)
     train_seconds: float = 0.0
@@ -77,10 +85,10 @@ def fit(
     epoch, bit-identical on a CPU; the caller removes the file. `on_validation(epoch, row)` may stop the training by
     raising. Raises `RunFailed` when memory runs out or the loss is not finite.
     """
-    loop = _Loop(model, train, recipe, learning_rate, seed)
-    state = loop.restore(checkpoint) if checkpoint and checkpoint.exists() else Fit()
-    saved = time.monotonic()
     with memory_errors():
+        loop = _Loop(model, train, recipe, learning_rate, seed)
+        state = loop.restore(checkpoint) if checkpoint and checkpoint.exists() else Fit(micro_batch=loop.batch)
+        saved = time.monotonic()
         while state.epoch < loop.epochs:
             loss = _run_epoch(loop, state)
             if state.epoch in loop.validated_epochs:
@@ -92,13 +100,30 @@ def fit(
 
 
 def predict(model: nn.Module, part: Part, recipe: Recipe) -> Tensor:
-    """Return the logits, float32 (N, classes) on the CPU, of the centre crops of a part's images."""
+    """Return the logits, float32 (N, classes) on the CPU, of the centre crops of a part's images.
+
+    As many images at a time as fit in memory, `EVALUATION_BATCH` at most.
+    """
     model.eval()
+
+    def logits(size: int) -> Tensor:
+        batches = (evaluation_batch(b.to(recipe.device), recipe.image_size) for b in part.images.split(size))
+        return torch.cat([model(batch).float().cpu() for batch in batches])
+
     with torch.inference_mode():
-        batches = part.images.split(EVALUATION_BATCH)
-        return torch.cat(
-            [model(evaluation_batch(b.to(recipe.device), recipe.image_size)).float().cpu() for b in batches]
-        )
+        return _as_fits(EVALUATION_BATCH, logits)[0]
+
+
+def _as_fits(size: int, work: Callable[[int], Tensor]) -> tuple[Tensor, int]:
+    """Return what `work(size)` gives, and the size, which is halved until the work fits in memory."""
+    while True:
+        try:
+            with memory_errors():
+                return work(size), size
+        except OutOfMemory:
+            if size == 1:
+                raise
+        size = math.ceil(size / 2)
 
 
 class _Loop:
@@ -109,6 +134,7 @@ class _Loop:
         self.train = train.to(recipe.device)
         self.recipe = recipe
         self.batches = math.ceil(len(train.labels) / recipe.batch_size)
+        self.batch = math.ceil(len(train.labels) / self.batches)
         self.epochs = max(recipe.epochs, math.ceil(recipe.min_steps / self.batches))
         count = min(recipe.validations, self.epochs)
         self.validated_epochs = {round(self.epochs * (index + 1) / count) for index in range(count)}
@@ -166,7 +192,8 @@ def _run_epoch(loop: _Loop, state: Fit) -> float:
     set_training_mode(loop.model)
     order = torch.randperm(len(loop.train.labels), generator=loop.generator)
     first = state.epoch * loop.batches
-    losses = [_step(loop, rows, first + index) for index, rows in enumerate(torch.tensor_split(order, loop.batches))]
+    rows = torch.tensor_split(order, loop.batches)
+    losses = [_step(loop, state, rows_of_step, first + index) for index, rows_of_step in enumerate(rows)]
     loss = float(torch.stack(losses).mean())
     state.epoch += 1
     state.images_seen += len(order)
@@ -177,16 +204,26 @@ def _run_epoch(loop: _Loop, state: Fit) -> float:
     return loss
 
 
-def _step(loop: _Loop, rows: Tensor, number: int) -> Tensor:
+def _step(loop: _Loop, state: Fit, rows: Tensor, number: int) -> Tensor:
     recipe = loop.recipe
     for group in loop.optimiser.param_groups:
         group["lr"] = loop.optimiser.defaults["lr"] * loop.factor(number)
     batch = training_batch(loop.train.images[rows], recipe.image_size, recipe.crop_scale, loop.generator)
-    loss = functional.cross_entropy(loop.model(batch), loop.train.labels[rows])
-    loop.optimiser.zero_grad()
-    loss.backward()
+    labels = loop.train.labels[rows]
+    loss, state.micro_batch = _as_fits(state.micro_batch, lambda size: _accumulate(loop, batch, labels, size))
     loop.optimiser.step()
-    return loss.detach()
+    return loss
+
+
+def _accumulate(loop: _Loop, batch: Tensor, labels: Tensor, size: int) -> Tensor:
+    """Set the gradients to those of the mean loss over `batch`, `size` images at a time, and return that loss."""
+    loop.optimiser.zero_grad()
+    losses = []
+    for images, truth in zip(batch.split(size), labels.split(size), strict=True):
+        loss = functional.cross_entropy(loop.model(images), truth) * (len(truth) / len(labels))
+        loss.backward()
+        losses.append(loss.detach())
+    return torch.stack(losses).sum()
 
 
 def _validate(loop: _Loop, state: Fit, validation: Part, loss: float) -> dict:
@@ -219,15 +256,15 @@ def fix_arithmetic(recipe: Recipe) -> None:
 
 @contextmanager
 def memory_errors() -> Iterator[None]:
-    """Turn the ways in which torch reports exhausted memory into `RunFailed`."""
+    """Turn the ways in which torch reports exhausted memory into `OutOfMemory`."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
-        raise RunFailed("out of memory") from error
+        raise OutOfMemory("out of memory") from error
     except RuntimeError as error:
         if "allocate memory" not in str(error) and "not enough memory" not in str(error):
             raise
-        raise RunFailed("out of memory") from error
+        raise OutOfMemory("out of memory") from error
 
 
 def peak_memory(device: str) -> int:

@@ -52,7 +52,7 @@ def tune(
 
     def attempt(trial: Trial) -> dict:
         rate = trial.suggest_float("learning_rate", *bounds, log=True)
-        model = create(backbone, classes, weights, load(method), seed)
+        model = create(backbone, classes, weights, load(method), seed, recipe.image_size)
         return fit(
             model, parts["train"], parts["validation"], recipe, rate, seed, on_validation=_pruning(trial)
         ).best_row

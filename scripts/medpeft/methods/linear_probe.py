@@ -5,6 +5,8 @@ from torch import nn
 from medpeft.methods.registry import strategy
 
 
-@strategy("linear_probe", title="Linear probing", family="baseline", encoders={"cnn"}, source="reference strategy")
+@strategy(
+    "linear_probe", title="Linear probing", family="baseline", encoders={"cnn", "vit"}, source="reference strategy"
+)
 def linear_probe(model: nn.Module) -> None:
     """Leave a frozen `model` as it is: every strategy trains the head."""

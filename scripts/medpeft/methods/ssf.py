@@ -1,7 +1,8 @@
 """SSF: scale and shift of the features after each operation (Lian et al. 2022, arXiv 2210.08823).
 
-The paper places a pair after each operation of a transformer. On a CNN the operations are its convolutions; their
-BatchNorms stay frozen and act as fixed affine maps right behind, so a second pair there would be redundant.
+The paper places a pair after each operation of a transformer: the patch embedding, every LayerNorm and every linear
+layer. On a CNN the operations are its convolutions; their BatchNorms stay frozen and act as fixed affine maps right
+behind, so a second pair there would be redundant.
 """
 
 import torch
@@ -11,20 +12,35 @@ from medpeft.methods.registry import strategy
 
 
 class ScaleShift(nn.Module):
-    """y = scale * x + shift per channel, for x of shape (N, channels, H, W)."""
+    """y = scale * x + shift per channel, for x whose last axes are those of `shape`, broadcast: (C,) or (C, 1, 1)."""
 
-    def __init__(self, channels: int):
+    def __init__(self, shape: tuple[int, ...]):
         super().__init__()
-        self.scale = nn.Parameter(torch.empty(channels, 1, 1).normal_(1, 0.02))
-        self.shift = nn.Parameter(torch.empty(channels, 1, 1).normal_(0, 0.02))
+        self.scale = nn.Parameter(torch.empty(shape).normal_(1, 0.02))
+        self.shift = nn.Parameter(torch.empty(shape).normal_(0, 0.02))
 
     def forward(self, features: Tensor) -> Tensor:
         return torch.addcmul(self.shift, features, self.scale)
 
 
-@strategy("ssf", title="SSF", family="additive", encoders={"cnn"}, source="arXiv 2210.08823")
+@strategy("ssf", title="SSF", family="additive", encoders={"cnn", "vit"}, source="arXiv 2210.08823")
 def ssf(model: nn.Module) -> None:
-    """Add a scale and a shift behind each convolution of a frozen `model`, in place; they start near the identity."""
-    for module in [module for module in model.modules() if isinstance(module, nn.Conv2d)]:
-        module.ssf = ScaleShift(module.out_channels)
-        module.register_forward_hook(lambda module, _, features: module.ssf(features))
+    """Add a scale and a shift behind each operation of a frozen `model`, in place; they start near the identity."""
+    head = model.get_classifier()
+    for module in list(model.modules()):
+        shape = _channels(module)
+        if shape and module is not head:
+            module.ssf = ScaleShift(shape)
+            module.register_forward_hook(lambda module, _, features: module.ssf(features))
+
+
+def _channels(module: nn.Module) -> tuple[int, ...] | None:
+    """Return the shape of one value a channel of what `module` gives, or None where it is no operation of its own."""
+    match module:
+        case nn.Conv2d():
+            return (module.out_channels, 1, 1)
+        case nn.Linear():
+            return (module.out_features,)
+        case nn.LayerNorm():
+            return tuple(module.normalized_shape)
+    return None

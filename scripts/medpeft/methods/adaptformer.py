@@ -1,0 +1,42 @@
+"""AdaptFormer: a bottleneck beside each MLP of a transformer (Chen et al. 2022, arXiv 2205.13535).
+
+A block's output x + MLP(LN(x)) becomes x + MLP(LN(x)) + s * Up(ReLU(Down(x))), where x is what the block's second norm
+takes. Bottleneck 64, s = 0.1, as in the paper's default; Up starts at zero.
+"""
+
+from torch import Tensor, nn
+
+from medpeft.methods.registry import strategy
+
+BOTTLENECK = 64
+SCALE = 0.1
+
+
+class ParallelAdapter(nn.Module):
+    """s * Up(ReLU(Down(x))) for x of shape (N, tokens, width); zero at the start."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.down = nn.Linear(width, BOTTLENECK)
+        self.up = nn.Linear(BOTTLENECK, width)
+        nn.init.kaiming_uniform_(self.down.weight, a=5**0.5)
+        for zero in (self.down.bias, self.up.weight, self.up.bias):
+            nn.init.zeros_(zero)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return SCALE * self.up(self.down(x).relu())
+
+
+@strategy("adaptformer", title="AdaptFormer", family="additive", encoders={"vit"}, source="arXiv 2205.13535")
+def adaptformer(model: nn.Module) -> None:
+    """Add a bottleneck beside each MLP of a frozen timm ViT, in place; the network starts unchanged."""
+    for block in model.blocks:
+        _add(block, ParallelAdapter(block.norm2.normalized_shape[0]))
+
+
+def _add(block: nn.Module, adapter: ParallelAdapter) -> None:
+    """Let `adapter` see what the second norm of `block` takes, and add to what the block gives."""
+    block.adaptformer = adapter
+    seen = []
+    block.norm2.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    block.register_forward_hook(lambda _, __, output: output + adapter(seen.pop()))
