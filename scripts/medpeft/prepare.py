@@ -112,7 +112,7 @@ def _dicom(content: bytes) -> Image.Image:
     except Image.DecompressionBombError:
         raise
     except Exception as error:  # pydicom names no set of exceptions that a damaged file can raise
-        raise ValueError(f"DICOM: {error}") from error
+        raise ValueError(f"DICOM: {' '.join(str(error).split())}") from error
 
 
 def _shown(content: bytes) -> Image.Image:

@@ -31,10 +31,11 @@ def index(*sources: Source) -> pd.DataFrame:
     classes = find_table(sources, "stage_2_detailed_class_info.csv", ["patientId", "class"])
     finding = table["image_id"].map(classes.drop_duplicates("patientId").set_index("patientId")["class"])
     label = table["Target"].replace(LABELS)
+    patients = _patients(sources)
     return pd.DataFrame(
         {
             "image_id": table["image_id"],
-            "group_id": table["image_id"].map(_patients(sources)).fillna(table["image_id"]),
+            "group_id": [patients.get(image_id, image_id) for image_id in table["image_id"]],
             "label": label,
             "caption": "Frontal chest radiograph, " + finding.fillna(label).str.lower() + ".",
             "source_file": table["source_file"],
