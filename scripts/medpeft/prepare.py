@@ -83,16 +83,23 @@ def decode(content: bytes, size: int, place: str) -> np.ndarray:
     Raises `UserError` naming `place` for a damaged image, an unknown format, or a decompression bomb.
     """
     try:
-        if content[128:132] == b"DICM":
-            return np.asarray(_square(_dicom(content).convert("RGB"), size))
-        with Image.open(io.BytesIO(content)) as image:
-            _refuse_bomb(*image.size)
-            image.load()
-            return np.asarray(_square(_eight_bits(ImageOps.exif_transpose(image)), size))
+        picture = _dicom(content) if content[128:132] == b"DICM" else _picture(content)
+        return np.asarray(_square(picture, size).convert("RGB"))  # grey is resized as one channel: a third of the work
     except Image.DecompressionBombError as error:
         raise UserError(f"{place} is refused for its size ({error}): replace the archive by a sound copy") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise UserError(f"{place} is not a readable image ({error}): fetch the archive anew") from error
+
+
+def _picture(content: bytes) -> Image.Image:
+    """Return an image file of any format that Pillow knows as grey or RGB of 8 bits, upright."""
+    with Image.open(io.BytesIO(content)) as image:
+        _refuse_bomb(*image.size)
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+    if upright.mode in DEEP_GREY:
+        return Image.fromarray(_stretched(np.asarray(upright)))
+    return upright if upright.mode == "L" else upright.convert("RGB")
 
 
 def _refuse_bomb(width: int, height: int) -> None:
@@ -135,12 +142,6 @@ def _shown(content: bytes) -> Image.Image:
     else:
         grey = pixels if pixels.dtype == np.uint8 else _stretched(apply_modality_lut(pixels, dataset))
     return Image.fromarray(255 - grey if dataset.PhotometricInterpretation == "MONOCHROME1" else grey)
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    if image.mode not in DEEP_GREY:
-        return image.convert("RGB")
-    return Image.fromarray(_stretched(np.asarray(image))).convert("RGB")
 
 
 def _stretched(values: np.ndarray) -> np.ndarray:
