@@ -36,6 +36,7 @@ rule prepare:
         "<prepared>/prepare.log",
     conda:
         "../envs/data.yaml"
+    threads: 4
     params:
         size=STUDY.stored_size,
     script:

@@ -9,10 +9,11 @@ from medpeft.stage import run
 
 def main(snakemake):
     name = snakemake.wildcards.dataset
-    archive = {part.name: part for part in registry.load(name).archives}[snakemake.wildcards.archive]
+    dataset = registry.load(name)
+    archive = {part.name: part for part in dataset.archives}[snakemake.wildcards.archive]
     # The mirror is read from the configuration, not from params: where a file came from makes no fetched file stale.
     mirror = snakemake.config.get("mirror")
-    fetch(archive, name, Path(snakemake.output[0]), mirror, snakemake.params.checksum)
+    fetch(archive, name, Path(snakemake.output[0]), mirror, snakemake.params.checksum, dataset.access)
 
 
 run(main, snakemake)  # noqa: F821

@@ -16,6 +16,7 @@ def main(snakemake):
         snakemake.params.size,
         Path(snakemake.output.images),
         Path(snakemake.output.manifest),
+        snakemake.threads,
     )
 
 

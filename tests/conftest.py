@@ -1,6 +1,8 @@
 """What several tests share: small networks and images."""
 
 import os
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from medpeft.archives import Source
 from medpeft.parts import Part
 from medpeft.training import Recipe
 from medpeft.weights import fetch_weights
@@ -36,6 +39,25 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real archives at {folder}: name their folder in MEDPEFT_REAL_DATA")
     return folder
+
+
+@pytest.fixture(params=["zip", "folder"])
+def pack(request, tmp_path) -> Callable[..., Source]:
+    """Return a function that opens an archive of this name and these members (name to content): zip, then folder."""
+
+    def pack(name: str, members: dict[str, bytes]) -> Source:
+        path = tmp_path / name
+        if request.param == "zip":
+            with zipfile.ZipFile(path, "w") as archive:
+                for member, content in members.items():
+                    archive.writestr(member, content)
+        else:
+            for member, content in members.items():
+                (path / member).parent.mkdir(parents=True, exist_ok=True)
+                (path / member).write_bytes(content)
+        return Source(path)
+
+    return pack
 
 
 @pytest.fixture

@@ -177,6 +177,48 @@ def test_a_mirror_without_the_archive_falls_through_to_the_publisher(server, pat
     assert path.read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("place", ["a", "toy/a"])
+def test_a_mirror_may_hold_the_archive_unpacked(server, path, tmp_path, place):
+    """Then it is packed, and the checksum of the publisher's zip does not apply."""
+    folder = tmp_path / "mirror" / place
+    (folder / "deep").mkdir(parents=True)
+    (folder / "deep" / "b (1).txt").write_bytes(b"b")
+    (folder / "a.txt").write_bytes(b"a")
+    fetch(archive(f"{server}/good/a.zip", checksum="md5:" + "0" * 32), "toy", path, mirror=str(tmp_path / "mirror"))
+    with zipfile.ZipFile(path) as packed:
+        assert {name: packed.read(name) for name in packed.namelist()} == {"a.txt": b"a", "deep/b (1).txt": b"b"}
+    assert Handler.asked == []
+
+
+def test_a_zip_goes_before_its_unpacked_folder(path, tmp_path):
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "a.zip").write_bytes(CONTENT)
+    (tmp_path / "a").mkdir()
+    fetch(archive(), "toy", path, mirror=str(tmp_path))
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_folder_that_holds_the_zip_is_no_unpacked_archive(path, tmp_path):
+    """As the subfolder of a dataset whose archive is named after it, when that zip is damaged."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "a.zip").write_bytes(CONTENT[:-30])
+    assert "not a whole zip archive" in refused(archive(), "a", path, mirror=str(tmp_path))
+
+
+def test_an_unpacked_archive_larger_than_the_disk_is_not_packed(path, tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "a.txt").write_bytes(b"a")
+    usage = namedtuple("usage", "total used free")(10**9, 10**9 - 1, 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert "has 0 MB free" in refused(archive(), "toy", path, mirror=str(tmp_path))
+
+
+def test_the_sentence_says_how_the_dataset_is_obtained(path):
+    sentence = refused(archive(), "toy", path, access="ask the authors")
+    assert "a.zip could not be fetched (it has no public address): access: ask the authors; put the archive" in sentence
+    assert REMEDY in sentence
+
+
 def test_the_sentence_says_that_the_mirror_was_tried(path, tmp_path):
     sentence = refused(archive("http://127.0.0.1:9/a.zip"), "toy", path, mirror=str(tmp_path))
     assert f"{tmp_path / 'a.zip'}: there is no such file in the mirror" in sentence

@@ -113,7 +113,7 @@ def test_a_decompression_bomb_is_refused(monkeypatch):
         decode(encoded(GREY), 40, "place")
 
 
-def toy(folder, images: dict[str, bytes], counts: dict[str, int]):
+def toy(folder, images: dict[str, bytes], counts: dict[str, int], **options):
     """Return a dataset and its archive: members `<class>/<n>.png`."""
     path = folder / "toy.zip"
     with zipfile.ZipFile(path, "w") as archive:
@@ -129,12 +129,12 @@ def toy(folder, images: dict[str, bytes], counts: dict[str, int]):
         return pd.DataFrame(zip(ids, ids, labels, labels, places, strict=True), columns=columns)
 
     archives = (Archive("toy.zip"),)
-    return Dataset("Toy", archives, index, counts, licence="", access="", citation=""), path
+    return Dataset("Toy", archives, index, counts, licence="", access="", citation="", **options), path
 
 
-def run(folder, images, counts, size=24):
-    dataset, path = toy(folder, images, counts)
-    prepare("toy", dataset, [path], size, folder / "out" / "images.npy", folder / "out" / "manifest.csv")
+def run(folder, images, counts, size=24, threads=1, **options):
+    dataset, path = toy(folder, images, counts, **options)
+    prepare("toy", dataset, [path], size, folder / "out" / "images.npy", folder / "out" / "manifest.csv", threads)
     return np.load(folder / "out" / "images.npy", mmap_mode="r"), read_table(folder / "out" / "manifest.csv")
 
 
@@ -174,6 +174,29 @@ def test_other_counts_than_published_are_refused_by_class(tmp_path, counts, sent
     with pytest.raises(UserError, match=sentence + ".*: delete the archive and fetch a complete"):
         run(tmp_path, FOUR, counts)
     assert not (tmp_path / "out").exists()
+
+
+def test_vanished_images_are_said_and_not_refused_where_that_is_known(tmp_path, caplog):
+    images, manifest = run(tmp_path, FOUR, {"a": 3, "b": 2}, may_lack_images=True)
+    assert len(images) == len(manifest) == 4
+    assert "has 2 images of class 'a' where 3 are published: it goes on with these" in caplog.text
+
+
+@pytest.mark.parametrize("counts", [{"a": 1, "b": 2}, {"a": 2}, {"a": 2, "b": 2, "c": 1}])
+def test_too_many_images_or_a_vanished_class_are_refused_even_then(tmp_path, counts):
+    with pytest.raises(UserError, match="are published: delete the archive"):
+        run(tmp_path, FOUR, counts, may_lack_images=True)
+
+
+def test_threads_change_no_byte(tmp_path):
+    members = {f"a/{i:02d}.png": encoded(GREY.rotate(i)) for i in range(40)}
+    outputs = []
+    for threads in (1, 3):
+        folder = tmp_path / str(threads)
+        folder.mkdir()
+        run(folder, members, {"a": 40}, threads=threads)
+        outputs.append([(folder / "out" / file).read_bytes() for file in ("images.npy", "manifest.csv")])
+    assert outputs[0] == outputs[1]
 
 
 def test_a_damaged_member_leaves_nothing_and_is_named_with_its_archive(tmp_path):

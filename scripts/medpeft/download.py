@@ -27,39 +27,50 @@ class Unfit(Exception):
     """One address did not give the file, and why; the next one is tried."""
 
 
-def fetch(archive: Archive, dataset: str, path: Path, mirror: str | None = None, checksum: str | None = None) -> None:
+def fetch(
+    archive: Archive,
+    dataset: str,
+    path: Path,
+    mirror: str | None = None,
+    checksum: str | None = None,
+    access: str | None = None,
+) -> None:
     """Put `archive` at `path`, complete and checked, or leave nothing there.
 
     A simulated archive is generated. Any other comes from `mirror` (a folder or base URL that holds it under its name,
     there or in a subfolder `dataset`) or from the publisher's addresses: the first that gives a file with the right
     `checksum` (else the archive's own one; `sha256:<hex>` or `md5:<hex>`) that is a sound zip where its name says so.
+    A mirror folder may also hold a zip unpacked, as a folder of its name without `.zip`; that has no checksum.
 
-    Raises `UserError` naming every address and its reason if none does, if the mirror is a folder that does not exist,
-    or if the disk is too full.
+    Raises `UserError` naming every address and its reason if none does, and how the dataset is obtained (`access`), if
+    the mirror is a folder that does not exist, or if the disk is too full.
     """
     with replacing(path) as temporary:
         if archive.generate:
             archive.generate(temporary)
         else:
-            _fetch_first(archive, dataset, temporary, mirror, checksum or archive.checksum)
+            places = mirrored(archive.name, dataset, mirror)
+            places += [*_unpacked(archive.name, places), *archive.urls]
+            _fetch_first(archive.name, places, temporary, checksum or archive.checksum, access)
 
 
-def _fetch_first(archive: Archive, dataset: str, path: Path, mirror: str | None, checksum: str | None) -> None:
+def _fetch_first(name: str, places: list[str | Path], path: Path, checksum: str | None, access: str | None) -> None:
     reasons = []
-    for place in [*mirrored(archive.name, dataset, mirror), *archive.urls]:
-        logging.info("%s: trying %s", archive.name, place)
+    for place in places:
+        logging.info("%s: trying %s", name, place)
         try:
             retrieve(place, path)
-            _check(path, archive.name, checksum)
+            _check(path, name, None if _is_folder(place) else checksum)
         except Unfit as reason:
             logging.warning("%s: %s", place, reason)
             reasons.append(f"{place}: {reason}")
         else:
-            logging.info("%s: %d bytes from %s", archive.name, path.stat().st_size, place)
+            logging.info("%s: %d bytes from %s", name, path.stat().st_size, place)
             return
+    how = f" access: {access};" if access else ""
     raise UserError(
-        f"{archive.name} could not be fetched ({'; '.join(reasons) or 'it has no public address'}): "
-        f"put the archive as {archive.name} into a folder and name that folder as `mirror` in the study "
+        f"{name} could not be fetched ({'; '.join(reasons) or 'it has no public address'}):{how} "
+        f"put the archive as {name} into a folder and name that folder as `mirror` in the study "
         "(or --config mirror=FOLDER)"
     )
 
@@ -86,11 +97,37 @@ def retrieve(place: str | Path, path: Path) -> None:
     """Copy one file of the mirror, or download one address, to `path`; raise `Unfit` where that cannot be done."""
     if isinstance(place, str):
         _download(place, path)
+    elif place.is_dir():
+        _pack(place, path)
     elif not place.is_file():
         raise Unfit("there is no such file in the mirror")
     else:
         _require_space(path, place.stat().st_size)
         shutil.copyfile(place, path)
+
+
+def _unpacked(name: str, places: list[str | Path]) -> list[Path]:
+    """Return the folders that hold the content of the zip `name`, which may be at `places`.
+
+    A folder named after a dataset may hold the zip itself instead: that is no content.
+    """
+    if not name.endswith(".zip"):
+        return []
+    folders = [place.with_suffix("") for place in places if isinstance(place, Path)]
+    return [folder for folder in folders if folder.is_dir() and not (folder / name).exists()]
+
+
+def _is_folder(place: str | Path) -> bool:
+    return isinstance(place, Path) and place.is_dir()
+
+
+def _pack(folder: Path, path: Path) -> None:
+    """Write the files in `folder` as a zip to `path`, uncompressed since images are so already."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    _require_space(path, sum(file.stat().st_size for file in files))
+    with zipfile.ZipFile(path, "w", strict_timestamps=False) as archive:
+        for file in files:
+            archive.write(file, file.relative_to(folder).as_posix())
 
 
 def _download(url: str, path: Path) -> None:

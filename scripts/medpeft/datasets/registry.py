@@ -33,7 +33,9 @@ class Dataset:
     row an image with the columns image_id (unique), group_id (patient, lesion or eye; the image_id where unknown),
     label (one of `counts`), caption, and source_file (`<archive name>/<member>`), sorted by image_id.
     `counts` are the published images per class, which `prepare` checks. `sizes` are the images for training, validation
-    and test in the study that is reproduced; without them its proportions are taken to be 70, 10 and 20 %.
+    and test in the study that is reproduced; without them its proportions are taken to be 70, 10 and 20 %. Where images
+    have vanished since they were published, `may_lack_images` says that fewer than `counts` are reported, not refused.
+    `access` says how each archive without an address is obtained.
     """
 
     title: str
@@ -45,6 +47,7 @@ class Dataset:
     citation: str
     caveats: tuple[str, ...] = ()
     sizes: tuple[int, int, int] | None = None
+    may_lack_images: bool = False
 
 
 def names() -> list[str]:

@@ -1,0 +1,89 @@
+"""What holds for every dataset, so that the next one is held to it too."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from medpeft.archives import Source
+from medpeft.datasets import registry
+from medpeft.errors import UserError
+from medpeft.split import PARTS, split
+
+NO_PAIRS = pd.DataFrame({"first": [], "second": [], "same_label": []}).astype({"same_label": bool})
+COLUMNS = ["image_id", "group_id", "label", "caption", "source_file"]
+
+
+@pytest.fixture(params=registry.names())
+def dataset(request) -> registry.Dataset:
+    return registry.load(request.param)
+
+
+def test_the_published_study_is_complete():
+    assert {"busi", "fitzpatrick17k", "ham10000", "rsna_pneumonia", "smdg"} <= set(registry.names())
+
+
+@pytest.mark.parametrize("field", ["title", "licence", "access", "citation"])
+def test_what_a_reader_must_know_is_said(dataset, field):
+    assert getattr(dataset, field).strip()
+
+
+def test_caveats_are_sentences(dataset):
+    assert dataset.caveats
+    assert all(re.fullmatch(r"[A-Z0-9].*\.", caveat) for caveat in dataset.caveats)
+
+
+def test_classes_are_names_with_counts(dataset):
+    assert len(dataset.counts) >= 2
+    assert all(re.fullmatch(r"[\w-]+( [\w-]+)*", label) for label in dataset.counts)
+    assert min(dataset.counts.values()) > 0
+
+
+def test_the_sizes_of_the_parts_add_up_to_the_images(dataset):
+    assert dataset.sizes is None or sum(dataset.sizes) == sum(dataset.counts.values())
+
+
+def test_archives_have_names_and_well_formed_checksums(dataset):
+    for archive in dataset.archives:
+        assert re.fullmatch(r"[\w.-]+\.(zip|csv)", archive.name)
+        assert archive.checksum is None or re.fullmatch(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", archive.checksum)
+        assert all(url.startswith("https://") for url in archive.urls)
+
+
+def test_an_archive_without_an_address_is_named_where_access_is_described(dataset):
+    for archive in dataset.archives:
+        assert archive.urls or archive.generate or archive.name in dataset.access
+
+
+def test_no_two_archives_have_one_name():
+    """The study's key `checksums` names archives without their dataset."""
+    names = [archive.name for name in registry.names() for archive in registry.load(name).archives]
+    assert len(names) == len(set(names))
+
+
+def test_archives_of_something_else_are_no_dataset(dataset, tmp_path):
+    """They are refused at once, or give no image, which `prepare` refuses."""
+    sources = []
+    for archive in dataset.archives:
+        (tmp_path / archive.name).mkdir()
+        (tmp_path / archive.name / "holiday.jpg").write_bytes(b"")
+        sources.append(Source(tmp_path / archive.name))
+    try:
+        table = dataset.index(*sources)
+    except UserError:
+        return
+    assert len(table) == 0
+    assert table.columns.tolist() == COLUMNS
+
+
+def test_single_images_are_split_in_exactly_the_published_sizes(dataset):
+    labels = [label for label, count in dataset.counts.items() for _ in range(count)]
+    ids = [f"i{number:05d}" for number in range(len(labels))]
+    manifest = pd.DataFrame({"image_id": ids, "group_id": ids, "label": labels})
+    parts = split(manifest, NO_PAIRS, "paper", sizes=dataset.sizes)["split"].value_counts()
+    assert dataset.sizes is None or tuple(parts[list(PARTS)]) == dataset.sizes
+
+
+def test_an_unknown_dataset_is_answered_with_those_there_are():
+    with pytest.raises(UserError, match=r"there is no dataset 'hamm': choose among .*ham10000"):
+        registry.load("hamm")
