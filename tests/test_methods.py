@@ -51,7 +51,7 @@ VIT = {
     "adaptformer": (595_200, 1_189_632, 3_171_840, 5_285_888),
 }
 # What is not the identity at the start: SSF is noise of 2 % by its paper, the others by peft's defaults.
-NOISY = {"ssf", "tsa", "fourierft", "c3a", "vblora", "unilora"}
+NOISY = {"ssf", "tsa", "c3a", "vblora", "unilora"}
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +60,9 @@ def weights(lite0, tmp_path_factory):
     path = tmp_path_factory.mktemp("vit") / "model.safetensors"
     torch.manual_seed(0)
     network = timm.create_model(NETWORKS["vit"])
+    for name, parameter in network.named_parameters():
+        if name.endswith("bias"):  # zero in a network that was never trained
+            torch.nn.init.normal_(parameter, std=0.02)
     save_file(network.state_dict(), path)
     return {"cnn": lite0, "vit": path}
 
@@ -107,7 +110,7 @@ def test_vit_counts(name):
 @pytest.mark.parametrize(("name", "kind"), PAIRS)
 def test_methods_start_at_the_pretrained_network(name, kind, build):
     """All but the noisy ones, which start near it."""
-    images = torch.rand(4, 3, 32, 32)
+    images = torch.rand(4, 3, 64, 64) if kind == "cnn" else torch.rand(4, 3, 32, 32)
     before, after = (build(method, kind).eval().forward_features(images) for method in ("linear_probe", name))
     tolerance = 0.8 if name in NOISY else 1e-5
     assert (before - after).norm() <= tolerance * before.norm()

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 # A setting of a tuner that has a name of its own in the literature.
 VARIANTS = {"dora": ("lora", {"use_dora": True})}
 
-# Where peft's defaults name no layer, or do not divide the widths of common transformers.
+# Where peft's defaults name no layer, do not divide the widths of common transformers, or start far from the network.
 SETTINGS = {
     "c3a": {"block_size": 64},
+    "fourierft": {"init_weights": True},
     "ia3": {"target_modules": r".*\.(k|v|fc2)", "feedforward_modules": r".*\.fc2"},
     "vblora": {"vector_length": 64},
 }
@@ -28,6 +29,9 @@ PROJECTIONS = r".*\.qkv\.(q|v)"  # as in Hu et al. 2022, arXiv 2106.09685
 
 # Tuners that also adapt convolutions. Of the others, OFT is not the identity at the start on a kernel larger than 1.
 ON_CONVOLUTIONS = {"dora", "hira", "loha", "lokr"}
+
+# Tuners whose layers share tensors that peft keeps outside the network: they are not exported.
+SHARING = {"frod", "lily", "pvera", "randlora", "tinylora", "unilora", "vblora", "vera"}
 
 TOKENS = "it adapts the tokens of a language model, which an image encoder lacks"
 REFUSED = {

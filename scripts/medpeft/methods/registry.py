@@ -102,5 +102,5 @@ def _modules() -> list[str]:
 
 def _of_peft(name: str) -> Strategy:
     encoders = {"vit", "cnn"} if name in peft_tuners.ON_CONVOLUTIONS else {"vit"}
-    adapt, export = peft_tuners.adapt(name), peft_tuners.export
-    return Strategy(name, name, "additive", frozenset(encoders), f"peft, {name}", adapt, export)
+    export = None if name in peft_tuners.SHARING else peft_tuners.export
+    return Strategy(name, name, "additive", frozenset(encoders), f"peft, {name}", peft_tuners.adapt(name), export)
