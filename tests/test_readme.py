@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import timm
 
+from medpeft.datasets import registry as datasets
 from medpeft.methods import registry
 from medpeft.models import adapt, count_parameters
 
@@ -30,3 +31,15 @@ def test_files_that_are_named_exist(path):
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\((?!http)([^)#]+)\)", README))))
 def test_pictures_and_links_lead_somewhere(path):
     assert (ROOT / path).exists()
+
+
+def test_nothing_is_left_to_fill_in():
+    assert "@@" not in README
+
+
+@pytest.mark.parametrize("name", datasets.names())
+def test_every_dataset_is_listed_with_its_images_and_archives(name):
+    dataset = datasets.load(name)
+    row = next(line for line in README.splitlines() if line.startswith(f"| `{name}`"))
+    assert f"{sum(dataset.counts.values()):,}" in row
+    assert all(f"`{archive.name}`" in row for archive in dataset.archives if not archive.generate)
