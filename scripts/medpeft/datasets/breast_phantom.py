@@ -27,7 +27,7 @@ from medpeft.datasets.registry import Archive, Dataset
 from medpeft.errors import UserError
 
 SEED = 1995
-PATIENTS = {"benign": 252, "malignant": 120, "normal": 76}
+PATIENTS = {"benign": 208, "malignant": 100, "normal": 64}
 VIEWS = (1, 2, 1, 4)  # images of the first, second, ... patient of a class, repeated
 COLUMNS = ("image", "patient", "label", "caption")
 
@@ -507,10 +507,10 @@ DATASET = Dataset(
     title="Simulated breast ultrasound",
     archives=(Archive(name="breast_phantom.zip", generate=generate),),
     index=index,
-    counts={"benign": 504, "malignant": 240, "normal": 152},
+    counts={"benign": 416, "malignant": 200, "normal": 128},
     licence="MIT, as this software",
     access="none needed: generated on this machine",
     citation="Descriptors of masses after Stavros et al. 1995, Radiology 196:123-134",
-    sizes=(448, 168, 280),  # validation and test cost little, and small ones would show noise
+    sizes=(320, 144, 280),  # validation and test cost little, and small ones would show noise
     caveats=("Simulated images: the descriptor frequencies are chosen, and scores say nothing of patients.",),
 )
