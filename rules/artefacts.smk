@@ -1,20 +1,37 @@
 """Tables, figures and the paper. An artefact whose experiment the study lacks is not among the targets."""
 
 EXPERIMENTS_OF = {
-    "table2": "table2",
-    "low_data": "figure1",
-    "figure1": "figure1",
-    "figure3": "table2",
+    "table2": {"table2"},
+    "table3": {"table3"},
+    "table5": {"table5"},
+    "low_data": {"figure1"},
+    "figure1": {"figure1"},
+    "figure3": {"table2", "table3"},
 }
-TABLES = ["table2", "low_data", "comparisons", "table6", "learning_rates", "costs"]
-FIGURES = ["figure1", "figure3", "tuning"]
+TABLES = [
+    "table1",
+    "table2",
+    "table3",
+    "table5",
+    "low_data",
+    "comparisons",
+    "ranks",
+    "recommendations",
+    "calibration",
+    "table6",
+    "learning_rates",
+    "costs",
+]
+FIGURES = ["figure1", "figure3", "critical_difference", "pareto", "tuning"]
 LACKING = {
     artefact
-    for artefact, experiment in EXPERIMENTS_OF.items()
-    if experiment not in STUDY.experiments
+    for artefact, experiments in EXPERIMENTS_OF.items()
+    if experiments.isdisjoint(STUDY.experiments)
 }
 if "full" not in STUDY.values("method"):
     LACKING.add("comparisons")
+if not STUDY.has_blocks():
+    LACKING |= {"ranks", "critical_difference"}
 SEARCHES = list(dict.fromkeys("/".join(run[:3]) for run in STUDY.runs()))
 
 
@@ -28,13 +45,17 @@ rule table:
         runs="<study>/runs.csv",
         scores="<study>/scores.csv",
         comparisons="<study>/comparisons.csv",
+        ranks="<study>/ranks.csv",
+        friedman="<study>/friedman.csv",
+        recommendations="<study>/recommendations.csv",
         records=expand(
             "<study>/runs/{run}/record.json", run=map("/".join, STUDY.runs())
         ),
         trials=expand("<study>/tuning/{search}/trials.csv", search=SEARCHES),
         choices=expand("<study>/tuning/{search}/learning_rate.json", search=SEARCHES),
         published=expand(
-            "paper/reference/{name}.csv", name=["table2", "table6", "figure1"]
+            "paper/reference/{name}.csv",
+            name=["table2", "table3", "table5", "table6", "figure1"],
         ),
         code=[
             "<library>/collect.py",
@@ -64,6 +85,8 @@ rule figure:
         runs="<study>/runs.csv",
         scores="<study>/scores.csv",
         crossovers="<study>/crossovers.csv",
+        ranks="<study>/ranks.csv",
+        friedman="<study>/friedman.csv",
         trials=expand("<study>/tuning/{search}/trials.csv", search=SEARCHES),
         choices=expand("<study>/tuning/{search}/learning_rate.json", search=SEARCHES),
         code=[
@@ -95,10 +118,13 @@ rule findings:
         scores="<study>/scores.csv",
         comparisons="<study>/comparisons.csv",
         crossovers="<study>/crossovers.csv",
+        friedman="<study>/friedman.csv",
+        recommendations="<study>/recommendations.csv",
         learning_rates="<study>/tables/learning_rates.csv",
         audits=expand("<study>/audit/{dataset}.csv", dataset=STUDY.values("dataset")),
         claims="paper/reference/claims.csv",
         code=[
+            "<library>/blocks.py",
             "<library>/collect.py",
             "<library>/findings.py",
             "<library>/markup.py",
@@ -173,9 +199,24 @@ rule figures:
         ),
 
 
+rule table1:
+    input:
+        multiext("<study>/tables/table1", ".csv", ".md", ".tex"),
+
+
 rule table2:
     input:
         multiext("<study>/tables/table2", ".csv", ".md", ".tex"),
+
+
+rule table3:
+    input:
+        multiext("<study>/tables/table3", ".csv", ".md", ".tex"),
+
+
+rule table5:
+    input:
+        multiext("<study>/tables/table5", ".csv", ".md", ".tex"),
 
 
 rule low_data:
@@ -186,6 +227,21 @@ rule low_data:
 rule comparisons:
     input:
         multiext("<study>/tables/comparisons", ".csv", ".md", ".tex"),
+
+
+rule ranks:
+    input:
+        multiext("<study>/tables/ranks", ".csv", ".md", ".tex"),
+
+
+rule recommendations:
+    input:
+        multiext("<study>/tables/recommendations", ".csv", ".md", ".tex"),
+
+
+rule calibration:
+    input:
+        multiext("<study>/tables/calibration", ".csv", ".md", ".tex"),
 
 
 rule table6:
@@ -211,6 +267,16 @@ rule figure1:
 rule figure3:
     input:
         multiext("<study>/figures/figure3", ".csv", ".pdf", ".png"),
+
+
+rule critical_difference:
+    input:
+        multiext("<study>/figures/critical_difference", ".csv", ".pdf", ".png"),
+
+
+rule pareto:
+    input:
+        multiext("<study>/figures/pareto", ".csv", ".pdf", ".png"),
 
 
 rule tuning:

@@ -47,6 +47,7 @@ rule compare:
             "<study>/runs/{run}/predictions.csv", run=map("/".join, STUDY.runs())
         ),
         code=[
+            "<library>/blocks.py",
             "<library>/collect.py",
             "<library>/compare.py",
             "<library>/evaluate.py",
@@ -55,9 +56,34 @@ rule compare:
         scores="<study>/scores.csv",
         comparisons="<study>/comparisons.csv",
         crossovers="<study>/crossovers.csv",
+        pairs="<study>/pairs.csv",
     log:
         "<study>/logs/compare.log",
     conda:
         "../envs/results.yaml"
     script:
         "../scripts/compare.py"
+
+
+rule rank:
+    input:
+        runs="<study>/runs.csv",
+        scores="<study>/scores.csv",
+        pairs="<study>/pairs.csv",
+        code=[
+            "<library>/blocks.py",
+            "<library>/collect.py",
+            "<library>/compare.py",
+            "<library>/evaluate.py",
+            "<library>/rank.py",
+        ],
+    output:
+        ranks="<study>/ranks.csv",
+        friedman="<study>/friedman.csv",
+        recommendations="<study>/recommendations.csv",
+    log:
+        "<study>/logs/rank.log",
+    conda:
+        "../envs/results.yaml"
+    script:
+        "../scripts/rank.py"

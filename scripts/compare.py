@@ -1,18 +1,17 @@
-"""Score every cell of the study and compare every strategy with full fine-tuning."""
+"""Score every cell of the study and compare the strategies."""
 
 from pathlib import Path
 
-from medpeft.compare import compare, crossovers
+from medpeft.compare import compare
 from medpeft.files import read_table, write_table
 from medpeft.stage import run
 
 
 def main(snakemake):
     predictions = {"/".join(Path(path).parts[-6:-1]): path for path in snakemake.input.predictions}
-    scores, comparisons = compare(read_table(snakemake.input.runs), lambda name: read_table(predictions[name]))
-    write_table(snakemake.output.scores, scores)
-    write_table(snakemake.output.comparisons, comparisons)
-    write_table(snakemake.output.crossovers, crossovers(scores))
+    results = compare(read_table(snakemake.input.runs), lambda name: read_table(predictions[name]))
+    for output, table in results._asdict().items():
+        write_table(snakemake.output[output], table)
 
 
 run(main, snakemake)  # noqa: F821

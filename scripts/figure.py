@@ -15,6 +15,8 @@ def main(snakemake):
         runs=read_table(given.runs),
         scores=read_table(given.scores),
         crossovers=read_table(given.crossovers),
+        ranks=read_table(given.ranks),
+        friedman=read_table(given.friedman),
         trials=pd.concat(map(trials_of, given.trials, given.choices), ignore_index=True),
     )
     numbers, figure = FIGURES[snakemake.wildcards.figure](sources)

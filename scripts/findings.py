@@ -15,6 +15,8 @@ def main(snakemake):
         scores=read_table(given.scores),
         differences=read_table(given.comparisons),
         crossovers=read_table(given.crossovers),
+        friedman=read_table(given.friedman),
+        recommendations=read_table(given.recommendations),
         learning_rates=read_table(given.learning_rates),
         audits={Path(path).stem: read_table(path) for path in given.audits},
         claims=read_table(given.claims),

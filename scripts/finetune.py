@@ -30,7 +30,6 @@ def main(snakemake):
         Path(output.adapter),
         checkpoint,
     )
-    strategy = load(asked["method"])
     write_table(output.predictions, outcome.predictions)
     write_table(output.history, outcome.history)
     write_json(
@@ -38,7 +37,7 @@ def main(snakemake):
         {
             "asked": asked,
             "study": snakemake.params.study,
-            "strategy": {"title": strategy.title, "family": strategy.family, "source": strategy.source},
+            "strategy": load(asked["method"]).entry(),
             "n_train": len(parts["train"].labels),
             "cost": outcome.cost,
             "device": asked["recipe"]["device"],

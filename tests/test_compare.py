@@ -39,8 +39,12 @@ def runs_of(tables, fraction=1.0):
     return pd.DataFrame(rows)
 
 
-def compare(tables):
+def results(tables):
     return statistics.compare(runs_of(tables), lambda name: tables[name.split("/")[2], int(name.split("/")[4])])
+
+
+def compare(tables):
+    return results(tables)[:2]
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +100,7 @@ def test_resampling_clusters_is_wider_than_resampling_images():
 
 
 def test_the_same_runs_give_the_same_numbers(tables):
-    for first, second in zip(compare(tables), compare(tables), strict=True):
+    for first, second in zip(results(tables), results(tables), strict=True):
         pd.testing.assert_frame_equal(first, second)
 
 
@@ -111,9 +115,10 @@ def test_a_failed_run_is_counted_and_left_out(tables):
 
 def test_without_full_fine_tuning_there_is_nothing_to_compare(tables):
     only = {key: table for key, table in tables.items() if key[0] == "ssf"}
-    scores, comparisons = compare(only)
-    assert comparisons.empty
-    assert statistics.crossovers(scores).empty
+    found = results(only)
+    assert found.comparisons.empty
+    assert found.crossovers.empty
+    assert found.pairs.empty
 
 
 def test_runs_on_different_test_images_are_refused(tables):
@@ -158,28 +163,112 @@ def test_seeds_that_failed_on_one_side_are_left_out_on_both(tables):
 
 def test_published_crossovers_are_found_in_the_published_lines():
     """Figure 1 of the paper, digitised: LoRA on ViT-L ties with full fine-tuning at 80 % and is behind from there."""
-    published = (
-        pd.read_csv(ROOT / "paper/reference/figure1.csv").rename(columns={"f1": "mean"}).assign(metric="f1_micro")
-    )
-    found = statistics.crossovers(published).set_index(["backbone", "method"])["fraction"]
+    published = pd.read_csv(ROOT / "paper/reference/figure1.csv")
     claims = pd.read_csv(ROOT / "paper/reference/claims.csv").query("kind == 'crossover'")
     for claim in claims.itertuples():
-        backbone = "vit_base" if "ViT-B" in claim.statement else "vit_large"
-        crossing = found.loc[f"{backbone}_patch{16}_224.augreg_in21k", claim.method]
-        assert crossing == pytest.approx(claim.published, abs=0.1)
+        size = "base" if "ViT-B" in claim.statement else "large"
+        of_backbone = published[published["backbone"] == f"vit_{size}_patch16_224.augreg_in21k"]
+        lines = of_backbone.pivot(index="fraction", columns="method", values="f1")
+        strategy, full = (lines[[method]].to_numpy().T for method in (claim.method, "full"))
+        fraction, _ = statistics.crossing(lines.index.to_numpy(), strategy, full)
+        assert fraction[0] == pytest.approx(claim.published, abs=0.1)
 
 
-def test_crossover_lies_where_the_lines_meet():
-    scores = pd.DataFrame(
-        [
-            ("busi", "resnet50", method, fraction, "f1_micro", mean)
-            for method, means in {"full": (0.5, 0.7, 0.9), "ssf": (0.7, 0.75, 0.8), "bias": (0.9, 0.9, 0.95)}.items()
-            for fraction, mean in zip((0.01, 0.1, 1.0), means, strict=True)
-        ],
-        columns=["dataset", "backbone", "method", "fraction", "metric", "mean"],
-    )
-    found = statistics.crossovers(scores)
-    assert list(found["method"]) == ["ssf"]
+def test_crossing_lies_where_the_lines_meet():
+    full = np.array([[0.5, 0.7, 0.9]] * 4)
+    strategy = np.array([[0.7, 0.75, 0.8], [0.9, 0.9, 0.95], [0.7, 0.7, 0.8], [0.5, 0.6, 0.8]])
+    fraction, f1 = statistics.crossing(np.array([0.01, 0.1, 1.0]), strategy, full)
     # Between 10 % and 100 % the lead falls from .05 to -.10, so a third of the way on the logarithm.
-    assert found["fraction"].iloc[0] == pytest.approx(10 ** (-1 + 1 / 3))
-    assert found["f1_micro"].iloc[0] == pytest.approx(0.75 + 0.05 / 3)
+    assert fraction[0] == pytest.approx(10 ** (-1 + 1 / 3))
+    assert f1[0] == pytest.approx(0.75 + 0.05 / 3)
+    assert np.isnan(fraction[1])  # never behind
+    assert fraction[2] == pytest.approx(0.1)  # a tie counts as neither
+    assert np.isnan(fraction[3])  # never ahead
+
+
+def by_fraction(tables):
+    """Return the results of runs whose tables are keyed by (method, fraction, seed)."""
+    runs = pd.concat(
+        [
+            runs_of({(method, seed): table for (method, f, seed), table in tables.items() if f == fraction}, fraction)
+            for fraction in dict.fromkeys(f for _, f, _ in tables)
+        ]
+    )
+
+    def read(name):
+        _, _, method, fraction, seed = name.split("/")
+        return tables[method, float(fraction), int(seed)]
+
+    return statistics.compare(runs, read)
+
+
+@pytest.fixture(scope="module")
+def lines():
+    skill = {("full", 0.1): 0.2, ("full", 1.0): 2.0, ("ssf", 0.1): 1.2, ("ssf", 1.0): 1.2, ("bias", 1.0): 1.0}
+    return {
+        (method, fraction, seed): prediction(value, 7 * seed + len(method) + round(10 * fraction), images=80)
+        for (method, fraction), value in skill.items()
+        for seed in (0, 1)
+    }
+
+
+def test_the_interval_of_a_crossover_resamples_images_and_seeds_alike_for_all_cells(lines):
+    row = by_fraction(lines).crossovers.set_index("method").loc["ssf"]
+    bootstrap = statistics._Bootstrap("busi")
+    draws = {}
+    for (method, fraction, seed), table in lines.items():
+        draws[method, fraction, seed] = bootstrap.scores({seed: table})["f1_micro"].loc[seed].to_numpy()
+    seeds = np.random.default_rng([1, *b"busi"]).multinomial(2, [0.5, 0.5], size=statistics.RESAMPLES)
+    found = []
+    for index, (first, second) in enumerate(seeds, start=1):
+        mean = {
+            cell: (first * draws[*cell, 0][index] + second * draws[*cell, 1][index]) / 2
+            for cell in (("ssf", 0.1), ("ssf", 1.0), ("full", 0.1), ("full", 1.0))
+        }
+        lead = [mean["ssf", fraction] - mean["full", fraction] for fraction in (0.1, 1.0)]
+        if lead[0] > 0 > lead[1]:
+            found.append(10 ** (lead[0] / (lead[0] - lead[1]) - 1))
+    assert row["share"] == pytest.approx(len(found) / statistics.RESAMPLES)
+    assert 0 < row["share"] < 1
+    assert [row["low"], row["high"]] == pytest.approx(np.quantile(found, [0.025, 0.975]))
+
+
+def test_a_method_at_one_fraction_has_no_crossover(lines):
+    assert set(by_fraction(lines).crossovers["method"]) == {"ssf"}
+
+
+def test_a_crossover_needs_no_seed_that_failed(lines):
+    empty = lines["full", 0.1, 0].iloc[:0]
+    row = by_fraction(lines | {("full", 0.1, 0): empty}).crossovers.iloc[0]
+    assert 0 <= row["share"] <= 1
+
+
+def test_pairs_are_the_comparisons_where_one_side_is_full_fine_tuning(tables):
+    found = results(tables)
+    pairs = found.pairs[found.pairs["other"] == "full"].set_index("method")
+    compared = found.comparisons[found.comparisons["metric"] == "f1_micro"].set_index("method")
+    columns = ["difference", "low", "high", "p_value"]
+    pd.testing.assert_frame_equal(pairs[columns].sort_index(), compared[columns].sort_index())
+    turned = found.pairs[found.pairs["method"] == "full"].set_index("other")
+    assert list(turned["difference"].sort_index()) == pytest.approx(list(-pairs["difference"].sort_index()))
+    assert set(found.pairs["blocks"]) == {1}
+
+
+def test_pairs_average_over_the_blocks_that_both_have(tables):
+    runs = runs_of(tables)
+    other = runs[runs["method"] != "bias"].assign(backbone="resnet18")
+    swap = {"ssf": "full", "full": "ssf"}  # on the other backbone the gain is a loss
+
+    def read(name):
+        _, backbone, method, _, seed = name.split("/")
+        return tables[swap[method] if backbone == "resnet18" else method, int(seed)]
+
+    pairs = statistics.compare(pd.concat([runs, other]), read).pairs.set_index(["method", "other"])
+    assert pairs.at[("ssf", "full"), "blocks"] == 2
+    assert pairs.at[("ssf", "full"), "difference"] == pytest.approx(0, abs=1e-12)
+    assert pairs.at[("bias", "full"), "blocks"] == 1
+
+
+def test_another_dataset_is_resampled_by_itself():
+    first, second = (statistics._Bootstrap(name).random.random(5) for name in ("busi", "ham10000"))
+    assert not np.allclose(first, second)

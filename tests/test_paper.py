@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from medpeft.errors import UserError
 from medpeft.findings import Evidence, findings
-from medpeft.markup import TIMES
+from medpeft.markup import MINUS, TIMES
 from medpeft.study import Study
 from medpeft.typeset import typeset
 
@@ -18,6 +19,20 @@ PAPER = Path(__file__).parents[1] / "paper"
 GRID = {"datasets": ["busi"], "backbones": ["resnet50"], "methods": ["full"], "fractions": [1], "seeds": [0]}
 SETTINGS = Study({"study": "toy", "experiments": {"table2": GRID}}).settings
 CELL = ["dataset", "backbone", "method", "fraction"]
+GROUP = {"encoder": "cnn", "fraction": 1.0}
+CROSSOVERS = [
+    ("busi", "resnet50", "bias", 0.5, 0.7, 0.3, 0.9, 0.75),
+    ("busi", "resnet50", "ssf", np.nan, np.nan, np.nan, np.nan, 0.1),
+]
+TEST = GROUP | {"strategies": 4, "blocks": 5, "left_out": 1, "p_value": 0.04, "permutation_p_value": 0.03}
+TEST |= {"critical_difference": 2.1, "status": "ok"}
+COST = {"trainable_parameters": 4000, "peak_memory_bytes": 2**31, "train_seconds": 9.5, "adapter_bytes": 2**20}
+CHOICE = GROUP | {"blocks": 5, "mean_rank": 1.2, "f1_micro": 0.9, "not_worse": 1, "candidates": 3} | COST
+GAIN = {"difference": -0.02, "low": -0.05, "high": 0.01, "p_adjusted": 0.4}
+RECOMMENDED = [
+    CHOICE | {"role": "best", "method": "ssf"} | dict.fromkeys(GAIN, np.nan),
+    CHOICE | {"role": "cheapest", "method": "bias"} | GAIN,
+]
 GAINS = {"linear_probe": -0.2, "ssf": 0.1, "bias": 0.01}
 
 
@@ -51,7 +66,9 @@ def evidence(methods=("full", "linear_probe", "ssf", "bias"), fractions=(0.1, 1.
         runs=runs,
         scores=scores,
         differences=differences,
-        crossovers=pd.DataFrame([("busi", "resnet50", "bias", 0.5, 0.7)], columns=[*CELL, "f1_micro"]),
+        crossovers=pd.DataFrame(CROSSOVERS, columns=[*CELL, "f1_micro", "low", "high", "share"]),
+        friedman=pd.DataFrame([TEST, TEST | {"fraction": 0.1, "status": "too few blocks for a test: 1", "blocks": 1}]),
+        recommendations=pd.DataFrame(RECOMMENDED if "ssf" in methods else RECOMMENDED[:0], columns=RECOMMENDED[0]),
         learning_rates=rates,
         audits={"busi": audit},
         claims=pd.read_csv(PAPER / "reference" / "claims.csv"),
@@ -79,9 +96,37 @@ def test_linear_probing_alone_is_not_peft():
 def test_low_data_has_its_own_sentences_and_crossovers():
     few, crossing = findings(evidence())["low_data"]
     assert few.startswith("busi, resnet50, 10 % (50 training images). ")
-    assert "overtakes Bias at 50 %" in crossing
+    assert "overtakes Bias at 50 % [30 %, 90 %; in 75 % of resamples] of the training images" in crossing
     assert "ahead of it at every fraction: Bias, SSF" in crossing
     assert findings(evidence(fractions=(1.0,)))["low_data"] == []
+
+
+def test_a_recommendation_names_the_best_and_the_cheapest():
+    (sentence,) = findings(evidence())["recommendations"]
+    assert sentence.startswith("Convolutional networks, 100 %. The best mean rank over 5 blocks has SSF (1.20;")
+    assert f"Bias, {MINUS}0.020 from it (95 % interval {MINUS}0.050 to +0.010, adjusted p 0.400), is the" in sentence
+    assert "cheapest of the 2 strategies that the data do not show to be worse: " in sentence
+    assert "4,000 trainable parameters, 2,048 MiB at the peak, 9.5 s of training, a file of 1.00 MiB" in sentence
+
+
+@pytest.mark.parametrize(
+    ("others", "words"), [(0, "all others to be worse"), (2, "also the cheapest of the 3 strategies")]
+)
+def test_the_best_may_be_the_cheapest(others, words):
+    one = pd.DataFrame([RECOMMENDED[0] | {"role": "best and cheapest", "not_worse": others}])
+    (sentence,) = findings(replace(evidence(), recommendations=one))["recommendations"]
+    assert words in sentence
+    assert "4,000 trainable parameters" in sentence
+
+
+def test_tests_over_blocks_are_told_or_why_there_is_none():
+    tested, untested = findings(evidence())["tests"]
+    assert "The mean ranks of 4 strategies over 5 blocks, 1 more left out as incomplete, differ: Friedman's" in tested
+    assert "p 0.030 by permutation" in tested
+    assert untested == (
+        "Convolutional networks, 10 %. Too few blocks for a test: 1 (4 strategies over 1 block, 1 more left out as "
+        "incomplete)."
+    )
 
 
 def test_published_claims_stand_beside_ours():

@@ -113,9 +113,22 @@ def _jobs(folder: Path, *arguments: str) -> set[str]:
 def test_all_artefacts_are_there(finished):
     results = finished / "results" / "tiny"
     expected = ["runs.csv", "paper.pdf", "audit/busi.csv"]
-    expected += [f"tables/table2.{kind}" for kind in ("csv", "md", "tex")]
-    expected += [f"figures/{name}.{kind}" for name in ("figure1", "figure3") for kind in ("pdf", "png", "csv")]
+    tables = ("table1", "table2", "recommendations", "calibration")
+    expected += [f"tables/{name}.{kind}" for name in tables for kind in ("csv", "md", "tex")]
+    expected += [
+        f"figures/{name}.{kind}" for name in ("figure1", "figure3", "pareto") for kind in ("pdf", "png", "csv")
+    ]
     assert [name for name in expected if not (results / name).stat().st_size] == []
+    assert not (results / "tables/table3.csv").exists()  # without an experiment of that name
+    assert not (results / "figures/critical_difference.pdf").exists()  # with a single block
+
+
+def test_the_records_tell_table1_what_a_strategy_trains(finished):
+    table = pd.read_csv(finished / "results/tiny/tables/table1.csv").set_index("method")
+    strategy = load("ssf")
+    assert table.loc["ssf", ["title", "family", "source"]].to_list() == ["SSF", strategy.family, strategy.source]
+    assert table.at["ssf", "trains"] == strategy.trains
+    assert set(table.at["ssf", "encoders"].split()) == strategy.encoders
 
 
 def test_runs_table_has_every_run_of_every_experiment(finished):

@@ -81,3 +81,23 @@ def test_mistakes_are_named_in_one_sentence(changes, sentence):
 def test_nothing_at_all_is_a_mistake_too():
     with pytest.raises(UserError, match="'study' is a required property"):
         Study({"experiments": {"table2": GRID}})
+
+
+@pytest.mark.parametrize(
+    ("changes", "enough"),
+    [
+        ({}, False),  # one block
+        ({"datasets": ["busi", "breast_phantom"]}, False),  # two strategies
+        ({"datasets": ["busi", "breast_phantom"], "methods": ["full", "ssf", "tsa"]}, True),
+        ({"backbones": ["resnet50", "resnet18"], "methods": ["full", "ssf", "tsa"]}, True),
+        ({"backbones": ["resnet50", "vit_tiny_patch16_224"], "methods": ["full", "ssf", "tsa"]}, False),  # two kinds
+    ],
+)
+def test_ranks_need_two_blocks_and_three_strategies(changes, enough):
+    assert Study(_study(experiments={"any": GRID | changes})).has_blocks() == enough
+
+
+def test_a_block_without_all_strategies_does_not_count():
+    methods = {"methods": ["full", "ssf", "tsa"]}
+    other = GRID | {"datasets": ["breast_phantom"], "methods": ["full", "ssf"]}
+    assert not Study(_study(experiments={"any": GRID | methods, "other": other})).has_blocks()

@@ -3,37 +3,56 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, NullLocator
 
+from medpeft.collect import distinct
 from medpeft.markup import number
 from medpeft.palette import in_order, style
-from medpeft.table import experiment, full_data, percent, plain
+from medpeft.table import ENCODERS, experiment, full_data, percent, plain
 
-PANEL = (4.3, 3.3)  # width and height of one panel, in inches
-COLUMNS = 2
+# Width and height of a panel in inches and size of its letters in points, by the number of columns.
+PANELS = {1: (4.3, 3.3, 10), 2: (4.3, 3.3, 10), 3: (3.2, 2.4, 8.5), 4: (2.5, 2.4, 8)}
+MOST_IN = {2: 4, 3: 9}  # panels that so many columns take
+LEGEND_COLUMN = 1.4  # inches
+LEVEL_LABELS = 5  # fractions, more of which have labels turned upright
+MARKERS = (5, 15)  # smallest and largest in points, where their size says something
+COSTS = {
+    "trainable_parameters": ("Trainable parameters, head included", 1),
+    "peak_memory_bytes": ("Peak memory (MiB)", 2**20),
+    "train_seconds": ("Training time (s)", 1),
+}
 WITHOUT_DATES = {"pdf": {"CreationDate": None, "ModDate": None}, "png": {"Software": None}}
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The tables behind the figures; `trials` has one row a trial with the chosen ones marked in `chosen`."""
+    """The tables behind the figures.
+
+    `trials` has one row a trial, the chosen ones marked in `chosen`; `friedman` are the tests of `ranks` over blocks.
+    """
 
     runs: pd.DataFrame
     scores: pd.DataFrame
     crossovers: pd.DataFrame
+    ranks: pd.DataFrame
+    friedman: pd.DataFrame
     trials: pd.DataFrame
 
 
 def figure1(sources: Sources) -> tuple[pd.DataFrame, Figure]:
-    """Micro-F1 against the number of training images, the spread over seeds, and where full fine-tuning overtakes."""
+    """Micro-F1 against the number of training images, the spread over seeds, and where full fine-tuning overtakes.
+
+    A crossover is ringed, with a bar for its 95 % interval.
+    """
     cells = experiment(sources, "figure1").sort_values(["dataset", "backbone", "method", "fraction"], kind="stable")
     columns = ["dataset", "backbone", "method", "fraction", "n_train", "f1_micro", "f1_micro_std"]
     cells = cells.reindex(columns=columns)
     shown = cells[["dataset", "backbone", "method"]].drop_duplicates()
-    crossings = sources.crossovers.merge(shown, on=["dataset", "backbone", "method"])
+    crossings = sources.crossovers.dropna(subset="fraction").merge(shown, on=["dataset", "backbone", "method"])
 
     def draw(axes, key, rows):
         sizes = rows.groupby("fraction")["n_train"].max()
@@ -50,8 +69,11 @@ def figure1(sources: Sources) -> tuple[pd.DataFrame, Figure]:
             colour = style(crossing.method).colour
             axes.axvline(crossing.fraction, color=colour, ls=":", lw=1, zorder=0)
             axes.plot(crossing.fraction, crossing.f1_micro, "o", ms=11, mfc="none", mec=colour, mew=1.2)
+            axes.plot([crossing.low, crossing.high], 2 * [crossing.f1_micro], "|-", color=colour, lw=1, ms=6)
         axes.set_xscale("log")
-        axes.set_xticks(list(sizes.index), [f"{percent(fraction)}\n{size:,.0f}" for fraction, size in sizes.items()])
+        many = len(sizes) > LEVEL_LABELS
+        labels = [f"{percent(fraction)}{', ' if many else chr(10)}{size:,.0f}" for fraction, size in sizes.items()]
+        axes.set_xticks(list(sizes.index), labels, rotation=90 if many else 0)
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("Share and number of training images")
         axes.set_ylabel("Micro-F1 on the test images")
@@ -62,11 +84,16 @@ def figure1(sources: Sources) -> tuple[pd.DataFrame, Figure]:
 
 
 def figure3(sources: Sources) -> tuple[pd.DataFrame, Figure]:
-    """Micro-F1 against trainable parameters with all training images; bars are 95 % intervals over test images."""
+    """Micro-F1 against trainable parameters with all training images; bars are 95 % intervals over test images.
+
+    The larger a marker, the more parameters are trained.
+    """
     parameters = sources.runs.groupby(["dataset", "backbone", "method"])["trainable_parameters"].first().reset_index()
-    cells = full_data(experiment(sources, "table2")).merge(parameters, on=["dataset", "backbone", "method"])
+    cells = full_data(experiment(sources, "table2", "table3")).merge(parameters, on=["dataset", "backbone", "method"])
     columns = ["dataset", "backbone", "method", "trainable_parameters", "f1_micro", "f1_micro_low", "f1_micro_high"]
-    cells = cells[columns]
+    cells = cells.reindex(columns=columns)
+    sizes = np.log(cells["trainable_parameters"])
+    cells["marker"] = np.interp(sizes, [sizes.min(), sizes.max() + 1e-9], MARKERS)
 
     def draw(axes, key, rows):
         for method, point in _by_method(rows):
@@ -79,7 +106,7 @@ def figure3(sources: Sources) -> tuple[pd.DataFrame, Figure]:
                 color=look.colour,
                 elinewidth=1,
                 capsize=2,
-                **_point(method),
+                **_point(method) | {"ms": point["marker"].iloc[0]},
             )
         axes.set_xscale("log")
         axes.margins(x=0.12)
@@ -87,6 +114,125 @@ def figure3(sources: Sources) -> tuple[pd.DataFrame, Figure]:
         axes.set_ylabel("Micro-F1 on the test images")
 
     return cells, _panels(cells, draw)
+
+
+def pareto(sources: Sources) -> tuple[pd.DataFrame, Figure]:
+    """Micro-F1 against what it costs, with all training images: one row of panels a backbone, means over its datasets.
+
+    The stairs join the strategies that no other beats in both score and cost. Costs are medians over runs.
+    """
+    keys = ["dataset", "backbone", "method"]
+    runs = full_data(distinct(sources.runs))
+    cells = full_data(experiment(sources, *sources.runs["experiment"].unique()))[[*keys, "f1_micro"]]
+    cells = cells.merge(runs.groupby(keys)[list(COSTS)].median().reset_index(), on=keys)
+    means = cells.groupby(["backbone", "method"], sort=False).agg(
+        datasets=("dataset", "nunique"),
+        f1_micro=("f1_micro", lambda scores: scores.mean(skipna=False)),
+        **{cost: (cost, "mean") for cost in COSTS},
+    )
+    points = pd.concat(
+        [
+            rows.melt(["backbone", "method", "datasets", "f1_micro"], list(COSTS), "cost", "value")
+            for _, rows in means.reset_index().groupby("backbone", sort=False)
+        ],
+        ignore_index=True,
+    )
+    points["best"] = points.groupby(["backbone", "cost"], group_keys=False)[["f1_micro", "value"]].apply(
+        lambda rows: not_dominated(rows["f1_micro"], rows["value"])
+    )
+
+    def draw(axes, key, rows):
+        title, unit = COSTS[key[1]]
+        front = rows[rows["best"]].sort_values("value")
+        axes.step(front["value"] / unit, front["f1_micro"], where="post", color="0.6", lw=1.2, zorder=0)
+        for method, point in _by_method(rows):
+            axes.plot(point["value"] / unit, point["f1_micro"], ls="none", **_line(method))
+        axes.plot(front["value"] / unit, front["f1_micro"], "o", ms=12, mfc="none", mec="0.35", mew=1)
+        if key[1] == "trainable_parameters":
+            axes.set_xscale("log")
+        axes.margins(x=0.15, y=0.15)
+        axes.set_xlabel(title)
+        axes.set_ylabel("Micro-F1")
+
+    return points, _panels(points, draw, by=("backbone", "cost"), title=lambda key: key[0], columns=len(COSTS))
+
+
+def not_dominated(score: pd.Series, cost: pd.Series) -> pd.Series:
+    """Return which rows no other row beats: none is at least as good and cheap, and better or cheaper; nan never is."""
+    known = score.notna() & cost.notna()
+    beaten = [
+        any((score >= score[row]) & (cost <= cost[row]) & ((score > score[row]) | (cost < cost[row])))
+        for row in score.index
+    ]
+    return known & ~np.array(beaten, bool)
+
+
+def critical_difference(sources: Sources) -> tuple[pd.DataFrame, Figure]:
+    """Mean ranks over datasets and backbones; bars join strategies whose ranks do not differ (Nemenyi, .05).
+
+    The diagram of Demsar (2006): one panel a kind of encoder and data size that has a test.
+    """
+    tests = sources.friedman[sources.friedman["status"] == "ok"]
+    ranks = sources.ranks.merge(tests[["encoder", "fraction", "strategies", "critical_difference"]])
+
+    def draw(axes, key, rows):
+        rows = rows.sort_values(["mean_rank", "method"])
+        cliques = joined(rows["mean_rank"].to_numpy(), rows["critical_difference"].iloc[0])
+        _draw_ranks(axes, rows, cliques)
+
+    def title(key):
+        rows = ranks[(ranks["encoder"] == key[0]) & (ranks["fraction"] == key[1])]
+        return f"{ENCODERS[key[0]]}, {percent(key[1])}, {rows['blocks'].iloc[0]} blocks"
+
+    figure = _panels(ranks, draw, by=("encoder", "fraction"), title=title, columns=2 if len(tests) > 1 else 1)
+    return ranks, figure
+
+
+def joined(ranks: np.ndarray, difference: float) -> list[tuple[float, float]]:
+    """Return the ends of the longest runs of rising `ranks` that lie within `difference`; single ranks are no run."""
+    last = np.searchsorted(ranks, ranks + difference, side="right") - 1
+    return [
+        (ranks[first], ranks[end])
+        for first, end in enumerate(last)
+        if end > first and (first == 0 or end > last[first - 1])
+    ]
+
+
+def _draw_ranks(axes, rows: pd.DataFrame, cliques: list[tuple[float, float]]) -> None:
+    """Draw a strategy a line at its rank, the best on top, and the bars of `cliques` above the strategies."""
+    strategies, length = rows[["strategies", "critical_difference"]].iloc[0]
+    middle, end = (1 + strategies) / 2, max(strategies, 1 + length)
+    for place, row in enumerate(rows.itertuples()):
+        left = row.mean_rank > middle
+        axes.plot([row.mean_rank, row.mean_rank], [place, -len(cliques) - 0.6], color="0.85", lw=0.8, zorder=0)
+        axes.plot(row.mean_rank, place, ls="none", **_line(row.method))
+        axes.annotate(
+            f"{style(row.method).label} {number(row.mean_rank, 2)}",
+            (row.mean_rank, place),
+            (-7 if left else 7, 0),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            va="center",
+            fontsize=8,
+        )
+    for place, ends in enumerate(cliques):
+        axes.plot(ends, 2 * [-1 - place], color="0.2", lw=2.5, solid_capstyle="round")
+    axes.errorbar(1 + length / 2, len(rows), xerr=length / 2, color="0.2", lw=1, capsize=3)
+    axes.annotate(
+        f"critical difference {number(length, 2)}",
+        (1 + length / 2, len(rows)),
+        (0, -4),
+        textcoords="offset points",
+        ha="center",
+        va="top",
+        fontsize=8,
+    )
+    axes.set_xlim(0.8, end + 0.2)
+    axes.xaxis.set_major_locator(MultipleLocator(1))
+    axes.set_ylim(len(rows) + 1, -len(cliques) - 0.8)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("Mean rank (1 is best)")
 
 
 def tuning(sources: Sources) -> tuple[pd.DataFrame, Figure]:
@@ -117,6 +263,8 @@ def tuning(sources: Sources) -> tuple[pd.DataFrame, Figure]:
 FIGURES: dict[str, Callable[[Sources], tuple[pd.DataFrame, Figure]]] = {
     "figure1": figure1,
     "figure3": figure3,
+    "critical_difference": critical_difference,
+    "pareto": pareto,
     "tuning": tuning,
 }
 
@@ -127,24 +275,36 @@ def save(figure: Figure, pdf: str, png: str) -> None:
     figure.savefig(png, format="png", dpi=200, metadata=WITHOUT_DATES["png"])
 
 
-def _panels(table: pd.DataFrame, draw: Callable) -> Figure:
-    """Return a figure with one panel a dataset and backbone, drawn by `draw(axes, key, rows)`, and one legend below."""
-    groups = list(table.groupby(["dataset", "backbone"], sort=False))
-    columns = min(COLUMNS, max(1, len(groups)))
+def _panels(
+    table: pd.DataFrame,
+    draw: Callable,
+    by: tuple[str, str] = ("dataset", "backbone"),
+    title: Callable | None = None,
+    columns: int | None = None,
+) -> Figure:
+    """Return a figure with one panel a group of `by`, drawn by `draw(axes, key, rows)`, and one legend below."""
+    groups = list(table.groupby(list(by), sort=False))
+    columns = columns or next((count for count, most in MOST_IN.items() if len(groups) <= most), max(PANELS))
+    columns = min(columns, len(groups)) or 1
     lines = max(1, -(-len(groups) // columns))
     methods = in_order(table["method"])
-    legend_columns = min(len(methods), 3 * columns) or 1
+    width, height, letters = PANELS[columns]
+    legend_columns = min(len(methods), int(width * columns / LEGEND_COLUMN)) or 1
     legend_height = 0.3 * -(-len(methods) // legend_columns) + 0.15
-    size = (PANEL[0] * columns + 0.4, PANEL[1] * lines + legend_height)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = Figure(figsize=(width * columns + 0.4, height * lines + legend_height), layout="constrained")
     grid = figure.subplots(lines, columns, squeeze=False).ravel()
     for axes, (key, rows) in zip(grid, groups, strict=False):
-        draw(axes, key, rows)
-        axes.set_title(f"{plain(key[0])}, {key[1]}", fontsize=10)
+        axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 2)))
         axes.grid(visible=True, color="0.9", lw=0.6)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
+        draw(axes, key, rows)
+        axes.set_title(title(key) if title else f"{plain(key[0])}{chr(10) if columns > 2 else ', '}{key[1]}")
+        axes.title.set_size(letters)
+        axes.tick_params(labelsize=letters)
+        for label in (axes.xaxis.label, axes.yaxis.label):
+            label.set_size(letters)
     for axes in grid[len(groups) :]:
         axes.set_axis_off()
     handles = [Line2D([], [], **_line(method)) for method in methods]

@@ -7,38 +7,43 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from medpeft.blocks import encoder
 from medpeft.collect import CELL, distinct
 from medpeft.datasets import registry
 from medpeft.markup import GAP, TIMES, number
 from medpeft.palette import in_order, style
 from medpeft.split import PARTS
-from medpeft.table import NOT_PEFT, outcomes, percent, plain
+from medpeft.table import ENCODERS, NOT_PEFT, SIGNIFICANT, friedman_words, outcomes, percent, plain
 
 PUBLISHED_SIZE = 224
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The study's settings and result tables; `comparisons` is the table of cases, `differences` one row a strategy."""
+    """The study's settings and result tables; `differences` has one row a strategy, `friedman` one a test."""
 
     settings: dict
     runs: pd.DataFrame
     scores: pd.DataFrame
     differences: pd.DataFrame
     crossovers: pd.DataFrame
+    friedman: pd.DataFrame
+    recommendations: pd.DataFrame
     learning_rates: pd.DataFrame
     audits: dict[str, pd.DataFrame]
     claims: pd.DataFrame
 
 
 def findings(evidence: Evidence) -> dict:
-    """Return the content of `findings.json`: settings, overview, datasets, answers, low_data, claims, limitations."""
+    """Return the content of `findings.json`: settings, overview, and lists of sentences for each part of the paper."""
     runs = distinct(evidence.runs)
     return {
         "settings": evidence.settings,
         "overview": _overview(runs, evidence),
         "datasets": [_dataset(name, audit, evidence.settings) for name, audit in evidence.audits.items()],
         "answers": _answers(evidence),
+        "tests": [_test(row) for _, row in evidence.friedman.iterrows()],
+        "recommendations": _recommendations(evidence.recommendations),
         "low_data": _low_data(evidence),
         "claims": _claims(evidence),
         "limitations": _limitations(runs, evidence),
@@ -155,8 +160,8 @@ def _most_data(evidence: Evidence) -> str:
     )
 
 
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def _count(count: int, noun: str, plural: str | None = None) -> str:
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def _answers(evidence: Evidence) -> list[str]:
@@ -195,6 +200,47 @@ def _labels(methods) -> str:
     return ", ".join(style(method).label for method in in_order(methods)) or "none"
 
 
+def _test(test: pd.Series) -> str:
+    blocks = f"{_count(test['strategies'], 'strategy', 'strategies')} over {_count(test['blocks'], 'block')}"
+    left_out = f", {test['left_out']} more left out as incomplete," if test["left_out"] else ""
+    name = f"{ENCODERS[test['encoder']]}, {percent(test['fraction'])}. "
+    if test["status"] != "ok":
+        return f"{name}{friedman_words(test)} ({blocks}{left_out.rstrip(',')})."
+    sure = "differ" if test["permutation_p_value"] < SIGNIFICANT else "do not differ significantly"
+    return f"{name}The mean ranks of {blocks}{left_out} {sure}: {friedman_words(test)}."
+
+
+def _recommendations(table: pd.DataFrame) -> list[str]:
+    return [_recommendation(rows) for _, rows in table.groupby(["encoder", "fraction"], sort=False)]
+
+
+def _recommendation(rows: pd.DataFrame) -> str:
+    best, cheapest = (rows[rows["role"].str.contains(role)].iloc[0] for role in ("best", "cheapest"))
+    blocks = _count(int(best["blocks"]), "block")
+    sentence = (
+        f"{ENCODERS[best['encoder']]}, {percent(best['fraction'])}. The best mean rank over {blocks} has "
+        f"{style(best['method']).label} ({number(best['mean_rank'], 2)}; micro-F1 {number(best['f1_micro'])}). "
+    )
+    good = _count(int(best["not_worse"]) + 1, "strategy", "strategies")
+    if best["not_worse"] == 0:
+        sentence += "The data show all others to be worse. It takes "
+    elif best["role"] != "best":
+        sentence += f"It is also the cheapest of the {good} that the data do not show to be worse: "
+    else:
+        sentence += (
+            f"{style(cheapest['method']).label}, {number(cheapest['difference'], sign=True)} from it "
+            f"(95 % interval {number(cheapest['low'], sign=True)} to {number(cheapest['high'], sign=True)}, "
+            f"adjusted p {number(cheapest['p_adjusted'])}), "
+            f"is the cheapest of the {good} that the data do not show to be worse: "
+        )
+    return (
+        f"{sentence}{number(cheapest['trainable_parameters'], 0, group=True)} trainable parameters, "
+        f"{number(cheapest['peak_memory_bytes'] / 2**20, 0, group=True)} MiB at the peak, "
+        f"{number(cheapest['train_seconds'], 1)} s of training, a file of "
+        f"{number(cheapest['adapter_bytes'] / 2**20, 2)} MiB."
+    )
+
+
 def _low_data(evidence: Evidence) -> list[str]:
     whole = {case[:2]: case[2] for case in _at_full_data(evidence)}
     sentences = []
@@ -211,9 +257,9 @@ def _low_data(evidence: Evidence) -> list[str]:
 def _crossover_sentences(evidence: Evidence, cases: set[tuple[str, str]]) -> list[str]:
     sentences = []
     for dataset, backbone in sorted(cases):
-        of_case = evidence.crossovers
+        of_case = evidence.crossovers.dropna(subset="fraction")
         of_case = of_case[(of_case["dataset"] == dataset) & (of_case["backbone"] == backbone)]
-        overtaken = [f"{style(row.method).label} at {100 * row.fraction:.0f} %" for row in of_case.itertuples()]
+        overtaken = [f"{style(row.method).label} at {_crossing(row)}" for row in of_case.itertuples()]
         ahead = _always_ahead(evidence, dataset, backbone)
         losers = f"{', '.join(overtaken)} of the training images" if overtaken else "no strategy that led before"
         sentences.append(
@@ -221,6 +267,12 @@ def _crossover_sentences(evidence: Evidence, cases: set[tuple[str, str]]) -> lis
             f"ahead of it at every fraction: {_labels(ahead)}."
         )
     return sentences
+
+
+def _crossing(row) -> str:
+    """Return the fraction of a crossover, its interval, and how many resamples have one at all."""
+    fraction, low, high, share = (f"{100 * value:.0f} %" for value in (row.fraction, row.low, row.high, row.share))
+    return f"{fraction} [{low}, {high}; in {share} of resamples]"
 
 
 def _always_ahead(evidence: Evidence, dataset: str, backbone: str) -> list[str]:
@@ -244,11 +296,6 @@ def _published(claim) -> str:
         return GAP
     forms = {"crossover": percent, "learning_rate": lambda times: f"{TIMES} {times:g}"}
     return forms.get(claim.kind, lambda gain: number(gain, 2, sign=True))(claim.published)
-
-
-def encoder(backbone: str) -> str:
-    """Return `vit` or `cnn` from the timm name of a backbone."""
-    return "vit" if "vit" in backbone else "cnn"
 
 
 def _gain(evidence: Evidence, claim) -> list[str]:
@@ -290,9 +337,9 @@ def _low_data_gain(evidence: Evidence, claim) -> list[str]:
 
 
 def _crossover(evidence: Evidence, claim) -> list[str]:
-    rows = evidence.crossovers[evidence.crossovers["method"] == claim.method]
+    rows = evidence.crossovers[evidence.crossovers["method"] == claim.method].dropna(subset="fraction")
     return [
-        f"{100 * row.fraction:.0f} % ({plain(row.dataset)}, {row.backbone})"
+        f"{_crossing(row)} ({plain(row.dataset)}, {row.backbone})"
         for row in rows.itertuples()
         if encoder(row.backbone) == claim.encoder
     ]

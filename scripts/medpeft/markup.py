@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-NARROW = 5  # columns
+NARROW, WIDE = 5, 7  # columns
 MINUS, GAP, TIMES = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{MULTIPLICATION SIGN}"
 
 
 class Cell(NamedTuple):
-    """The text of a cell, a smaller second line below it, and whether it is printed bold."""
+    """The text of a cell, smaller lines below it (divided by line breaks), and whether the text is printed bold."""
 
     text: str
     below: str = ""
@@ -21,17 +21,22 @@ class Cell(NamedTuple):
 class Layout:
     """A header, blocks of rows under a title each (none where it is empty), and notes under the table.
 
-    The first column is aligned left, the others right.
+    The first `left` columns are aligned left, the others right.
     """
 
     header: list[str]
     blocks: dict[str, list[list[Cell]]]
     notes: list[str] = field(default_factory=list)
+    left: int = 1
+
+    def aligned(self, left: str, right: str) -> list[str]:
+        """Return the mark of each column's alignment."""
+        return [left] * self.left + [right] * (len(self.header) - self.left)
 
 
 def markdown(layout: Layout) -> str:
     """Return `layout` as a GitHub table."""
-    rows = [list(map(_markdown, layout.header)), [":--"] + ["--:"] * (len(layout.header) - 1)]
+    rows = [list(map(_markdown, layout.header)), layout.aligned(":--", "--:")]
     for title, block in layout.blocks.items():
         if title:
             rows.append([f"*{_markdown(title)}*"] + [""] * (len(layout.header) - 1))
@@ -42,17 +47,20 @@ def markdown(layout: Layout) -> str:
 
 def _markdown_cell(cell: Cell) -> str:
     text = f"**{_markdown(cell.text)}**" if cell.bold else _markdown(cell.text)
-    return f"{text}<br>{_markdown(cell.below)}" if cell.below else text
+    return "<br>".join([text, *map(_markdown, cell.below.splitlines())])
 
 
 def _markdown(text: str) -> str:
     return text.replace("|", r"\|").replace("_", r"\_").replace("*", r"\*")
 
 
+NEW_LINE = "\\\\"
+
+
 def latex(layout: Layout) -> str:
     """Return `layout` as a tabular with booktabs rules, to stand in a table float of the reader's document."""
     width = len(layout.header)
-    lines = [rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\toprule"]
+    lines = [rf"\begin{{tabular}}{{{''.join(layout.aligned('l', 'r'))}}}", r"\toprule"]
     lines.append(" & ".join(map(_latex, layout.header)) + r" \\")
     for title, block in layout.blocks.items():
         lines.append(r"\midrule")
@@ -66,7 +74,8 @@ def latex(layout: Layout) -> str:
 
 def _latex_cell(cell: Cell) -> str:
     text = rf"\textbf{{{_latex(cell.text)}}}" if cell.bold else _latex(cell.text)
-    return rf"\shortstack[r]{{{text}\\{{\scriptsize {_latex(cell.below)}}}}}" if cell.below else text
+    lines = [text, *(rf"{{\scriptsize {_latex(line)}}}" for line in cell.below.splitlines())]
+    return rf"\shortstack[r]{{{NEW_LINE.join(lines)}}}" if cell.below else text
 
 
 LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
@@ -87,12 +96,15 @@ def _latex(text: str) -> str:
 
 
 def typst(layout: Layout) -> str:
-    """Return `layout` as a Typst table for a figure; a narrow one has the two lines of a cell side by side."""
+    """Return `layout` as a Typst table for a figure.
+
+    A narrow one has the lines of a cell side by side, a wide one smaller letters.
+    """
     width = len(layout.header)
     break_line = width > NARROW
     lines = [
-        "#table(",
-        f"  columns: {width}, align: (left, {'right, ' * (width - 1)}), stroke: none,",
+        f"#text(size: {min(1, WIDE / width):.3g}em, table(",
+        f"  columns: {width}, align: ({', '.join(layout.aligned('left', 'right'))}), stroke: none,",
         f"  table.hline(), table.header({', '.join(f'strong({_string(title)})' for title in layout.header)}),",
     ]
     for title, block in layout.blocks.items():
@@ -100,17 +112,16 @@ def typst(layout: Layout) -> str:
         if title:
             lines.append(f"  table.cell(colspan: {width}, align: left, emph({_string(title)})),")
         lines += [f"  {', '.join(_typst_cell(cell, break_line) for cell in row)}," for row in block]
-    lines += ["  table.hline(),", ")"]
+    lines += ["  table.hline(),", "))"]
     lines += [f"#align(left, text(size: 0.9em, {_string(note)}))" for note in layout.notes]
     return "\n".join(lines) + "\n"
 
 
 def _typst_cell(cell: Cell, break_line: bool) -> str:
     text = f"strong({_string(cell.text)})" if cell.bold else _string(cell.text)
-    if not cell.below:
-        return f"[#{text}]"
     space = "linebreak()" if break_line else "h(0.4em)"
-    return f"[#{text} #{space} #text(size: 0.8em, fill: luma(35%), {_string(cell.below)})]"
+    below = [f" #{space} #text(size: 0.8em, fill: luma(35%), {_string(line)})" for line in cell.below.splitlines()]
+    return f"[#{text}{''.join(below)}]"
 
 
 def _string(text: str) -> str:
@@ -120,11 +131,11 @@ def _string(text: str) -> str:
 RENDERERS = {"md": markdown, "tex": latex, "typ": typst}
 
 
-def number(value: float, digits: int = 3, sign: bool = False) -> str:
-    """Return `value` with `digits` decimals and a true minus sign; a missing one is a gap."""
+def number(value: float, digits: int = 3, sign: bool = False, group: bool = False) -> str:
+    """Return `value` with `digits` decimals, a true minus sign and, if asked, commas; a missing one is a gap."""
     if np.isnan(value):
         return GAP
-    text = f"{value:{'+' if sign else ''}.{digits}f}"
+    text = f"{value:{'+' if sign else ''}{',' if group else ''}.{digits}f}"
     return text.replace("-", MINUS)
 
 

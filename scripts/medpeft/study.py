@@ -10,6 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import best_match
 
+from medpeft.blocks import LEAST_BLOCKS, LEAST_STRATEGIES, encoder
 from medpeft.datasets import registry as datasets
 from medpeft.errors import UserError
 from medpeft.methods import registry as methods
@@ -61,6 +62,18 @@ class Study:
     def values(self, axis: str) -> list[str]:
         """Return the distinct values of one field of `Run` over all runs, in grid order."""
         return list(dict.fromkeys(getattr(run, axis) for run in self.runs()))
+
+    def has_blocks(self) -> bool:
+        """Tell whether some kind of encoder has, at one fraction, enough blocks and strategies to test ranks over."""
+        methods = {}
+        for run in self.runs():
+            blocks = methods.setdefault((encoder(run.backbone), run.fraction), {})
+            blocks.setdefault((run.dataset, run.backbone), set()).add(run.method)
+        return any(
+            sum(found == set.union(*blocks.values()) for found in blocks.values()) >= LEAST_BLOCKS
+            and len(set.union(*blocks.values())) >= LEAST_STRATEGIES
+            for blocks in methods.values()
+        )
 
 
 def _text(value: str | float) -> str:

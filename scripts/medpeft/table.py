@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,8 @@ from medpeft.palette import in_order, style
 NOT_PEFT = ("full", "linear_probe")
 SIGNIFICANT = 0.05
 F1 = {"f1_micro": "micro-F1", "f1_macro": "macro-F1"}
+ENCODERS = {"cnn": "Convolutional networks", "vit": "Vision transformers"}
+EXACT = 12  # decimals: equal averages are to tie whatever order they were summed in
 SEEDS_NOTE = "Mean ± standard deviation over seeds; in brackets, the 95 % bootstrap interval over test images."
 
 
@@ -28,21 +31,27 @@ class Material:
     runs: pd.DataFrame
     scores: pd.DataFrame
     comparisons: pd.DataFrame
+    ranks: pd.DataFrame
+    friedman: pd.DataFrame
+    recommendations: pd.DataFrame
     records: dict[tuple[str, str, str], dict]
     trials: dict[tuple[str, str, str], pd.DataFrame]
     choices: dict[tuple[str, str, str], dict]
     published: dict[str, pd.DataFrame]
 
 
-def experiment(material: Material, name: str) -> pd.DataFrame:
-    """Return the scores of the cells of one experiment, one row a cell, with columns `<metric>` and `<metric>_std`.
+def experiment(material: Material, *names: str) -> pd.DataFrame:
+    """Return the scores of the cells of some experiments, one row a cell, with columns `<metric>` and `<metric>_std`.
 
     `f1_micro_low` and `f1_micro_high` bound the interval of micro-F1, and likewise of macro-F1. Raises `UserError`
-    where the study has no such experiment.
+    where the study has none of these experiments.
     """
-    runs = material.runs[material.runs["experiment"] == name]
+    runs = material.runs[material.runs["experiment"].isin(names)]
     if runs.empty:
-        raise UserError(f"the study has no experiment {name!r}: add it under experiments or leave this artefact out")
+        raise UserError(
+            f"the study has no experiment {' or '.join(map(repr, names))}: add it under experiments or leave this "
+            "artefact out"
+        )
     wide = material.scores.pivot(index=CELL, columns="metric", values=["mean", "std", "low", "high"])
     wide.columns = [metric if part == "mean" else f"{metric}_{part}" for part, metric in wide.columns]
     wide = wide[sorted(wide.columns)].dropna(axis="columns", how="all")
@@ -55,53 +64,136 @@ def full_data(cells: pd.DataFrame) -> pd.DataFrame:
     return cells[cells["fraction"] == cells["fraction"].max()]
 
 
-def table2(material: Material) -> tuple[pd.DataFrame, Layout]:
-    """F1 of every strategy on every dataset with all training images, beside the published values."""
-    cells = with_published(full_data(experiment(material, "table2")), material.published["table2"])
+def table1(material: Material) -> tuple[pd.DataFrame, Layout]:
+    """The strategies of the study, as their modules describe them."""
+    entries = {method: record["strategy"] for (_, _, method), record in material.records.items()}
+    rows = [
+        {"method": method, **entries[method], "encoders": " ".join(entries[method].get("encoders", []))}
+        for method in in_order(entries)
+    ]
+    table = pd.DataFrame(rows).reindex(columns=["method", "title", "family", "encoders", "source", "trains"])
+    lines = [
+        [
+            Cell(text or GAP)
+            for text in (
+                row.title,
+                row.family,
+                row.encoders.upper().replace("VIT", "ViT").replace(" ", ", "),
+                row.source,
+            )
+        ]
+        + [Cell(row.trains if isinstance(row.trains, str) else GAP)]
+        for row in table.itertuples()
+    ]
+    header = ["Strategy", "Type", "Encoders", "Source", "Trains, besides the head"]
+    note = "Selective strategies train a subset of the network's parameters, additive ones new parameters."
+    return table, Layout(header, {"": lines}, [note], left=len(header))
+
+
+# How the published study ranks the strategies of each table, from a table of F1 with one row a dataset and backbone.
+RANKINGS = {
+    "table2": (
+        lambda f1: f1.mean(skipna=False).round(EXACT).rank(ascending=False, method="dense"),
+        "Rank: of the average; equal averages share one.",
+    ),
+    "table3": (
+        lambda f1: f1.round(EXACT).rank(axis="columns", ascending=False).mean(skipna=False),
+        "Rank: mean of the ranks within each dataset and backbone, ties averaged.",
+    ),
+    "table5": (
+        lambda f1: f1.mean(skipna=False).round(EXACT).rank(ascending=False, method="first"),
+        "Rank: of the average, all different.",
+    ),
+}
+
+
+def benchmark(name: str, material: Material) -> tuple[pd.DataFrame, Layout]:
+    """F1 of every strategy on every dataset with all training images, beside the published values of table `name`."""
+    cells = with_published(full_data(experiment(material, name)), material.published[name])
     datasets = list(dict.fromkeys(cells["dataset"]))
-    published = [name for name in datasets if cells.loc[cells["dataset"] == name, "published_resnet50"].notna().any()]
-    header = ["Strategy"]
-    for dataset in datasets:
-        header += [plain(dataset)] + ["published"] * (dataset in published)
-    header += ["Average"] * (len(datasets) > 1) + ["Rank"]
+    header = ["Strategy", *map(plain, datasets)] + ["Average"] * (len(datasets) > 1) + ["Rank"]
+    ranking, rank_note = RANKINGS[name]
     blocks = {
-        backbone: _table2_block(rows, datasets, published) for backbone, rows in cells.groupby("backbone", sort=False)
+        backbone: _benchmark_block(rows, datasets, ranking) for backbone, rows in cells.groupby("backbone", sort=False)
     }
+    if len(blocks) > 1:
+        blocks["Mean over backbones"] = _benchmark_means(cells, datasets, ranking)
     notes = [SEEDS_NOTE]
-    if published:
-        notes.append("Published: ResNet-50, Dutt et al. 2024, table 2.")
-    return cells, Layout(header, blocks, notes + _failure_notes(cells))
+    source = f"Dutt et al. 2024, table {name.removeprefix('table')}"
+    if cells["published_f1"].notna().any():
+        notes.append(f"Third line: the published F1 and the difference of ours from it ({source}).")
+    elif "published_resnet50" in cells and cells["published_resnet50"].notna().any():
+        notes.append(f"Third line: the published F1 of ResNet-50 ({source}).")
+    return cells, Layout(header, blocks, [*notes, rank_note, *_failure_notes(cells)])
 
 
 def with_published(cells: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Add the published F1 of the same dataset, backbone and method, the difference, and the published ResNet-50 F1."""
+    """Add the published F1 of the same dataset, backbone and method, and the difference from it.
+
+    Where the published table is that of ResNet-50, `published_resnet50` has its F1 beside every backbone.
+    """
     same = published.rename(columns={"f1": "published_f1", "f1_std": "published_f1_std"})
-    resnet50 = published.loc[published["backbone"] == "resnet50", ["dataset", "method", "f1"]]
-    resnet50 = resnet50.rename(columns={"f1": "published_resnet50"})
     cells = cells.merge(same, on=["dataset", "backbone", "method"], how="left")
     cells = cells.assign(difference=cells["f1_micro"] - cells["published_f1"])
-    return cells.merge(resnet50, on=["dataset", "method"], how="left")
+    resnet50 = published.loc[published["backbone"] == "resnet50", ["dataset", "method", "f1"]]
+    if resnet50.empty:
+        return cells
+    return cells.merge(resnet50.rename(columns={"f1": "published_resnet50"}), on=["dataset", "method"], how="left")
 
 
-def _table2_block(rows: pd.DataFrame, datasets: list[str], published: list[str]) -> list[list[Cell]]:
-    by_method = {method: of_method.set_index("dataset") for method, of_method in rows.groupby("method")}
+def _f1_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the micro-F1 of `rows` with one row a dataset and backbone, one column a method; gaps are nan."""
+    table = rows.pivot(index=["dataset", "backbone"], columns="method", values="f1_micro")
+    return table[in_order(table.columns)]
+
+
+def _benchmark_block(rows: pd.DataFrame, datasets: list[str], ranking: Callable) -> list[list[Cell]]:
+    f1 = _f1_table(rows)
+    means, ranks = f1.mean(skipna=False), ranking(f1)
     best = rows.groupby("dataset")["f1_micro"].max()
-    means = pd.Series(
-        {method: of_method["f1_micro"].reindex(datasets).mean(skipna=False) for method, of_method in by_method.items()}
-    )
-    ranks = means.rank(ascending=False, method="dense")
+    by_cell = rows.set_index(["method", "dataset"])
     block = []
-    for method in in_order(by_method):
+    for method in f1.columns:
         line = [Cell(style(method).label)]
-        for dataset in datasets:
-            row = by_method[method].reindex([dataset]).iloc[0]
-            line.append(score_cell(row, "f1_micro", bold=row["f1_micro"] == best[dataset]))
-            if dataset in published:
-                line.append(Cell(number(row["published_resnet50"], 2)))
-        if len(datasets) > 1:
-            line.append(Cell(number(means[method]), bold=means[method] == means.max()))
-        block.append([*line, Cell(number(ranks[method], 0))])
+        line += [_benchmark_cell(by_cell, (method, dataset), best.get(dataset, np.nan)) for dataset in datasets]
+        block.append(line + _average(means, method, datasets) + [_rank_cell(ranks, method)])
     return block
+
+
+def _benchmark_cell(by_cell: pd.DataFrame, key: tuple, best: float) -> Cell:
+    cell = _at(by_cell, key, best)
+    published = _published_line(by_cell.loc[key]) if key in by_cell.index else ""
+    return cell._replace(below="\n".join(filter(None, [cell.below, published])))
+
+
+def _published_line(row: pd.Series) -> str:
+    if not np.isnan(row["published_f1"]):
+        difference = "" if np.isnan(row["difference"]) else f" ({number(row['difference'], sign=True)})"
+        return number(row["published_f1"], 2) + difference
+    other = row.get("published_resnet50", np.nan)
+    return "" if np.isnan(other) else f"ResNet-50: {number(other, 2)}"
+
+
+def _benchmark_means(cells: pd.DataFrame, datasets: list[str], ranking: Callable) -> list[list[Cell]]:
+    """Return the block of means over backbones, and the ranks over all datasets and backbones."""
+    f1 = _f1_table(cells)
+    means, ranks = f1.mean(skipna=False), ranking(f1)
+    of_dataset = {dataset: f1.xs(dataset).mean(skipna=False) for dataset in datasets}
+    return [
+        [Cell(style(method).label)]
+        + [Cell(number(mean[method]), bold=mean[method] == mean.max()) for mean in of_dataset.values()]
+        + _average(means, method, datasets)
+        + [_rank_cell(ranks, method)]
+        for method in f1.columns
+    ]
+
+
+def _average(means: pd.Series, method: str, datasets: list[str]) -> list[Cell]:
+    return [Cell(number(means[method]), bold=means[method] == means.max())] if len(datasets) > 1 else []
+
+
+def _rank_cell(ranks: pd.Series, method: str) -> Cell:
+    return Cell(number(ranks[method], 0 if (ranks.dropna() % 1 == 0).all() else 2))
 
 
 def score_cell(row: pd.Series, metric: str, bold: bool = False) -> Cell:
@@ -111,7 +203,7 @@ def score_cell(row: pd.Series, metric: str, bold: bool = False) -> Cell:
     spread = row.get(f"{metric}_std", np.nan)
     text = number(row[metric]) + ("" if np.isnan(spread) else f" ± {number(spread)}")
     mark = "†" if row["n_failed"] else ""
-    return Cell(text + mark, interval(row[f"{metric}_low"], row[f"{metric}_high"]), bold)
+    return Cell(text + mark, interval(*(row.get(f"{metric}_{end}", np.nan) for end in ("low", "high"))), bold)
 
 
 def _failure_notes(cells: pd.DataFrame) -> list[str]:
@@ -315,6 +407,99 @@ def _search_line(method: str, row: pd.Series) -> list[Cell]:
     ]
 
 
+def calibration(material: Material) -> tuple[pd.DataFrame, Layout]:
+    """How far the predicted probabilities can be trusted, with all training images."""
+    cells = full_data(experiment(material, *material.runs["experiment"].unique()))
+    columns = {"f1_micro": "accuracy", "ece": "ece", "brier": "brier", "auroc": "auroc"}
+    wanted = [*columns, *(f"{metric}_std" for metric in columns)]
+    cells = cells.reindex(columns=[*CELL, "n_runs", "n_failed", *wanted])
+    best = {"f1_micro": "max", "ece": "min", "brier": "min", "auroc": "max"}
+    blocks = {}
+    for (dataset, backbone), rows in cells.groupby(["dataset", "backbone"], sort=False):
+        by_method, marked = rows.set_index("method"), rows.agg(best)
+        blocks[f"{plain(dataset)}, {backbone}"] = [
+            [Cell(style(method).label)]
+            + [score_cell(row, metric, bold=row[metric] == marked[metric]) for metric in columns]
+            for method, row in ((method, by_method.loc[method]) for method in in_order(rows["method"]))
+        ]
+    table = cells.rename(columns=columns | {f"{metric}_std": f"{name}_std" for metric, name in columns.items()})
+    header = ["Strategy", "Accuracy", "ECE", "Brier score", "AUROC"]
+    notes = ["Mean ± standard deviation over seeds. ECE (15 bins) and Brier score (0 to 2): lower is better."]
+    return table, Layout(header, blocks, notes + _failure_notes(cells))
+
+
+def ranks(material: Material) -> tuple[pd.DataFrame, Layout]:
+    """Mean rank of every strategy over datasets and backbones, and its test against full fine-tuning."""
+    tests = material.friedman.set_index(["encoder", "fraction"])
+    blocks = {
+        f"{_group_title(*group, rows)}. {friedman_words(tests.loc[group])}": [
+            [
+                Cell(style(row.method).label),
+                Cell(number(row.mean_rank, 2), bold=row.mean_rank == rows["mean_rank"].min()),
+                Cell(number(row.f1_micro)),
+                Cell(number(row.p_value)),
+                Cell(number(row.p_adjusted)),
+            ]
+            for row in rows.itertuples()
+        ]
+        for group, rows in material.ranks.groupby(["encoder", "fraction"], sort=False)
+    }
+    header = ["Strategy", "Mean rank", "Mean micro-F1", "p against full", "Adjusted p"]
+    note = (
+        "Ranks within each block (a dataset with a backbone), ties averaged. p: Wilcoxon's signed-rank test against "
+        "full fine-tuning over blocks, adjusted by Holm's procedure."
+    )
+    return material.ranks, Layout(header, blocks, [note])
+
+
+def _group_title(encoder: str, fraction: float, rows: pd.DataFrame) -> str:
+    count = int(rows["blocks"].iloc[0])
+    return f"{ENCODERS[encoder]}, {percent(fraction)}, {count} block{'' if count == 1 else 's'}"
+
+
+def friedman_words(test: pd.Series) -> str:
+    """Return the result of Friedman's test as a clause, or why there is none."""
+    if test["status"] != "ok":
+        return test["status"].capitalize()
+    return (
+        f"Friedman's test p {number(test['permutation_p_value'])} by permutation, {number(test['p_value'])} by "
+        f"chi-square; critical difference {number(test['critical_difference'], 2)}"
+    )
+
+
+def recommendations(material: Material) -> tuple[pd.DataFrame, Layout]:
+    """The best strategy for each kind of encoder and data size, and the cheapest that is not significantly worse."""
+    table = material.recommendations
+    blocks = {}
+    for group, rows in table.groupby(["encoder", "fraction"], sort=False):
+        count = f"{rows['not_worse'].iloc[0]:.0f} of {rows['candidates'].iloc[0]:.0f}"
+        blocks[f"{_group_title(*group, rows)}; not significantly worse than the best: {count} others"] = [
+            _choice_line(row) for row in rows.itertuples()
+        ]
+    header = ["Strategy", "Mean rank", "Micro-F1", "Adjusted p", "Trainable", "Memory (MiB)", "Time (s)", "File (MiB)"]
+    note = (
+        "Best: lowest mean rank over blocks (a dataset with a backbone). Cheapest: fewest trainable parameters among "
+        "the best and those that are not significantly worse. Below micro-F1 (mean over blocks): the difference "
+        "from the best with its 95 % interval, a paired bootstrap over test images and seeds, p adjusted by Holm's "
+        "procedure; a small study has little power to find a strategy worse. Costs: medians over runs."
+    )
+    return table, Layout(header, blocks, [note])
+
+
+def _choice_line(row) -> list[Cell]:
+    gain = "" if np.isnan(row.difference) else f"{number(row.difference, sign=True)} "
+    return [
+        Cell(style(row.method).label, row.role),
+        Cell(number(row.mean_rank, 2)),
+        Cell(number(row.f1_micro), gain + interval(row.low, row.high, sign=True)),
+        Cell(number(row.p_adjusted)),
+        Cell(number(row.trainable_parameters, 0, group=True)),
+        Cell(number(row.peak_memory_bytes / 2**20, 0)),
+        Cell(number(row.train_seconds, 1)),
+        Cell(number(row.adapter_bytes / 2**20, 2)),
+    ]
+
+
 def plain(name: str) -> str:
     """Return the name of a dataset as a reader sees it."""
     return name.replace("_", " ")
@@ -326,10 +511,16 @@ def percent(fraction: float) -> str:
 
 
 TABLES: dict[str, Callable[[Material], tuple[pd.DataFrame, Layout]]] = {
-    "table2": table2,
+    "table1": table1,
+    "table2": partial(benchmark, "table2"),
+    "table3": partial(benchmark, "table3"),
+    "table5": partial(benchmark, "table5"),
     "table6": table6,
     "comparisons": comparisons,
     "low_data": low_data,
+    "ranks": ranks,
+    "recommendations": recommendations,
+    "calibration": calibration,
     "learning_rates": learning_rates,
     "costs": costs,
 }

@@ -38,6 +38,22 @@ class Strategy:
     adapt: Callable[[nn.Module], None]
     export: Callable[[nn.Module, Path], None] | None = None
 
+    @property
+    def trains(self) -> str:
+        """What it trains: the first line of its module without the name before a colon and the source in brackets."""
+        line = (getattr(self.adapt, "__globals__", {}).get("__doc__") or "").partition("\n")[0]
+        return re.sub(r"^[^:]*: | \([^()]*\d{4}[^()]*\)|\.$", "", line)
+
+    def entry(self) -> dict:
+        """Return what the record of a run says of its strategy."""
+        return {
+            "title": self.title,
+            "family": self.family,
+            "encoders": sorted(self.encoders),
+            "source": self.source,
+            "trains": self.trains,
+        }
+
 
 _strategies: dict[str, Strategy] = {}
 

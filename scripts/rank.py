@@ -1,0 +1,16 @@
+"""Rank the strategies over datasets and backbones, test the ranks, and choose."""
+
+from medpeft.files import read_table, write_table
+from medpeft.rank import rank, recommend
+from medpeft.stage import run
+
+
+def main(snakemake):
+    given, output = snakemake.input, snakemake.output
+    ranks, tests = rank(read_table(given.scores))
+    write_table(output.ranks, ranks)
+    write_table(output.friedman, tests)
+    write_table(output.recommendations, recommend(ranks, read_table(given.pairs), read_table(given.runs)))
+
+
+run(main, snakemake)  # noqa: F821
