@@ -32,7 +32,6 @@ if "full" not in STUDY.values("method"):
     LACKING.add("comparisons")
 if not STUDY.has_blocks():
     LACKING |= {"ranks", "critical_difference"}
-SEARCHES = list(dict.fromkeys("/".join(run[:3]) for run in STUDY.runs()))
 
 
 wildcard_constraints:
@@ -42,17 +41,7 @@ wildcard_constraints:
 
 rule table:
     input:
-        runs="<study>/runs.csv",
-        scores="<study>/scores.csv",
-        comparisons="<study>/comparisons.csv",
-        ranks="<study>/ranks.csv",
-        friedman="<study>/friedman.csv",
-        recommendations="<study>/recommendations.csv",
-        records=expand(
-            "<study>/runs/{run}/record.json", run=map("/".join, STUDY.runs())
-        ),
-        trials=expand("<study>/tuning/{search}/trials.csv", search=SEARCHES),
-        choices=expand("<study>/tuning/{search}/learning_rate.json", search=SEARCHES),
+        unpack(material_of),
         published=expand(
             "paper/reference/{name}.csv",
             name=["table2", "table3", "table5", "table6", "figure1"],
@@ -65,8 +54,9 @@ rule table:
         ],
     output:
         csv="<study>/tables/{table}.csv",
-        md=report(
-            "<study>/tables/{table}.md",
+        md="<study>/tables/{table}.md",
+        html=report(
+            "<study>/tables/{table}.html",
             caption="../report/table.rst",
             category="Tables",
         ),

@@ -37,6 +37,24 @@ wildcard_constraints:
     seed=r"\d+",
 
 
+RUNS = list(map("/".join, STUDY.runs()))
+SEARCHES = list(dict.fromkeys("/".join(run[:3]) for run in STUDY.runs()))
+
+
+def material_of(wildcards):
+    """What a table is made of: parameters are counted without a run, all else comes from the results."""
+    if wildcards.table == "table6":
+        return {"parameters": "<study>/parameters.csv"}
+    results = ["runs", "scores", "comparisons", "ranks", "friedman", "recommendations"]
+    return {name: f"<study>/{name}.csv" for name in results} | {
+        "records": [f"<study>/runs/{run}/record.json" for run in RUNS],
+        "trials": [f"<study>/tuning/{search}/trials.csv" for search in SEARCHES],
+        "choices": [
+            f"<study>/tuning/{search}/learning_rate.json" for search in SEARCHES
+        ],
+    }
+
+
 def code_of_method(wildcards):
     """The library files that a strategy consists of."""
     return [f"<library>/{name}.py" for name in methods.code(wildcards.method)]

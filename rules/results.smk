@@ -18,12 +18,8 @@ rule evaluate:
 
 rule collect:
     input:
-        metrics=expand(
-            "<study>/runs/{run}/metrics.json", run=map("/".join, STUDY.runs())
-        ),
-        records=expand(
-            "<study>/runs/{run}/record.json", run=map("/".join, STUDY.runs())
-        ),
+        metrics=expand("<study>/runs/{run}/metrics.json", run=RUNS),
+        records=expand("<study>/runs/{run}/record.json", run=RUNS),
         code=["<library>/collect.py"],
     output:
         runs="<study>/runs.csv",
@@ -43,9 +39,7 @@ rule collect:
 rule compare:
     input:
         runs="<study>/runs.csv",
-        predictions=expand(
-            "<study>/runs/{run}/predictions.csv", run=map("/".join, STUDY.runs())
-        ),
+        predictions=expand("<study>/runs/{run}/predictions.csv", run=RUNS),
         code=[
             "<library>/blocks.py",
             "<library>/collect.py",

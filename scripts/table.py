@@ -7,21 +7,20 @@ from medpeft.markup import RENDERERS
 from medpeft.stage import run
 from medpeft.table import TABLES, Material
 
+READERS = {
+    **dict.fromkeys(
+        ("runs", "scores", "comparisons", "ranks", "friedman", "recommendations", "parameters"), read_table
+    ),
+    "records": lambda paths: {Path(path).parts[-6:-3]: read_json(path) for path in reversed(paths)},
+    "trials": lambda paths: {Path(path).parts[-4:-1]: read_table(path) for path in paths},
+    "choices": lambda paths: {Path(path).parts[-4:-1]: read_json(path) for path in paths},
+    "published": lambda paths: {Path(path).stem: read_table(path) for path in paths},
+}
+
 
 def main(snakemake):
-    given = snakemake.input
-    material = Material(
-        runs=read_table(given.runs),
-        scores=read_table(given.scores),
-        comparisons=read_table(given.comparisons),
-        ranks=read_table(given.ranks),
-        friedman=read_table(given.friedman),
-        recommendations=read_table(given.recommendations),
-        records=dict(reversed([(Path(path).parts[-6:-3], read_json(path)) for path in given.records])),
-        trials={Path(path).parts[-4:-1]: read_table(path) for path in given.trials},
-        choices={Path(path).parts[-4:-1]: read_json(path) for path in given.choices},
-        published={Path(path).stem: read_table(path) for path in given.published},
-    )
+    given = dict(snakemake.input.items())
+    material = Material(**{name: READERS[name](given[name]) for name in READERS.keys() & given.keys()})
     numbers, layout = TABLES[snakemake.wildcards.table](material)
     write_table(snakemake.output.csv, numbers)
     for form, render in RENDERERS.items():

@@ -71,6 +71,13 @@ def material():
         ranks=pd.DataFrame(ranks).assign(p_adjusted=[0.5, np.nan]),
         friedman=pd.DataFrame([test | {"critical_difference": 1.39, "status": "ok"}]),
         recommendations=pd.DataFrame(recommendations),
+        parameters=pd.DataFrame(
+            [
+                {"backbone": backbone, "method": method} | COST
+                for backbone in ("resnet50", "resnet18")
+                for method in MEANS
+            ]
+        ).drop(columns="adapter_bytes"),
         records={key: {"cost": COST, "strategy": {"title": style(key[2]).label, **ENTRY}} for key in keys},
         trials=dict.fromkeys(keys, trials),
         choices={key: {"learning_rate": rates[key[2]], "validation_score": rates[key[2]] and 0.8} for key in keys},

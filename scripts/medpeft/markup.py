@@ -1,6 +1,7 @@
-"""One table for readers, as Markdown, LaTeX (booktabs) and Typst."""
+"""One table for readers, as Markdown, HTML, LaTeX (booktabs) and Typst."""
 
 from dataclasses import dataclass, field
+from html import escape
 from typing import NamedTuple
 
 import numpy as np
@@ -52,6 +53,36 @@ def _markdown_cell(cell: Cell) -> str:
 
 def _markdown(text: str) -> str:
     return text.replace("|", r"\|").replace("_", r"\_").replace("*", r"\*")
+
+
+STYLE = (
+    "body { font: 15px sans-serif; margin: 2em } table { border-collapse: collapse; border-block: 2px solid } "
+    "th, td { padding: .3em .8em; text-align: right } thead, .title { border-block: 1px solid } "
+    ".left, .title { text-align: left } small { color: #555; display: block } p { max-width: 60em }"
+)
+
+
+def html(layout: Layout) -> str:
+    """Return `layout` as a page of its own."""
+    width = len(layout.header)
+    lines = ["<!doctype html>", f'<html lang="en"><meta charset="utf-8"><style>{STYLE}</style>', "<table>"]
+    lines.append(f"<thead>{_html_row(layout, 'th', map(escape, layout.header))}</thead>")
+    for title, block in layout.blocks.items():
+        if title:
+            lines.append(f'<tr><td class="title" colspan="{width}"><i>{escape(title)}</i></td></tr>')
+        lines += [_html_row(layout, "td", map(_html_cell, row)) for row in block]
+    lines += ["</table>", *(f"<p>{escape(note)}</p>" for note in layout.notes), "</html>"]
+    return "\n".join(lines) + "\n"
+
+
+def _html_row(layout: Layout, tag: str, cells) -> str:
+    classes = layout.aligned(' class="left"', "")
+    return f"<tr>{''.join(f'<{tag}{c}>{cell}</{tag}>' for c, cell in zip(classes, cells, strict=True))}</tr>"
+
+
+def _html_cell(cell: Cell) -> str:
+    text = f"<b>{escape(cell.text)}</b>" if cell.bold else escape(cell.text)
+    return text + "".join(f"<small>{escape(line)}</small>" for line in cell.below.splitlines())
 
 
 NEW_LINE = "\\\\"
@@ -128,7 +159,7 @@ def _string(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-RENDERERS = {"md": markdown, "tex": latex, "typ": typst}
+RENDERERS = {"md": markdown, "html": html, "tex": latex, "typ": typst}
 
 
 def number(value: float, digits: int = 3, sign: bool = False, group: bool = False) -> str:

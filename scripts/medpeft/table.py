@@ -22,22 +22,23 @@ SEEDS_NOTE = "Mean ± standard deviation over seeds; in brackets, the 95 % boots
 
 @dataclass(frozen=True)
 class Material:
-    """What the tables are made of: the study's CSV files, its records, its learning-rate trials, published numbers.
+    """What the tables are made of; each needs some of it: the study's CSV files, records and trials, published numbers.
 
     `records` maps (dataset, backbone, method) to one run's `record.json`, `trials` to one search's `trials.csv`,
     `choices` to its `learning_rate.json`, `published` the name of a published table to its rows.
     """
 
-    runs: pd.DataFrame
-    scores: pd.DataFrame
-    comparisons: pd.DataFrame
-    ranks: pd.DataFrame
-    friedman: pd.DataFrame
-    recommendations: pd.DataFrame
-    records: dict[tuple[str, str, str], dict]
-    trials: dict[tuple[str, str, str], pd.DataFrame]
-    choices: dict[tuple[str, str, str], dict]
-    published: dict[str, pd.DataFrame]
+    runs: pd.DataFrame | None = None
+    scores: pd.DataFrame | None = None
+    comparisons: pd.DataFrame | None = None
+    ranks: pd.DataFrame | None = None
+    friedman: pd.DataFrame | None = None
+    recommendations: pd.DataFrame | None = None
+    parameters: pd.DataFrame | None = None
+    records: dict[tuple[str, str, str], dict] | None = None
+    trials: dict[tuple[str, str, str], pd.DataFrame] | None = None
+    choices: dict[tuple[str, str, str], dict] | None = None
+    published: dict[str, pd.DataFrame] | None = None
 
 
 def experiment(material: Material, *names: str) -> pd.DataFrame:
@@ -306,12 +307,7 @@ def _comparison_line(row) -> list[Cell]:
 
 def table6(material: Material) -> tuple[pd.DataFrame, Layout]:
     """Parameters of every strategy on every backbone; the head's are those of the study's first dataset."""
-    rows = [
-        {"backbone": backbone, "method": method} | record["cost"]
-        for (_, backbone, method), record in material.records.items()
-    ]
-    columns = ["backbone", "method", "trainable_parameters", "head_parameters", "total_parameters"]
-    table = pd.DataFrame(rows)[columns].drop_duplicates(["backbone", "method"], ignore_index=True)
+    table = material.parameters
     published = material.published["table6"].set_index(["backbone", "method"])["printed"]
     blocks = {}
     for backbone, group in table.groupby("backbone", sort=False):
@@ -321,8 +317,7 @@ def table6(material: Material) -> tuple[pd.DataFrame, Layout]:
             for method in in_order(group["method"])
         ]
     header = ["Strategy", "Trainable", "of it, head", "Total", "Trainable share", "Published"]
-    dataset = plain(next(iter(material.records))[0])
-    notes = [f"Trainable and total parameters include the head for {dataset}. Published: Dutt et al. 2024, table 6."]
+    notes = ["All counts include the head for the study's first dataset. Published: Dutt et al. 2024, table 6."]
     return table, Layout(header, blocks, notes)
 
 
