@@ -19,7 +19,7 @@ PANELS = {1: (4.3, 3.3, 10), 2: (4.3, 3.3, 10), 3: (3.2, 2.4, 8.5), 4: (2.5, 2.4
 MOST_IN = {2: 4, 3: 9}  # panels that so many columns take
 LEGEND_COLUMN = 1.4  # inches
 LEVEL_LABELS = 5  # fractions, more of which have labels turned upright
-MARKERS = (5, 15)  # smallest and largest in points, where their size says something
+MARKERS = (6.5, 15)  # smallest and largest in points, where their size says something
 COSTS = {
     "trainable_parameters": ("Trainable parameters, head included", 1),
     "peak_memory_bytes": ("Peak memory (MiB)", 2**20),
