@@ -27,7 +27,8 @@ class Strategy:
     `adapt(model)` takes a network with every parameter frozen and, in place, adds modules or makes parameters
     trainable; the classification head is made trainable by the caller. `family` is `selective` (a subset of the old
     parameters), `additive` (new ones) or `baseline`; `encoders` are the kinds of network it is defined on.
-    `export(model, folder)` writes what was trained in the format of another library, where there is one.
+    `trains` says in a few words what it trains. `export(model, folder)` writes what was trained in the format of another
+    library, where there is one.
     """
 
     name: str
@@ -35,14 +36,9 @@ class Strategy:
     family: str
     encoders: frozenset[str]
     source: str
+    trains: str
     adapt: Callable[[nn.Module], None]
     export: Callable[[nn.Module, Path], None] | None = None
-
-    @property
-    def trains(self) -> str:
-        """What it trains: the first line of its module without the name before a colon and the source in brackets."""
-        line = (getattr(self.adapt, "__globals__", {}).get("__doc__") or "").partition("\n")[0]
-        return re.sub(r"^[^:]*: | \([^()]*\d{4}[^()]*\)|\.$", "", line)
 
     def entry(self) -> dict:
         """Return what the record of a run says of its strategy."""
@@ -67,10 +63,15 @@ def strategy(
     source: str,
     export: Callable[[nn.Module, Path], None] | None = None,
 ) -> Callable:
-    """Register the decorated `adapt(model)` as the strategy `name`; see `Strategy` for the arguments."""
+    """Register the decorated `adapt(model)` as the strategy `name`; see `Strategy` for the arguments.
+
+    What it trains is said by the first line of its module: `Name: what it trains (source).`
+    """
 
     def register(adapt: Callable[[nn.Module], None]) -> Callable[[nn.Module], None]:
-        _strategies[name] = Strategy(name, title, family, frozenset(encoders), source, adapt, export)
+        line = (adapt.__globals__.get("__doc__") or "").partition("\n")[0]
+        trains = re.sub(r"^[^:]*: | \([^()]*\d{4}[^()]*\)|\.$", "", line)
+        _strategies[name] = Strategy(name, title, family, frozenset(encoders), source, trains, adapt, export)
         return adapt
 
     return register
@@ -119,4 +120,6 @@ def _modules() -> list[str]:
 def _of_peft(name: str) -> Strategy:
     encoders = {"vit", "cnn"} if name in peft_tuners.ON_CONVOLUTIONS else {"vit"}
     export = None if name in peft_tuners.SHARING else peft_tuners.export
-    return Strategy(name, name, "additive", frozenset(encoders), f"peft, {name}", peft_tuners.adapt(name), export)
+    trains = "what peft's tuner of this name adds to queries and values, or to convolutions"
+    adapt = peft_tuners.adapt(name)
+    return Strategy(name, name, "additive", frozenset(encoders), f"peft, {name}", trains, adapt, export)
