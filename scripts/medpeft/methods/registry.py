@@ -27,8 +27,8 @@ class Strategy:
     `adapt(model)` takes a network with every parameter frozen and, in place, adds modules or makes parameters
     trainable; the classification head is made trainable by the caller. `family` is `selective` (a subset of the old
     parameters), `additive` (new ones) or `baseline`; `encoders` are the kinds of network it is defined on.
-    `trains` says in a few words what it trains. `export(model, folder)` writes what was trained in the format of another
-    library, where there is one.
+    `trains` says in a few words what it trains. `export(model, folder)` writes what was trained in the format of
+    another library, where there is one.
     """
 
     name: str
