@@ -189,86 +189,19 @@ rule figures:
         ),
 
 
-rule table1:
-    input:
-        multiext("<study>/tables/table1", ".csv", ".md", ".tex"),
+for artefact in [name for name in TABLES if name not in LACKING]:
+
+    rule:
+        name:
+            artefact
+        input:
+            multiext(f"<study>/tables/{artefact}", ".csv", ".md", ".tex"),
 
 
-rule table2:
-    input:
-        multiext("<study>/tables/table2", ".csv", ".md", ".tex"),
+for artefact in [name for name in FIGURES if name not in LACKING]:
 
-
-rule table3:
-    input:
-        multiext("<study>/tables/table3", ".csv", ".md", ".tex"),
-
-
-rule table5:
-    input:
-        multiext("<study>/tables/table5", ".csv", ".md", ".tex"),
-
-
-rule low_data:
-    input:
-        multiext("<study>/tables/low_data", ".csv", ".md", ".tex"),
-
-
-rule comparisons:
-    input:
-        multiext("<study>/tables/comparisons", ".csv", ".md", ".tex"),
-
-
-rule ranks:
-    input:
-        multiext("<study>/tables/ranks", ".csv", ".md", ".tex"),
-
-
-rule recommendations:
-    input:
-        multiext("<study>/tables/recommendations", ".csv", ".md", ".tex"),
-
-
-rule calibration:
-    input:
-        multiext("<study>/tables/calibration", ".csv", ".md", ".tex"),
-
-
-rule table6:
-    input:
-        multiext("<study>/tables/table6", ".csv", ".md", ".tex"),
-
-
-rule learning_rates:
-    input:
-        multiext("<study>/tables/learning_rates", ".csv", ".md", ".tex"),
-
-
-rule costs:
-    input:
-        multiext("<study>/tables/costs", ".csv", ".md", ".tex"),
-
-
-rule figure1:
-    input:
-        multiext("<study>/figures/figure1", ".csv", ".pdf", ".png"),
-
-
-rule figure3:
-    input:
-        multiext("<study>/figures/figure3", ".csv", ".pdf", ".png"),
-
-
-rule critical_difference:
-    input:
-        multiext("<study>/figures/critical_difference", ".csv", ".pdf", ".png"),
-
-
-rule pareto:
-    input:
-        multiext("<study>/figures/pareto", ".csv", ".pdf", ".png"),
-
-
-rule tuning:
-    input:
-        multiext("<study>/figures/tuning", ".csv", ".pdf", ".png"),
+    rule:
+        name:
+            artefact
+        input:
+            multiext(f"<study>/figures/{artefact}", ".csv", ".pdf", ".png"),

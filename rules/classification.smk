@@ -1,5 +1,7 @@
 rule tune:
     input:
+        # A strategy that is not defined on a backbone stops the study here, not when its turn comes.
+        parameters=ancient("<study>/parameters.csv"),
         images="<prepared>/images.npy",
         manifest="<prepared>/manifest.csv",
         split="<splits>/split.csv",
@@ -34,7 +36,11 @@ rule tune:
 
 rule count:
     input:
-        code=["<library>/count.py", "<library>/models.py"],
+        code=[
+            "<library>/count.py",
+            "<library>/models.py",
+            f"<library>/datasets/{STUDY.values('dataset')[0]}.py",
+        ],
         methods=sorted(
             {
                 f"<library>/{file}.py"

@@ -144,7 +144,7 @@ def test_an_empty_window_is_none():
 )
 def test_what_cannot_be_shown_is_named(content):
     with pytest.raises(
-        UserError, match=r"'a\.dcm' in z\.zip is not a readable image \(DICOM: .*fetch the archive anew"
+        UserError, match=r"'a\.dcm' in z\.zip is not a readable image \(DICOM: .*delete the archive and run again"
     ):
         decode(content, SIDE, "'a.dcm' in z.zip")
 

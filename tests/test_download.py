@@ -20,7 +20,7 @@ from medpeft.download import fetch
 from medpeft.errors import UserError
 
 ROOT = Path(__file__).parents[1]
-REMEDY = "name that folder as `mirror` in the study (or --config mirror=FOLDER)"
+REMEDY = "into the folder that the study's key `mirror` names (or --config mirror=FOLDER)"
 
 
 def zipped(text: str = "content") -> bytes:
@@ -215,7 +215,9 @@ def test_an_unpacked_archive_larger_than_the_disk_is_not_packed(path, tmp_path, 
 
 def test_the_sentence_says_how_the_dataset_is_obtained(path):
     sentence = refused(archive(), "toy", path, access="ask the authors")
-    assert "a.zip could not be fetched (it has no public address): access: ask the authors; put the archive" in sentence
+    assert (
+        "a.zip could not be fetched (it has no public address): access: ask the authors; put a sound copy" in sentence
+    )
     assert REMEDY in sentence
 
 

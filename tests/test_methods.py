@@ -12,11 +12,13 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file, save_file
 
 from medpeft import peft_tuners
+from medpeft.blocks import encoder
+from medpeft.count import count
 from medpeft.errors import UserError
 from medpeft.layers import split_projections
 from medpeft.methods import registry
 from medpeft.methods.tsa import _adapter
-from medpeft.models import adapt, count_parameters, create, delta, load_delta
+from medpeft.models import adapt, count_parameters, create, delta, encoder_kind, load_delta
 from medpeft.training import fit, predict
 
 NAMES = registry.names()
@@ -302,6 +304,37 @@ def test_first_predictions_are_nearly_uniform(lite0, parts, recipe):
 def test_vit_is_refused_by_cnn_methods():
     with pytest.raises(UserError, match=r"tsa.*is defined on cnn"):
         adapt(timm.create_model("vit_tiny_patch16_224"), registry.load("tsa"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "deit3_small_patch16_224",
+        "deit_tiny_patch16_224",
+        "efficientnet_lite0",
+        "flexivit_small",
+        "levit_128",
+        "maxvit_tiny_tf_224",
+        "mobilevit_s",
+        "resnet18",
+        "test_vit",
+        "vit_tiny_patch16_224",
+    ],
+)
+def test_the_name_of_a_backbone_tells_its_kind(name):
+    """Tables go by the name, strategies by the network."""
+    with torch.device("meta"):
+        assert encoder(name) == encoder_kind(timm.create_model(name))
+
+
+def test_unknown_backbone_is_named():
+    with pytest.raises(UserError, match="no backbone 'resnet5O'"):
+        count([("resnet5O", "full")], 3)
+
+
+def test_a_strategy_that_is_not_defined_on_a_backbone_is_named():
+    with pytest.raises(UserError, match="'lora' is defined on vit"):
+        count([("resnet18", "full"), ("resnet18", "lora")], 3)
 
 
 def test_unknown_method_is_named():

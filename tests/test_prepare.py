@@ -102,7 +102,7 @@ NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), d
 def test_a_truncated_image_is_named(kind, share):
     content = encoded(NOISE, kind)
     with pytest.raises(
-        UserError, match=r"'b \(1\)\.png' in data/a\.zip is not a readable image .*fetch the archive anew"
+        UserError, match=r"'b \(1\)\.png' in data/a\.zip is not a readable image .*delete the archive and run again"
     ):
         decode(content[: int(share * len(content))], 40, "'b (1).png' in data/a.zip")
 

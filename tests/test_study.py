@@ -59,7 +59,7 @@ def test_experiments_share_equal_runs():
     ("changes", "sentence"),
     [
         ({"imagesize": 64}, "top level.*'imagesize' was unexpected"),
-        ({"recipe": {"epohcs": 1}}, "at recipe: .*'epohcs'.*allowed: epochs"),
+        ({"recipe": {"epohcs": 1}}, "at recipe: .*'epohcs'.*did you mean 'epochs'.*allowed: epochs"),
         ({"recipe": {"epochs": 0}}, "at recipe.epochs: 0 is less than the minimum"),
         ({"image_size": "big"}, "at image_size: 'big' is not of type 'integer'"),
         ({"experiments": {"table2": {"datasets": ["busi"]}}}, "at experiments.table2: 'backbones' is a required"),

@@ -1,11 +1,10 @@
 """How many parameters each strategy trains, counted on networks without weights."""
 
 import pandas as pd
-import timm
 import torch
 
 from medpeft.methods.registry import load
-from medpeft.models import adapt, count_parameters
+from medpeft.models import adapt, architecture, count_parameters
 
 
 def count(pairs: list[tuple[str, str]], classes: int) -> pd.DataFrame:
@@ -18,6 +17,6 @@ def _count(backbone: str, method: str, classes: int) -> dict[str, int]:
     strategy = load(method)
     try:
         with torch.device("meta"):  # a network of any size without its memory
-            return count_parameters(adapt(timm.create_model(backbone, num_classes=classes), strategy))
+            return count_parameters(adapt(architecture(backbone, num_classes=classes), strategy))
     except (NotImplementedError, RuntimeError):  # a tuner that reads the weights, as one that takes their SVD
-        return count_parameters(adapt(timm.create_model(backbone, num_classes=classes), strategy))
+        return count_parameters(adapt(architecture(backbone, num_classes=classes), strategy))

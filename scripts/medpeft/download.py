@@ -70,8 +70,7 @@ def _fetch_first(name: str, places: list[str | Path], path: Path, checksum: str 
     how = f" access: {access};" if access else ""
     raise UserError(
         f"{name} could not be fetched ({'; '.join(reasons) or 'it has no public address'}):{how} "
-        f"put the archive as {name} into a folder and name that folder as `mirror` in the study "
-        "(or --config mirror=FOLDER)"
+        f"put a sound copy as {name} into the folder that the study's key `mirror` names (or --config mirror=FOLDER)"
     )
 
 

@@ -1,5 +1,6 @@
 """One run: fine-tune a backbone on one subset, keep the delta, predict the test images once with what was kept."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,8 @@ def finetune(
     A run that fails (memory, a loss that is no number, no learning rate) writes an empty adapter.
     """
     fix_arithmetic(recipe)
+    exported = adapter.with_name("exported")
+    shutil.rmtree(exported, ignore_errors=True)  # of an earlier run
     strategy = load(method)
     model = create(backbone, len(classes), weights, strategy, seed, recipe.image_size)
     cost = count_parameters(model)
@@ -56,7 +59,7 @@ def finetune(
             load_delta(reloaded, load_file(adapter))
             predictions = _predictions(reloaded, parts["test"], recipe, classes)
         if strategy.export:
-            strategy.export(reloaded, adapter.with_name("exported"))
+            strategy.export(reloaded, exported)
     except RunFailed as failure:
         _save(adapter, {})
         return Outcome(_no_predictions(), pd.DataFrame(), cost, f"failed: {failure}")

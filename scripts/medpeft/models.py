@@ -23,12 +23,20 @@ def create(
     fastest on. Raises `UserError` where the strategy is not defined on this kind of network or the weights do not fit.
     """
     torch.manual_seed(seed)
-    model = timm.create_model(backbone, num_classes=classes)
+    model = architecture(backbone, num_classes=classes)
     load_backbone(model, load_file(weights), weights)
     if image_size and isinstance(model, VisionTransformer):
         model.set_input_size(img_size=image_size)
     _initialise(model.get_classifier())
     return adapt(model, strategy).to(memory_format=torch.channels_last)
+
+
+def architecture(backbone: str, **options) -> nn.Module:
+    """Return timm's `backbone` without pretrained weights; an unknown one is a `UserError`."""
+    try:
+        return timm.create_model(backbone, **options)
+    except RuntimeError as error:
+        raise UserError(f"timm has no backbone {backbone!r}: timm.list_models() names those there are") from error
 
 
 def adapt(model: nn.Module, strategy: Strategy) -> nn.Module:

@@ -88,7 +88,9 @@ def decode(content: bytes, size: int, place: str) -> np.ndarray:
     except Image.DecompressionBombError as error:
         raise UserError(f"{place} is refused for its size ({error}): replace the archive by a sound copy") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise UserError(f"{place} is not a readable image ({error}): fetch the archive anew") from error
+        raise UserError(
+            f"{place} is not a readable image ({error}): delete the archive and run again to fetch it anew"
+        ) from error
 
 
 def _picture(content: bytes) -> Image.Image:

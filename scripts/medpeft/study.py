@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import yaml
 from jsonschema import Draft202012Validator, validators
-from jsonschema.exceptions import best_match
+from jsonschema.exceptions import ValidationError, best_match
 
 from medpeft.blocks import LEAST_BLOCKS, LEAST_STRATEGIES, encoder
 from medpeft.datasets import registry as datasets
@@ -88,12 +88,8 @@ def _complete(config: dict) -> dict:
     breach = best_match(_Filling(schema).iter_errors(settings))
     if breach:
         place = ".".join(map(str, breach.absolute_path)) or "the top level"
-        allowed = (
-            f" (allowed: {', '.join(breach.schema['properties'])})"
-            if breach.validator == "additionalProperties"
-            else ""
-        )
-        raise UserError(f"the study's configuration is wrong at {place}: {breach.message}{allowed}; see {SCHEMA.name}")
+        hint = _allowed_keys(breach) if breach.validator == "additionalProperties" else ""
+        raise UserError(f"the study's configuration is wrong at {place}: {breach.message}{hint}; see {SCHEMA.name}")
     low, high = settings["tuning"]["low"], settings["tuning"]["high"]
     if low >= high:
         raise UserError(f"the study's configuration is wrong: tuning.low {low:g} is not below tuning.high {high:g}")
@@ -101,6 +97,14 @@ def _complete(config: dict) -> dict:
         for axis, known in (("datasets", datasets.names()), ("methods", methods.names())):
             _check_names(experiment[axis], known, f"experiments.{name}.{axis}")
     return settings
+
+
+def _allowed_keys(breach: ValidationError) -> str:
+    """Return which keys there are, after the one that may have been meant."""
+    known = list(breach.schema["properties"])
+    unknown = next(key for key in breach.instance if key not in known)
+    close = get_close_matches(unknown, known, n=1)
+    return (f": did you mean {close[0]!r}?" if close else "") + f" (allowed: {', '.join(known)})"
 
 
 def _check_names(given: list[str], known: list[str], place: str) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from medpeft.download import Unfit, mirrored, retrieve
 from medpeft.errors import UserError
 from medpeft.files import replacing, sha256
+from medpeft.models import architecture
 
 State = dict[str, Tensor]
 
@@ -27,7 +28,7 @@ def fetch_weights(backbone: str, destination: Path, mirror: str | None, checksum
     backbone that was asked for pretrained is never left random, and where the file written has not the `checksum`
     (`sha256:<hex>`), if one is given.
     """
-    model = _architecture(backbone)
+    model = architecture(backbone)
     with replacing(destination) as temporary:
         origin, state = _first(_origins(backbone, mirror, model, temporary), backbone)
         _check(model, state, origin)
@@ -54,13 +55,6 @@ def _first(origins: Iterator[tuple[str, Callable[[], State]]], backbone: str) ->
         f"no pretrained weights could be had for the backbone {backbone!r}: put {backbone}.safetensors into the folder "
         f"weights/ of the study's mirror, or choose a backbone that timm.list_pretrained() names{tried}"
     )
-
-
-def _architecture(backbone: str) -> nn.Module:
-    try:
-        return timm.create_model(backbone)
-    except RuntimeError as error:
-        raise UserError(f"timm has no backbone {backbone!r}: timm.list_models() names those there are") from error
 
 
 def _origins(

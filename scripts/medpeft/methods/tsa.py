@@ -1,7 +1,8 @@
 """TSA: task-specific adapters, a 1x1 convolution parallel to each convolution (Li et al. 2022, arXiv 2107.00358).
 
 y = f(h) + r(h) on every convolution of the residual blocks, the stem and the shortcuts left out. The adapter takes the
-stride and the groups of its convolution: beside a depthwise one it is a scale per channel.
+stride and the groups of its convolution: beside a depthwise one it is a scale per channel. The paper's alignment of
+features before its classifier, which is not trained, is left out: here the classifier is trained.
 """
 
 import torch
