@@ -19,7 +19,7 @@ lint: .venv/installed-dev
 	snakemake --lint
 
 units: .venv/installed-dev
-	pytest -m "not gpu"
+	pytest -m "not gpu" --numprocesses auto --dist loadfile
 
 # Every study builds its graph of jobs.
 studies: .venv/installed-dev

@@ -1,7 +1,5 @@
 rule tune:
     input:
-        # A strategy that is not defined on a backbone stops the study here, not when its turn comes.
-        parameters=ancient("<study>/parameters.csv"),
         images="<prepared>/images.npy",
         manifest="<prepared>/manifest.csv",
         split="<splits>/split.csv",

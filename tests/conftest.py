@@ -17,6 +17,8 @@ from medpeft.weights import fetch_weights
 
 ROOT = Path(__file__).parents[1]
 
+torch.set_num_threads(1)  # tests run side by side, one process a core
+
 
 @pytest.fixture(scope="session")
 def root() -> Path:

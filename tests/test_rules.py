@@ -71,14 +71,14 @@ def _script(body: str) -> Path:
     return ROOT / "rules" / re.search(r'script:\s+"([^"]+)"', body)[1]
 
 
-@pytest.mark.parametrize("name", RULES.keys() - FETCHING)
+@pytest.mark.parametrize("name", sorted(RULES.keys() - FETCHING))
 def test_declared_code_is_imported_code(name):
     declared = set(re.findall(r'"<library>/([\w/]+)\.py"', RULES[name]))
     needed = {module.replace(".", "/") for module in _library_files(_script(RULES[name])) - INFRASTRUCTURE}
     assert declared == needed
 
 
-@pytest.mark.parametrize("name", RULES.keys() - FETCHING)
+@pytest.mark.parametrize("name", sorted(RULES.keys() - FETCHING))
 def test_code_of_a_named_module_is_declared(name):
     """A rule whose script looks up a dataset or a method by name depends on the module of that name."""
     imported = _library_files(_script(RULES[name]))
