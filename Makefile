@@ -27,12 +27,11 @@ studies: .venv/installed-dev
 	  snakemake --dry-run --quiet all --configfile $$study || exit 1; \
 	done
 
-# Not compiled ahead: Python compiles the modules that are used when they are first used, which are few of those there are.
 .venv/installed: requirements.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --no-compile --requirement requirements.txt
+	$(BIN)/pip install --quiet --requirement requirements.txt
 	touch $@
 
 .venv/installed-dev: requirements-dev.txt .venv/installed
-	$(BIN)/pip install --quiet --no-compile --requirement requirements-dev.txt
+	$(BIN)/pip install --quiet --requirement requirements-dev.txt
 	touch $@
