@@ -4,11 +4,16 @@ CORES ?= all
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint units studies
+.PHONY: demo pretrain test lint units studies
 
 demo: .venv/installed
 	snakemake --cores $(CORES) --quiet rules reason host
 	@printf 'paper    results/embedded/paper.pdf\ntables   results/embedded/tables/\nfigures  results/embedded/figures/\n'
+
+# The weights in pretrained/ and what they are worth on BUSI; MIRROR is a folder with busi.zip.
+pretrain: .venv/installed
+	snakemake --cores $(CORES) --quiet rules reason host --configfile studies/busi.yaml --config mirror=$(MIRROR) -- pretrained
+	cp data/pretrained/*.safetensors data/pretrained/*.json data/pretrained/*.csv pretrained/
 
 test: lint units studies
 

@@ -11,6 +11,7 @@ if "study" not in config and not workflow.overwrite_configfiles:
 include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/weights.smk"
+include: "rules/pretrain.smk"
 include: "rules/classification.smk"
 include: "rules/results.smk"
 include: "rules/artefacts.smk"

@@ -7,6 +7,7 @@ rule tune:
         weights="<weights>/model.safetensors",
         code=[
             "<library>/augmentation.py",
+            "<library>/backbones.py",
             "<library>/models.py",
             "<library>/parts.py",
             "<library>/training.py",
@@ -35,6 +36,7 @@ rule tune:
 rule count:
     input:
         code=[
+            "<library>/backbones.py",
             "<library>/count.py",
             "<library>/models.py",
             f"<library>/datasets/{STUDY.values('dataset')[0]}.py",
@@ -69,6 +71,7 @@ rule finetune:
         learning_rate="<tuning>/learning_rate.json",
         code=[
             "<library>/augmentation.py",
+            "<library>/backbones.py",
             "<library>/finetune.py",
             "<library>/models.py",
             "<library>/parts.py",

@@ -3,6 +3,12 @@ localrules:
 
 
 rule weights:
+    input:
+        kept=lambda wildcards: [
+            path
+            for path in [f"pretrained/{wildcards.backbone}.safetensors"]
+            if Path(path).exists()
+        ],
     output:
         weights="<weights>/model.safetensors",
         source="<weights>/source.json",

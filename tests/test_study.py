@@ -22,6 +22,15 @@ def _study(**changes):
     return {"study": "s", "experiments": {"table2": dict(GRID)}} | changes
 
 
+def test_an_experiment_may_be_several_grids():
+    grids = [GRID | {"fractions": [1]}, GRID | {"backbones": ["test_vit"], "methods": ["lora"], "fractions": [1]}]
+    study = Study(_study(experiments={"figure1": grids}))
+    assert [(run.backbone, run.method) for run in study.runs("figure1") if run.seed == "0"][-1] == ("test_vit", "lora")
+    assert len(study.runs()) == sum(
+        len(grid["datasets"]) * len(grid["backbones"]) * len(grid["methods"]) * len(grid["seeds"]) for grid in grids
+    )
+
+
 @pytest.mark.parametrize(
     "path", [ROOT / "config.yaml", *sorted((ROOT / "studies").glob("*.yaml"))], ids=lambda p: p.stem
 )
@@ -65,6 +74,8 @@ def test_experiments_share_equal_runs():
         ({"experiments": {"table2": {"datasets": ["busi"]}}}, "at experiments.table2: 'backbones' is a required"),
         ({"experiments": {"table2": GRID | {"methods": ["lroa", "ssf"]}}}, "'lroa' at experiments.table2.methods"),
         ({"experiments": {"table2": GRID | {"methods": ["sff"]}}}, "did you mean 'ssf'"),
+        ({"experiments": {"table2": [GRID, GRID | {"methods": ["sff"]}]}}, r"'sff' at experiments.table2.1.methods"),
+        ({"experiments": {"table2": [GRID | {"seeds": [-1]}]}}, r"at experiments.table2.0.seeds.0: -1 is less"),
         ({"experiments": {"table2": GRID | {"methods": ["adalora"]}}}, "does not work here, because its ranks"),
         ({"experiments": {"table2": GRID | {"datasets": ["bussi"]}}}, "'bussi' at experiments.table2.datasets"),
         ({"experiments": {"table2": GRID | {"fractions": [1.5]}}}, r"experiments.table2.fractions.0: 1.5"),

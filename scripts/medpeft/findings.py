@@ -372,6 +372,7 @@ def _limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
     seeds = int(runs["seed"].nunique())
     size = evidence.settings["image_size"]
     searches = len(evidence.learning_rates)
+    small = sorted({backbone for backbone in runs["backbone"] if backbone.startswith("vit_mini")})
     sentences = [
         (simulated, f"The images of {', '.join(simulated)} are simulated: they say nothing about medicine."),
         (
@@ -393,6 +394,11 @@ def _limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
             not edges.empty,
             f"In {len(edges)} of {searches} learning-rate searches the best rate was the lowest or the highest one "
             "tried, so a wider search might do better.",
+        ),
+        (
+            small,
+            f"{' and '.join(small)} was pretrained on crops of a few pictures, as no transformer comes as a package: "
+            "it has seen far less than a published transformer.",
         ),
         (
             (runs["status"] != "ok").any(),

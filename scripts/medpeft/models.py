@@ -9,6 +9,7 @@ from timm.models import VisionTransformer
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from medpeft import backbones  # noqa: F401, for timm to know them
 from medpeft.errors import UserError
 from medpeft.methods.registry import Strategy
 

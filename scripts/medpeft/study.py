@@ -56,8 +56,9 @@ class Study:
         """Return the distinct runs of one experiment, or of all, in grid order."""
         names = [experiment] if experiment else list(self.experiments)
         axes = ("datasets", "backbones", "methods", "fractions", "seeds")
-        grids = (product(*(map(_text, self.experiments[name][axis]) for axis in axes)) for name in names)
-        return list(dict.fromkeys(Run(*cell) for grid in grids for cell in grid))
+        grids = [grid for name in names for _, grid in _grids(name, self.experiments[name])]
+        cells = (cell for grid in grids for cell in product(*(map(_text, grid[axis]) for axis in axes)))
+        return list(dict.fromkeys(Run(*cell) for cell in cells))
 
     def values(self, axis: str) -> list[str]:
         """Return the distinct values of one field of `Run` over all runs, in grid order."""
@@ -94,9 +95,17 @@ def _complete(config: dict) -> dict:
     if low >= high:
         raise UserError(f"the study's configuration is wrong: tuning.low {low:g} is not below tuning.high {high:g}")
     for name, experiment in settings["experiments"].items():
-        for axis, known in (("datasets", datasets.names()), ("methods", methods.names())):
-            _check_names(experiment[axis], known, f"experiments.{name}.{axis}")
+        for place, grid in _grids(name, experiment):
+            for axis, known in (("datasets", datasets.names()), ("methods", methods.names())):
+                _check_names(grid[axis], known, f"experiments.{place}.{axis}")
     return settings
+
+
+def _grids(name: str, experiment: dict | list[dict]) -> list[tuple[str, dict]]:
+    """Return the grids of the experiment `name`, each with its place below `experiments`."""
+    if isinstance(experiment, dict):
+        return [(name, experiment)]
+    return [(f"{name}.{number}", grid) for number, grid in enumerate(experiment)]
 
 
 def _allowed_keys(breach: ValidationError) -> str:

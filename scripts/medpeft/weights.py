@@ -23,10 +23,10 @@ State = dict[str, Tensor]
 def fetch_weights(backbone: str, destination: Path, mirror: str | None, checksum: str | None = None) -> str:
     """Write timm's pretrained `backbone`, its ImageNet head included, to `destination`; return where it came from.
 
-    Tried in order: `<backbone>.safetensors` in the mirror (folder or base URL) or in its subfolder `weights`, an
-    installed package that ships the weights, and timm's own address. Raises `UserError` where none has them, for a
-    backbone that was asked for pretrained is never left random, and where the file written has not the `checksum`
-    (`sha256:<hex>`), if one is given.
+    Tried in order: `<backbone>.safetensors` in the mirror (folder or base URL) or in its subfolder `weights`, the
+    project's own folder `pretrained`, an installed package that ships the weights, and timm's own address. Raises
+    `UserError` where none has them, for a backbone that was asked for pretrained is never left random, and where the
+    file written has not the `checksum` (`sha256:<hex>`), if one is given.
     """
     model = architecture(backbone)
     with replacing(destination) as temporary:
@@ -40,6 +40,11 @@ def fetch_weights(backbone: str, destination: Path, mirror: str | None, checksum
                 f"{checksum}: get the file that was meant, or correct the study"
             )
     return origin
+
+
+def kept(backbone: str) -> Path:
+    """Return the file in which the project itself keeps the weights of `backbone`, if it does (see `pretrain`)."""
+    return Path(__file__).parents[2] / "pretrained" / f"{backbone}.safetensors"
 
 
 def _first(origins: Iterator[tuple[str, Callable[[], State]]], backbone: str) -> tuple[str, State]:
@@ -63,6 +68,8 @@ def _origins(
     """Yield the places that may have the weights, best first, each with a function that reads them."""
     for place in mirrored(f"{backbone}.safetensors", "weights", mirror):
         yield str(place), partial(_fetched, place, temporary)
+    if kept(backbone).exists():
+        yield "the project's folder pretrained", partial(load_file, kept(backbone))
     if backbone in PACKAGED:
         yield f"package {PACKAGED[backbone].__name__}", lambda: PACKAGED[backbone](model)
     if model.pretrained_cfg.get("hf_hub_id") or model.pretrained_cfg.get("url"):

@@ -1,0 +1,67 @@
+"""Pre-training of the small transformer, whose weights come with the project: `make pretrain` makes them anew."""
+
+PRETRAINED = ["vit_mini_patch8_64.distilled", "vit_mini_patch8_64.mae"]
+TEACHER = "data/weights/efficientnet_lite0/model.safetensors"
+PRETRAINING = {
+    "distilled": {"crops": 400_000, "batch_size": 128, "learning_rate": 2e-3},
+    "mae": {"crops": 800_000, "batch_size": 256, "learning_rate": 2e-3},
+}
+
+
+rule pretrain:
+    input:
+        teacher=TEACHER,
+        code=[
+            "<library>/appraise.py",
+            "<library>/augmentation.py",
+            "<library>/backbones.py",
+            "<library>/models.py",
+            "<library>/parts.py",
+            "<library>/pretrain.py",
+            "<library>/training.py",
+        ],
+    output:
+        weights="data/pretrained/{backbone}.safetensors",
+        facts="data/pretrained/{backbone}.json",
+    log:
+        "data/pretrained/{backbone}.log",
+    conda:
+        "../envs/train.yaml"
+    threads: 2
+    params:
+        recipe=lambda wildcards: PRETRAINING[wildcards.backbone.partition(".")[2]]
+        | {"seed": 0},
+    script:
+        "../scripts/pretrain.py"
+
+
+rule appraise:
+    input:
+        images="<prepared>/images.npy",
+        manifest="<prepared>/manifest.csv",
+        split="<splits>/split.csv",
+        subset="<splits>/subset-0.csv",
+        teacher=TEACHER,
+        weights=expand("data/pretrained/{backbone}.safetensors", backbone=PRETRAINED),
+        code=[
+            "<library>/appraise.py",
+            "<library>/augmentation.py",
+            "<library>/backbones.py",
+            "<library>/models.py",
+            "<library>/parts.py",
+        ],
+    output:
+        "data/pretrained/{dataset}.csv",
+    log:
+        "data/pretrained/{dataset}.log",
+    conda:
+        "../envs/train.yaml"
+    params:
+        size=STUDY.settings["image_size"],
+    script:
+        "../scripts/appraise.py"
+
+
+rule pretrained:
+    input:
+        expand("data/pretrained/{dataset}.csv", dataset=STUDY.values("dataset")),

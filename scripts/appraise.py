@@ -1,0 +1,25 @@
+"""Appraise the small transformer's pre-trainings on one dataset, beside their teacher and no pre-training."""
+
+from pathlib import Path
+
+import torch
+
+from medpeft.appraise import TEACHER, appraise, pretrained
+from medpeft.files import write_table
+from medpeft.models import architecture
+from medpeft.parts import load_parts
+from medpeft.stage import run
+
+
+def main(snakemake):
+    data = snakemake.input
+    _, parts = load_parts(data.images, data.manifest, data.split, data.subset, 1)
+    networks = {TEACHER: pretrained(TEACHER, data.teacher)}
+    networks |= {Path(path).stem: pretrained(Path(path).stem, path) for path in data.weights}
+    torch.manual_seed(0)
+    networks["vit_mini_patch8_64, random"] = architecture("vit_mini_patch8_64")
+    table = appraise(networks, parts, snakemake.params.size)
+    write_table(snakemake.output[0], table.assign(dataset=snakemake.wildcards.dataset))
+
+
+run(main, snakemake)  # noqa: F821
