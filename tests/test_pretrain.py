@@ -1,13 +1,20 @@
 """The small transformer: how it is pretrained, and that the weights which come with the project are worth something."""
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from medpeft.appraise import pretrained
-from medpeft.files import read_json, sha256
+from medpeft.appraise import appraise, pretrained
+from medpeft.datasets import registry
+from medpeft.duplicates import find
+from medpeft.files import read_json, read_table, sha256
 from medpeft.models import architecture
+from medpeft.parts import Part
+from medpeft.prepare import prepare
 from medpeft.pretrain import Crops, Distillation, MaskedAutoencoder, load_pictures, pretrain
+from medpeft.split import split
 from medpeft.weights import fetch_weights, kept
 
 BACKBONES = ["vit_mini_patch8_64.distilled", "vit_mini_patch8_64.mae"]
@@ -77,3 +84,49 @@ def test_weights_come_with_the_project(backbone, tmp_path):
     origin = fetch_weights(backbone, tmp_path / "model.safetensors", mirror=None)
     assert origin == "the project's folder pretrained"
     assert load_file(tmp_path / "model.safetensors").keys() == architecture(backbone).state_dict().keys()
+
+
+def test_pretraining_is_worth_something(root):
+    """By the score that is kept beside the weights, both do better than none, by far."""
+    scores = pd.read_csv(root / "pretrained" / "busi.csv").set_index("network")["auroc"]
+    assert all(scores[backbone] > scores["vit_mini_patch8_64, random"] + 0.1 for backbone in BACKBONES)
+
+
+def test_appraisal_tells_features_from_noise():
+    """Of two networks, one hands on a mean that differs between classes, the other noise."""
+
+    class Means(torch.nn.Module):
+        def __init__(self, noise):
+            super().__init__()
+            self.noise = noise
+
+        def forward_features(self, images):
+            return images.mean((2, 3)) if not self.noise else torch.randn(len(images), 3)
+
+        def forward_head(self, features, pre_logits):
+            return features
+
+    torch.manual_seed(0)
+    labels = torch.arange(60) % 3
+    images = (torch.randint(0, 60, (60, 73, 73, 3)) + 40 * labels[:, None, None, None]).to(torch.uint8)
+    part = Part(images, labels, pd.DataFrame({"cluster": range(60)}))
+    table = appraise({"means": Means(False), "noise": Means(True)}, {"all": part}, 64).set_index("network")["auroc"]
+    assert table["means"] > 0.99
+    assert table["noise"] < 0.75
+
+
+@pytest.mark.slow
+def test_kept_scores_are_those_of_the_kept_weights(root, real_data, tmp_path):
+    """The scores beside the weights, computed again from the real archive."""
+    images, manifest = tmp_path / "images.npy", tmp_path / "manifest.csv"
+    dataset = registry.load("busi")
+    prepare("busi", dataset, [real_data / "busi.zip"], 73, images, manifest)
+    table = read_table(manifest)
+    rows = split(table, find(np.load(images), table), sizes=dataset.sizes)
+    classes = sorted(table["label"].unique())
+    labels = torch.tensor([classes.index(label) for label in table["label"]])
+    part = Part(torch.from_numpy(np.load(images)), labels, table.merge(rows, on="image_id"))
+    kept_scores = pd.read_csv(root / "pretrained" / "busi.csv").set_index("network")["auroc"]
+    networks = {backbone: pretrained(backbone, kept(backbone)) for backbone in BACKBONES}
+    for row in appraise(networks, {"all": part}, 64).itertuples():
+        assert row.auroc == pytest.approx(kept_scores[row.network], abs=0.01)
