@@ -1,5 +1,6 @@
 """What every strategy promises, over the registry: a new module is tested by being there."""
 
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -227,6 +228,20 @@ def test_adaptformer_is_the_published_formula():
     hidden = torch.relu(middle @ adapter.down.weight.T + adapter.down.bias)
     expected = middle + block.mlp(block.norm2(middle)) + 0.1 * (hidden @ adapter.up.weight.T + adapter.up.bias)
     torch.testing.assert_close(block(x), expected)
+
+
+def test_adaptformer_keeps_nothing_of_a_forward_that_broke_off(build, monkeypatch):
+    """Memory that runs out within a block, behind its norm, is free for the next, smaller try."""
+    model = build("adaptformer", "vit")
+    seen = []
+    model.blocks[0].norm2.register_forward_pre_hook(lambda _, inputs: seen.append(weakref.ref(inputs[0])))
+    with monkeypatch.context() as patch:
+        patch.setattr(model.blocks[0].mlp, "forward", lambda _: torch.ones(2, 3) @ torch.ones(2, 3))
+        with pytest.raises(RuntimeError, match="shapes"):
+            model(torch.rand(4, 3, 32, 32))
+    model.blocks[0].register_forward_pre_hook(lambda *_: seen.append(seen[0]()))
+    model(torch.rand(2, 3, 32, 32))
+    assert seen[1] is None
 
 
 @pytest.mark.parametrize("name", sorted(peft_tuners.REFUSED))
