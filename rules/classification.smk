@@ -57,6 +57,7 @@ rule count:
     params:
         pairs=list(dict.fromkeys(run[1:3] for run in STUDY.runs())),
         dataset=STUDY.values("dataset")[0],
+        image_size=STUDY.settings["image_size"],
     script:
         "../scripts/count.py"
 

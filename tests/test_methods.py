@@ -347,6 +347,14 @@ def test_unknown_backbone_is_named():
         count([("resnet5O", "full")], 3)
 
 
+def test_positions_are_counted_at_the_size_of_the_images(build):
+    model = build("attention", "vit")
+    (row,) = count([(NETWORKS["vit"], "attention")], 3, image_size=32).to_dict("records")
+    assert {key: row[key] for key in count_parameters(model)} == count_parameters(model)
+    (native,) = count([(NETWORKS["vit"], "attention")], 3).to_dict("records")
+    assert native["trainable_parameters"] > row["trainable_parameters"]
+
+
 def test_a_strategy_that_is_not_defined_on_a_backbone_is_named():
     with pytest.raises(UserError, match="'lora' is defined on vit"):
         count([("resnet18", "full"), ("resnet18", "lora")], 3)
