@@ -98,6 +98,7 @@ def test_module_registers_the_strategy_of_its_name(name):
     assert strategy.name == name
     assert strategy.family in {"baseline", "selective", "additive"}
     assert strategy.encoders
+    assert strategy.encoders == registry.encoders(name)
 
 
 @pytest.mark.parametrize("name", RESNET50)
