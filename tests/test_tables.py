@@ -127,6 +127,21 @@ def test_low_data_takes_the_cells_of_its_experiment(material):
     assert layout.header == ["Strategy", "100 %"]
 
 
+def test_low_data_puts_the_published_value_beside_ours(material):
+    swap = {"backbone": {"resnet50": "vit_base_patch16_224.augreg_in21k"}, "method": {"ssf": "lora"}}
+    changed = [table.replace(swap) for table in (material.scores, material.runs)]
+    for table in changed:
+        table["dataset"] = "ham10000"
+    given = replace(material, scores=changed[0], runs=changed[1].assign(experiment="figure1"))
+    table, layout = TABLES["low_data"](given)
+    published = PUBLISHED["figure1"].set_index(CELL)["f1"]
+    expected = published["ham10000", "vit_base_patch16_224.augreg_in21k", "lora", 1.0]
+    row = table[table["backbone"].str.startswith("vit")].set_index("method").loc["lora"]
+    assert (row["published_f1"], row["difference"]) == (expected, pytest.approx(0.9 - expected))
+    assert f"<br>{number(expected, 2)} ({number(0.9 - expected, sign=True)})" in markdown(layout)
+    assert any("read off figure 1" in note for note in layout.notes)
+
+
 def test_comparisons_name_the_best_method_and_the_sure_ones(material):
     table, layout = TABLES["comparisons"](material)
     row = table.iloc[0]

@@ -222,6 +222,7 @@ def low_data(material: Material) -> tuple[pd.DataFrame, Layout]:
     """F1 of every strategy against the share of the training images, beside published values if there are any."""
     published = material.published["figure1"].rename(columns={"f1": "published_f1"})
     cells = experiment(material, "figure1").merge(published, on=CELL, how="left")
+    cells = cells.assign(difference=cells["f1_micro"] - cells["published_f1"])
     fractions = sorted(cells["fraction"].unique())
     blocks = {}
     for (dataset, backbone), rows in cells.groupby(["dataset", "backbone"], sort=False):
@@ -233,11 +234,14 @@ def low_data(material: Material) -> tuple[pd.DataFrame, Layout]:
         by_cell = rows.set_index(["method", "fraction"])
         blocks[title] = [
             [Cell(style(method).label)]
-            + [_at(by_cell, (method, fraction), best.get(fraction, np.nan)) for fraction in fractions]
+            + [_benchmark_cell(by_cell, (method, fraction), best.get(fraction, np.nan)) for fraction in fractions]
             for method in in_order(rows["method"])
         ]
     header = ["Strategy", *(percent(fraction) for fraction in fractions)]
-    return cells, Layout(header, blocks, [SEEDS_NOTE, *_failure_notes(cells)])
+    notes = [SEEDS_NOTE]
+    if cells["published_f1"].notna().any():
+        notes.append("Third line: the published F1, read off figure 1 of Dutt et al. 2024, and the difference of ours.")
+    return cells, Layout(header, blocks, [*notes, *_failure_notes(cells)])
 
 
 def _at(by_cell: pd.DataFrame, key: tuple, best: float) -> Cell:
