@@ -1,3 +1,12 @@
+"""Searches, runs and counts: what a network is trained for."""
+
+# With a GPU: the largest published transformer twice, beside the images of the largest archive. A search that outlasts
+# its time goes on where it was when Snakemake is started again, and a run does from its last saved epoch.
+MEMORY = 32_000 if STUDY.gpus else 8_000
+SEARCH_MINUTES = 1440 if STUDY.gpus else 240
+RUN_MINUTES = 720 if STUDY.gpus else 240
+
+
 rule tune:
     input:
         images="<prepared>/images.npy",
@@ -24,8 +33,8 @@ rule tune:
     threads: STUDY.settings["recipe"]["threads"]
     resources:
         gpu=STUDY.gpus,
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=MEMORY,
+        runtime=SEARCH_MINUTES,
     params:
         search=STUDY.settings["tuning"],
         recipe=STUDY.trial_recipe,
@@ -57,6 +66,7 @@ rule count:
     params:
         pairs=list(dict.fromkeys(run[1:3] for run in STUDY.runs())),
         dataset=STUDY.values("dataset")[0],
+        image_size=STUDY.settings["image_size"],
     script:
         "../scripts/count.py"
 
@@ -90,8 +100,8 @@ rule finetune:
     threads: STUDY.settings["recipe"]["threads"]
     resources:
         gpu=STUDY.gpus,
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=MEMORY,
+        runtime=RUN_MINUTES,
     params:
         recipe=STUDY.recipe,
         study={key: STUDY.settings[key] for key in ["study", "split", "tuning"]},

@@ -8,7 +8,7 @@ from medpeft.stage import run
 
 def main(snakemake):
     classes = len(registry.load(snakemake.params.dataset).counts)
-    write_table(snakemake.output.parameters, count(snakemake.params.pairs, classes))
+    write_table(snakemake.output.parameters, count(snakemake.params.pairs, classes, snakemake.params.image_size))
 
 
 run(main, snakemake)  # noqa: F821

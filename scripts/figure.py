@@ -18,6 +18,7 @@ def main(snakemake):
         ranks=read_table(given.ranks),
         friedman=read_table(given.friedman),
         trials=pd.concat(map(trials_of, given.trials, given.choices), ignore_index=True),
+        published={Path(path).stem: read_table(path) for path in given.published},
     )
     numbers, figure = FIGURES[snakemake.wildcards.figure](sources)
     write_table(snakemake.output.csv, numbers)

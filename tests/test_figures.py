@@ -1,6 +1,7 @@
 """The figures: what is plotted is what is written, and equal figures are equal bytes."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from medpeft.figure import FIGURES, MARKERS, Sources, joined, not_dominated, save
 from medpeft.palette import style
 
+REFERENCE = Path(__file__).parents[1] / "paper" / "reference"
 CELLS = [
     (dataset, "resnet50", method, fraction)
     for dataset in ("busi", "ham10000")
@@ -41,6 +43,7 @@ def sources():
         ranks=ranks.assign(blocks=2),
         friedman=pd.DataFrame([test, test | {"fraction": 0.1, "status": "too few blocks for a test: 1"}]),
         trials=trials.assign(validation_score=[0.5, 0.8] * 4, chosen=[False, True] * 4),
+        published={name: pd.read_csv(REFERENCE / f"{name}.csv") for name in ("table2", "table3", "figure1")},
     )
 
 
@@ -83,6 +86,33 @@ def test_figure3_has_vision_transformers_beside_convolutional_networks(sources):
     numbers, figure = FIGURES["figure3"](both)
     assert len(numbers) == 8
     assert "ham10000, vit_base_patch16_224" in [axes.get_title() for axes in figure.axes]
+
+
+def test_figure3_has_the_published_score_of_the_same_network_beside_ours(sources):
+    numbers, figure = FIGURES["figure3"](sources)
+    published = numbers.set_index(["dataset", "method"])["published_f1"]
+    assert (published["busi", "ssf"], published["busi", "full"]) == (0.94, 0.72)
+    hollow = {line.get_color(): line.get_ydata()[0] for line in figure.axes[0].lines if line.get_mfc() == "none"}
+    assert hollow == {style("ssf").colour: 0.94, style("full").colour: 0.72}
+
+
+def test_figure1_has_the_published_line_of_the_same_network_beside_ours(sources):
+    name = "vit_base_patch16_224.augreg_in21k"
+    swap = {"ssf": "lora"}
+    vit = replace(
+        sources,
+        runs=sources.runs.assign(backbone=name).replace({"method": swap}),
+        scores=sources.scores.assign(backbone=name).replace({"method": swap}),
+    )
+    numbers, figure = FIGURES["figure1"](vit)
+    drawn = {axes.get_title(): axes for axes in figure.axes}
+    expected = vit.published["figure1"].query("backbone == @name and method == 'lora' and fraction in (0.1, 1)")["f1"]
+    ours = numbers.query("dataset == 'ham10000' and method == 'lora'")
+    assert list(ours["published_f1"]) == list(expected)
+    (line,) = (line for line in lines_of(drawn[f"ham10000, {name}"], "lora") if line.get_linestyle() == "--")
+    assert list(line.get_ydata()) == list(expected)
+    assert not [line for line in lines_of(drawn[f"busi, {name}"], "lora") if line.get_linestyle() == "--"]
+    assert figure.legends[0].get_texts()[-1].get_text() == "Published"
 
 
 def test_not_dominated_by_hand():
@@ -154,4 +184,5 @@ def test_equal_figures_are_equal_bytes(sources, name, tmp_path):
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_legend_names_each_strategy_once(sources, name):
     legend = FIGURES[name](sources)[1].legends[0]
-    assert [text.get_text() for text in legend.get_texts()] == ["Full fine-tuning", "SSF"]
+    published = ["Published"] if name == "figure3" else []
+    assert [text.get_text() for text in legend.get_texts()] == ["Full fine-tuning", "SSF", *published]

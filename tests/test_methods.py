@@ -1,5 +1,6 @@
 """What every strategy promises, over the registry: a new module is tested by being there."""
 
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -97,6 +98,7 @@ def test_module_registers_the_strategy_of_its_name(name):
     assert strategy.name == name
     assert strategy.family in {"baseline", "selective", "additive"}
     assert strategy.encoders
+    assert strategy.encoders == registry.encoders(name)
 
 
 @pytest.mark.parametrize("name", RESNET50)
@@ -229,6 +231,20 @@ def test_adaptformer_is_the_published_formula():
     torch.testing.assert_close(block(x), expected)
 
 
+def test_adaptformer_keeps_nothing_of_a_forward_that_broke_off(build, monkeypatch):
+    """Memory that runs out within a block, behind its norm, is free for the next, smaller try."""
+    model = build("adaptformer", "vit")
+    seen = []
+    model.blocks[0].norm2.register_forward_pre_hook(lambda _, inputs: seen.append(weakref.ref(inputs[0])))
+    with monkeypatch.context() as patch:
+        patch.setattr(model.blocks[0].mlp, "forward", lambda _: torch.ones(2, 3) @ torch.ones(2, 3))
+        with pytest.raises(RuntimeError, match="shapes"):
+            model(torch.rand(4, 3, 32, 32))
+    model.blocks[0].register_forward_pre_hook(lambda *_: seen.append(seen[0]()))
+    model(torch.rand(2, 3, 32, 32))
+    assert seen[1] is None
+
+
 @pytest.mark.parametrize("name", sorted(peft_tuners.REFUSED))
 def test_tuners_that_do_not_work_are_refused_with_a_reason(name):
     with pytest.raises(UserError, match="does not work here, because"):
@@ -330,6 +346,14 @@ def test_the_name_of_a_backbone_tells_its_kind(name):
 def test_unknown_backbone_is_named():
     with pytest.raises(UserError, match="no backbone 'resnet5O'"):
         count([("resnet5O", "full")], 3)
+
+
+def test_positions_are_counted_at_the_size_of_the_images(build):
+    model = build("attention", "vit")
+    (row,) = count([(NETWORKS["vit"], "attention")], 3, image_size=32).to_dict("records")
+    assert {key: row[key] for key in count_parameters(model)} == count_parameters(model)
+    (native,) = count([(NETWORKS["vit"], "attention")], 3).to_dict("records")
+    assert native["trainable_parameters"] > row["trainable_parameters"]
 
 
 def test_a_strategy_that_is_not_defined_on_a_backbone_is_named():

@@ -77,6 +77,9 @@ def test_experiments_share_equal_runs():
         ({"experiments": {"table2": [GRID, GRID | {"methods": ["sff"]}]}}, r"'sff' at experiments.table2.1.methods"),
         ({"experiments": {"table2": [GRID | {"seeds": [-1]}]}}, r"at experiments.table2.0.seeds.0: -1 is less"),
         ({"experiments": {"table2": GRID | {"methods": ["adalora"]}}}, "does not work here, because its ranks"),
+        ({"experiments": {"table2": GRID | {"methods": ["lora"]}}}, "'lora', which is defined on vit, .*'resnet50'"),
+        ({"experiments": {"x": [GRID, GRID | {"methods": ["dora", "bitfit"]}]}}, "'bitfit'.* at experiments.x.1: give"),
+        ({"experiments": {"table2": [GRID | {"method": ["ssf"]}]}}, "at experiments.table2.0.*did you mean 'methods'"),
         ({"experiments": {"table2": GRID | {"datasets": ["bussi"]}}}, "'bussi' at experiments.table2.datasets"),
         ({"experiments": {"table2": GRID | {"fractions": [1.5]}}}, r"experiments.table2.fractions.0: 1.5"),
         ({"tuning": {"low": 0.1, "high": 0.01}}, "tuning.low 0.1 is not below tuning.high 0.01"),
@@ -101,7 +104,7 @@ def test_nothing_at_all_is_a_mistake_too():
         ({"datasets": ["busi", "breast_phantom"]}, False),  # two strategies
         ({"datasets": ["busi", "breast_phantom"], "methods": ["full", "ssf", "tsa"]}, True),
         ({"backbones": ["resnet50", "resnet18"], "methods": ["full", "ssf", "tsa"]}, True),
-        ({"backbones": ["resnet50", "vit_tiny_patch16_224"], "methods": ["full", "ssf", "tsa"]}, False),  # two kinds
+        ({"backbones": ["resnet50", "test_vit"], "methods": ["full", "ssf", "linear_probe"]}, False),  # two kinds
     ],
 )
 def test_ranks_need_two_blocks_and_three_strategies(changes, enough):

@@ -96,11 +96,23 @@ def test_table2_puts_the_published_value_beside_ours(material):
 def test_table2_marks_the_best_ranks_and_shows_a_gap_for_failed_runs(material):
     _, layout = TABLES["table2"](material)
     text = markdown(layout)
-    assert f"| SSF | **0.900 ± 0.010**<br>[0.850, 0.950]<br>0.94 ({MINUS}0.040) | 1 |" in text
-    assert "| Full fine-tuning | 0.800 ± 0.010<br>[0.750, 0.850]<br>0.72 (+0.080) | 2 |" in text
-    assert f"| Bias | {GAP}<br>0.89 | {GAP} |" in text
+    assert f"| SSF | **0.900 ± 0.010**<br>[0.850, 0.950]<br>0.94 ({MINUS}0.040) | 1<br>1 |" in text
+    assert "| Full fine-tuning | 0.800 ± 0.010<br>[0.750, 0.850]<br>0.72 (+0.080) | 2<br>3 |" in text
+    assert f"| Bias | {GAP}<br>0.89 | {GAP}<br>2 |" in text
     assert "| SSF | **0.900 ± 0.010**<br>[0.850, 0.950]<br>ResNet-50: 0.94 | 1 |" in text
     assert "Bias on busi, resnet50: 3 of 3" in text
+
+
+def test_published_averages_and_ranks_stand_below_ours(material):
+    both = [pd.concat([t, t.assign(dataset="ham10000")]) for t in (material.scores, material.runs)]
+    _, layout = TABLES["table2"](replace(material, scores=both[0], runs=both[1]))
+    published = PUBLISHED["table2"].pivot(index="dataset", columns="method", values="f1").loc[["busi", "ham10000"]]
+    mean = published["full"].mean()
+    full = layout.blocks["resnet50"][0]
+    assert full[-2].below == f"{number(mean, 2)} ({number(0.8 - mean, sign=True)})"
+    ranks = published[list(MEANS)].mean().rank(ascending=False)
+    assert [row[-1].below for row in layout.blocks["resnet50"]] == [f"{ranks[m]:.0f}" for m in ("full", "bias", "ssf")]
+    assert {row[-1].below for row in layout.blocks["resnet18"]} == {""}
 
 
 def test_a_phantom_has_no_published_column(material):
@@ -125,6 +137,21 @@ def test_low_data_takes_the_cells_of_its_experiment(material):
     table, layout = TABLES["low_data"](material)
     assert len(table) == 6
     assert layout.header == ["Strategy", "100 %"]
+
+
+def test_low_data_puts_the_published_value_beside_ours(material):
+    swap = {"backbone": {"resnet50": "vit_base_patch16_224.augreg_in21k"}, "method": {"ssf": "lora"}}
+    changed = [table.replace(swap) for table in (material.scores, material.runs)]
+    for table in changed:
+        table["dataset"] = "ham10000"
+    given = replace(material, scores=changed[0], runs=changed[1].assign(experiment="figure1"))
+    table, layout = TABLES["low_data"](given)
+    published = PUBLISHED["figure1"].set_index(CELL)["f1"]
+    expected = published["ham10000", "vit_base_patch16_224.augreg_in21k", "lora", 1.0]
+    row = table[table["backbone"].str.startswith("vit")].set_index("method").loc["lora"]
+    assert (row["published_f1"], row["difference"]) == (expected, pytest.approx(0.9 - expected))
+    assert f"<br>{number(expected, 2)} ({number(0.9 - expected, sign=True)})" in markdown(layout)
+    assert any("read off figure 1" in note for note in layout.notes)
 
 
 def test_comparisons_name_the_best_method_and_the_sure_ones(material):
@@ -256,7 +283,7 @@ def test_special_characters_survive_every_markup():
     layout = Layout(["a_b", "x|y"], {"50 %": [[Cell('say "no" & go'), Cell(number(-0.5), "[1, 2]", bold=True)]]})
     assert r"say \"no\" & go" in typst(layout)
     assert r'say "no" \& go' in latex(layout)
-    assert r"a\_b & x|y" in latex(layout)
+    assert r"a\_b & x\textbar{}y" in latex(layout)
     assert r"x\|y" in markdown(layout)
     assert "$-$0.500" in latex(layout)
     assert r"\textit{50 \%}" in latex(layout)

@@ -87,7 +87,13 @@ def test_a_loss_that_is_no_number_is_a_recorded_failure(model, parts, recipe):
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), torch.OutOfMemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
 )
 def test_exhausted_memory_is_a_recorded_failure(model, parts, recipe, monkeypatch, error):
     def exhaust(*_):

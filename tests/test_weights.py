@@ -3,7 +3,10 @@
 import os
 import subprocess
 import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import timm
@@ -53,6 +56,21 @@ def test_mirror_comes_first(tmp_path):
     origin = fetch_weights("resnet18", tmp_path / "model.safetensors", mirror=str(tmp_path))
     assert origin.endswith("weights/resnet18.safetensors")
     assert torch.equal(load_file(tmp_path / "model.safetensors")["fc.weight"], network.fc.weight)
+
+
+def test_a_mirror_may_be_an_address(tmp_path):
+    """Its top lacks the file, its subfolder has it."""
+    network = timm.create_model("resnet18")
+    (tmp_path / "weights").mkdir()
+    save_file(network.state_dict(), tmp_path / "weights" / "resnet18.safetensors")
+    with ThreadingHTTPServer(("localhost", 0), partial(SimpleHTTPRequestHandler, directory=tmp_path)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://localhost:{server.server_port}"
+        origin = fetch_weights("resnet18", tmp_path / "model.safetensors", mirror=address)
+        server.shutdown()
+    assert origin == f"{address}/weights/resnet18.safetensors"
+    kept = load_file(tmp_path / "model.safetensors")
+    assert all(torch.equal(kept[name], tensor) for name, tensor in network.state_dict().items())
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path):

@@ -4,7 +4,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-MEAN = (0.485, 0.456, 0.406)  # of ImageNet, on which every backbone was pretrained
+MEAN = (0.485, 0.456, 0.406)  # of ImageNet; the published study's for every backbone, however it was pretrained
 DEVIATION = (0.229, 0.224, 0.225)
 ASPECT = (3 / 4, 4 / 3)  # of width to height, as in Szegedy et al. 2015 and timm
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, NullLocator
 
-from medpeft.collect import distinct
+from medpeft.collect import CELL, distinct
 from medpeft.markup import number
 from medpeft.palette import in_order, style
 from medpeft.table import ENCODERS, experiment, full_data, percent, plain
@@ -25,6 +25,7 @@ COSTS = {
     "peak_memory_bytes": ("Peak memory (MiB)", 2**20),
     "train_seconds": ("Training time (s)", 1),
 }
+PUBLISHED = {"ls": "--", "lw": 0.8, "mfc": "none", "mew": 1}  # hollow and dashed
 WITHOUT_DATES = {"pdf": {"CreationDate": None, "ModDate": None}, "png": {"Software": None}}
 
 
@@ -32,7 +33,8 @@ WITHOUT_DATES = {"pdf": {"CreationDate": None, "ModDate": None}, "png": {"Softwa
 class Sources:
     """The tables behind the figures.
 
-    `trials` has one row a trial, the chosen ones marked in `chosen`; `friedman` are the tests of `ranks` over blocks.
+    `trials` has one row a trial, the chosen ones marked in `chosen`; `friedman` are the tests of `ranks` over blocks;
+    `published` maps the name of a published table or figure to its rows.
     """
 
     runs: pd.DataFrame
@@ -41,16 +43,17 @@ class Sources:
     ranks: pd.DataFrame
     friedman: pd.DataFrame
     trials: pd.DataFrame
+    published: dict[str, pd.DataFrame]
 
 
 def figure1(sources: Sources) -> tuple[pd.DataFrame, Figure]:
     """Micro-F1 against the number of training images, the spread over seeds, and where full fine-tuning overtakes.
 
-    A crossover is ringed, with a bar for its 95 % interval.
+    A crossover is ringed, with a bar for its 95 % interval. Published lines, where there are any, are dashed.
     """
     cells = experiment(sources, "figure1").sort_values(["dataset", "backbone", "method", "fraction"], kind="stable")
     columns = ["dataset", "backbone", "method", "fraction", "n_train", "f1_micro", "f1_micro_std"]
-    cells = cells.reindex(columns=columns)
+    cells = _beside_published(cells.reindex(columns=columns), sources.published["figure1"], CELL)
     shown = cells[["dataset", "backbone", "method"]].drop_duplicates()
     crossings = sources.crossovers.dropna(subset="fraction").merge(shown, on=["dataset", "backbone", "method"])
 
@@ -64,6 +67,8 @@ def figure1(sources: Sources) -> tuple[pd.DataFrame, Figure]:
                 at, line["f1_micro"] - spread, line["f1_micro"] + spread, color=look.colour, alpha=0.1, lw=0
             )
             axes.plot(at, line["f1_micro"], **_line(method))
+            if line["published_f1"].notna().any():
+                axes.plot(at, line["published_f1"], **_line(method) | PUBLISHED | {"mec": look.colour, "ms": 4})
         here = crossings[(crossings["dataset"] == key[0]) & (crossings["backbone"] == key[1])]
         for crossing in here.itertuples():
             colour = style(crossing.method).colour
@@ -86,12 +91,13 @@ def figure1(sources: Sources) -> tuple[pd.DataFrame, Figure]:
 def figure3(sources: Sources) -> tuple[pd.DataFrame, Figure]:
     """Micro-F1 against trainable parameters with all training images; bars are 95 % intervals over test images.
 
-    The larger a marker, the more parameters are trained.
+    The larger a marker, the more parameters are trained. Published scores, where there are any, are hollow.
     """
     parameters = sources.runs.groupby(["dataset", "backbone", "method"])["trainable_parameters"].first().reset_index()
     cells = full_data(experiment(sources, "table2", "table3")).merge(parameters, on=["dataset", "backbone", "method"])
     columns = ["dataset", "backbone", "method", "trainable_parameters", "f1_micro", "f1_micro_low", "f1_micro_high"]
-    cells = cells.reindex(columns=columns)
+    published = pd.concat([sources.published["table2"], sources.published["table3"]])
+    cells = _beside_published(cells.reindex(columns=columns), published, columns[:3])
     sizes = np.log(cells["trainable_parameters"])
     cells["marker"] = np.interp(sizes, [sizes.min(), sizes.max() + 1e-9], MARKERS)
 
@@ -108,6 +114,9 @@ def figure3(sources: Sources) -> tuple[pd.DataFrame, Figure]:
                 capsize=2,
                 **_point(method) | {"ms": point["marker"].iloc[0]},
             )
+            if point["published_f1"].notna().any():
+                hollow = {"color": look.colour, "mec": look.colour, "ms": point["marker"].iloc[0]}
+                axes.plot(point["trainable_parameters"], point["published_f1"], **_point(method) | PUBLISHED | hollow)
         axes.set_xscale("log")
         axes.margins(x=0.12)
         axes.set_xlabel("Trainable parameters, head included")
@@ -287,10 +296,10 @@ def _panels(
     columns = columns or next((count for count, most in MOST_IN.items() if len(groups) <= most), max(PANELS))
     columns = min(columns, len(groups)) or 1
     lines = max(1, -(-len(groups) // columns))
-    methods = in_order(table["method"])
+    handles = _handles(table)
     width, height, letters = PANELS[columns]
-    legend_columns = min(len(methods), int(width * columns / LEGEND_COLUMN)) or 1
-    legend_height = 0.3 * -(-len(methods) // legend_columns) + 0.15
+    legend_columns = min(len(handles), int(width * columns / LEGEND_COLUMN)) or 1
+    legend_height = 0.3 * -(-len(handles) // legend_columns) + 0.15
     figure = Figure(figsize=(width * columns + 0.4, height * lines + legend_height), layout="constrained")
     grid = figure.subplots(lines, columns, squeeze=False).ravel()
     for axes, (key, rows) in zip(grid, groups, strict=False):
@@ -307,9 +316,21 @@ def _panels(
             label.set_size(letters)
     for axes in grid[len(groups) :]:
         axes.set_axis_off()
-    handles = [Line2D([], [], **_line(method)) for method in methods]
     figure.legend(handles=handles, loc="outside lower center", ncols=legend_columns, frameon=False, fontsize=9)
     return figure
+
+
+def _handles(table: pd.DataFrame) -> list[Line2D]:
+    """Return the legend's entries: the strategies, and published values if `table` has any."""
+    handles = [Line2D([], [], **_line(method)) for method in in_order(table["method"])]
+    if "published_f1" in table and table["published_f1"].notna().any():
+        handles.append(Line2D([], [], color="0.4", marker="o", ms=6, label="Published", **PUBLISHED))
+    return handles
+
+
+def _beside_published(cells: pd.DataFrame, published: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Add the published F1 of the same `keys` to `cells`, as `published_f1`."""
+    return cells.merge(published[[*keys, "f1"]].rename(columns={"f1": "published_f1"}), on=keys, how="left")
 
 
 def _by_method(rows: pd.DataFrame):

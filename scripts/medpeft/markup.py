@@ -119,6 +119,7 @@ LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
     GAP: "--",
     "<": "$<$",
     ">": "$>$",
+    "|": r"\textbar{}",
 }
 
 

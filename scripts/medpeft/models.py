@@ -26,8 +26,7 @@ def create(
     torch.manual_seed(seed)
     model = architecture(backbone, num_classes=classes)
     load_backbone(model, load_file(weights), weights)
-    if image_size and isinstance(model, VisionTransformer):
-        model.set_input_size(img_size=image_size)
+    resize(model, image_size)
     _initialise(model.get_classifier())
     return adapt(model, strategy).to(memory_format=torch.channels_last)
 
@@ -38,6 +37,12 @@ def architecture(backbone: str, **options) -> nn.Module:
         return timm.create_model(backbone, **options)
     except RuntimeError as error:
         raise UserError(f"timm has no backbone {backbone!r}: timm.list_models() names those there are") from error
+
+
+def resize(model: nn.Module, image_size: int | None) -> None:
+    """Resample the position embedding of a transformer to `image_size` pixels, in place; None leaves it as it is."""
+    if image_size and isinstance(model, VisionTransformer):
+        model.set_input_size(img_size=image_size)
 
 
 def adapt(model: nn.Module, strategy: Strategy) -> nn.Module:

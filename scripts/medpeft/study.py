@@ -98,6 +98,7 @@ def _complete(config: dict) -> dict:
         for place, grid in _grids(name, experiment):
             for axis, known in (("datasets", datasets.names()), ("methods", methods.names())):
                 _check_names(grid[axis], known, f"experiments.{place}.{axis}")
+            _check_pairs(grid, f"experiments.{place}")
     return settings
 
 
@@ -123,6 +124,18 @@ def _check_names(given: list[str], known: list[str], place: str) -> None:
             hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
             hint = methods.refusal(name) or hint
             raise UserError(f"the study's configuration names {name!r} at {place}, which does not exist: {hint}")
+
+
+def _check_pairs(grid: dict, place: str) -> None:
+    """Raise `UserError` where a method is not defined on a backbone of its grid, as far as the backbone's name says."""
+    for backbone, method in product(grid["backbones"], grid["methods"]):
+        kinds = methods.encoders(method)
+        if encoder(backbone) not in kinds:
+            raise UserError(
+                f"the study's configuration pairs the method {method!r}, which is defined on "
+                f"{', '.join(sorted(kinds))}, with the backbone {backbone!r}, a {encoder(backbone)}, at {place}: "
+                "give them grids of their own, for an experiment may be a list of grids"
+            )
 
 
 def _fill_defaults(validator, properties, instance, schema):

@@ -122,7 +122,10 @@ def benchmark(name: str, material: Material) -> tuple[pd.DataFrame, Layout]:
     notes = [SEEDS_NOTE]
     source = f"Dutt et al. 2024, table {name.removeprefix('table')}"
     if cells["published_f1"].notna().any():
-        notes.append(f"Third line: the published F1 and the difference of ours from it ({source}).")
+        notes.append(
+            f"Third line: the published F1 and the difference of ours from it ({source}); below averages and ranks, "
+            "those of the published F1 of the same cells."
+        )
     elif "published_resnet50" in cells and cells["published_resnet50"].notna().any():
         notes.append(f"Third line: the published F1 of ResNet-50 ({source}).")
     return cells, Layout(header, blocks, [*notes, rank_note, *_failure_notes(cells)])
@@ -142,22 +145,21 @@ def with_published(cells: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame
     return cells.merge(resnet50.rename(columns={"f1": "published_resnet50"}), on=["dataset", "method"], how="left")
 
 
-def _f1_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the micro-F1 of `rows` with one row a dataset and backbone, one column a method; gaps are nan."""
-    table = rows.pivot(index=["dataset", "backbone"], columns="method", values="f1_micro")
+def _f1_table(rows: pd.DataFrame, score: str = "f1_micro") -> pd.DataFrame:
+    """Return the `score` of `rows` with one row a dataset and backbone, one column a method; gaps are nan."""
+    table = rows.pivot(index=["dataset", "backbone"], columns="method", values=score)
     return table[in_order(table.columns)]
 
 
 def _benchmark_block(rows: pd.DataFrame, datasets: list[str], ranking: Callable) -> list[list[Cell]]:
-    f1 = _f1_table(rows)
-    means, ranks = f1.mean(skipna=False), ranking(f1)
+    f1, published = _f1_table(rows), _f1_table(rows, "published_f1")
     best = rows.groupby("dataset")["f1_micro"].max()
     by_cell = rows.set_index(["method", "dataset"])
     block = []
     for method in f1.columns:
         line = [Cell(style(method).label)]
         line += [_benchmark_cell(by_cell, (method, dataset), best.get(dataset, np.nan)) for dataset in datasets]
-        block.append(line + _average(means, method, datasets) + [_rank_cell(ranks, method)])
+        block.append(line + _summary(f1, published, method, ranking, average=len(datasets) > 1))
     return block
 
 
@@ -169,32 +171,44 @@ def _benchmark_cell(by_cell: pd.DataFrame, key: tuple, best: float) -> Cell:
 
 def _published_line(row: pd.Series) -> str:
     if not np.isnan(row["published_f1"]):
-        difference = "" if np.isnan(row["difference"]) else f" ({number(row['difference'], sign=True)})"
-        return number(row["published_f1"], 2) + difference
+        return _beside(row["published_f1"], row["difference"])
     other = row.get("published_resnet50", np.nan)
     return "" if np.isnan(other) else f"ResNet-50: {number(other, 2)}"
 
 
+def _beside(published: float, difference: float) -> str:
+    """Return a published score and the difference of ours from it; where either is missing it is left out."""
+    if np.isnan(published):
+        return ""
+    return number(published, 2) + ("" if np.isnan(difference) else f" ({number(difference, sign=True)})")
+
+
 def _benchmark_means(cells: pd.DataFrame, datasets: list[str], ranking: Callable) -> list[list[Cell]]:
     """Return the block of means over backbones, and the ranks over all datasets and backbones."""
-    f1 = _f1_table(cells)
-    means, ranks = f1.mean(skipna=False), ranking(f1)
-    of_dataset = {dataset: f1.xs(dataset).mean(skipna=False) for dataset in datasets}
+    f1, published = _f1_table(cells), _f1_table(cells, "published_f1")
     return [
         [Cell(style(method).label)]
-        + [Cell(number(mean[method]), bold=mean[method] == mean.max()) for mean in of_dataset.values()]
-        + _average(means, method, datasets)
-        + [_rank_cell(ranks, method)]
+        + [_mean_cell(f1.xs(dataset), published.xs(dataset), method) for dataset in datasets]
+        + _summary(f1, published, method, ranking, average=len(datasets) > 1)
         for method in f1.columns
     ]
 
 
-def _average(means: pd.Series, method: str, datasets: list[str]) -> list[Cell]:
-    return [Cell(number(means[method]), bold=means[method] == means.max())] if len(datasets) > 1 else []
+def _summary(f1: pd.DataFrame, published: pd.DataFrame, method: str, ranking: Callable, average: bool) -> list[Cell]:
+    """Return the last cells of a line: the average over `f1` where it is asked for, and the rank."""
+    cells = [_mean_cell(f1, published, method)] if average else []
+    return [*cells, _rank_cell(ranking(f1), ranking(published), method)]
 
 
-def _rank_cell(ranks: pd.Series, method: str) -> Cell:
-    return Cell(number(ranks[method], 0 if (ranks.dropna() % 1 == 0).all() else 2))
+def _mean_cell(f1: pd.DataFrame, published: pd.DataFrame, method: str) -> Cell:
+    means, known = f1.mean(skipna=False), published[method].mean(skipna=False)
+    mean = means[method]
+    return Cell(number(mean), _beside(known, mean - known), bold=mean == means.max())
+
+
+def _rank_cell(ranks: pd.Series, published: pd.Series, method: str) -> Cell:
+    ours, theirs = (number(each[method], 0 if (each.dropna() % 1 == 0).all() else 2) for each in (ranks, published))
+    return Cell(ours, "" if theirs == GAP else theirs)
 
 
 def score_cell(row: pd.Series, metric: str, bold: bool = False) -> Cell:
@@ -222,6 +236,7 @@ def low_data(material: Material) -> tuple[pd.DataFrame, Layout]:
     """F1 of every strategy against the share of the training images, beside published values if there are any."""
     published = material.published["figure1"].rename(columns={"f1": "published_f1"})
     cells = experiment(material, "figure1").merge(published, on=CELL, how="left")
+    cells = cells.assign(difference=cells["f1_micro"] - cells["published_f1"])
     fractions = sorted(cells["fraction"].unique())
     blocks = {}
     for (dataset, backbone), rows in cells.groupby(["dataset", "backbone"], sort=False):
@@ -233,11 +248,14 @@ def low_data(material: Material) -> tuple[pd.DataFrame, Layout]:
         by_cell = rows.set_index(["method", "fraction"])
         blocks[title] = [
             [Cell(style(method).label)]
-            + [_at(by_cell, (method, fraction), best.get(fraction, np.nan)) for fraction in fractions]
+            + [_benchmark_cell(by_cell, (method, fraction), best.get(fraction, np.nan)) for fraction in fractions]
             for method in in_order(rows["method"])
         ]
     header = ["Strategy", *(percent(fraction) for fraction in fractions)]
-    return cells, Layout(header, blocks, [SEEDS_NOTE, *_failure_notes(cells)])
+    notes = [SEEDS_NOTE]
+    if cells["published_f1"].notna().any():
+        notes.append("Third line: the published F1, read off figure 1 of Dutt et al. 2024, and the difference of ours.")
+    return cells, Layout(header, blocks, [*notes, *_failure_notes(cells)])
 
 
 def _at(by_cell: pd.DataFrame, key: tuple, best: float) -> Cell:

@@ -20,6 +20,7 @@ from medpeft.models import delta, set_training_mode
 from medpeft.parts import Part
 
 EVALUATION_BATCH = 256
+EXHAUSTED = ("allocate memory", "not enough memory", "ALLOC_FAILED")  # in a RuntimeError; the last of cuBLAS and cuDNN
 CHECKPOINT_SECONDS = 10  # work that a kill may cost; shorter runs are not worth a file
 
 
@@ -262,7 +263,7 @@ def memory_errors() -> Iterator[None]:
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise OutOfMemory("out of memory") from error
     except RuntimeError as error:
-        if "allocate memory" not in str(error) and "not enough memory" not in str(error):
+        if not any(words in str(error) for words in EXHAUSTED):
             raise
         raise OutOfMemory("out of memory") from error
 

@@ -31,13 +31,15 @@ class ParallelAdapter(nn.Module):
 @strategy("adaptformer", title="AdaptFormer", family="additive", encoders={"vit"}, source="arXiv 2205.13535")
 def adaptformer(model: nn.Module) -> None:
     """Add a bottleneck beside each MLP of a frozen timm ViT, in place; the network starts unchanged."""
-    for block in model.blocks:
-        _add(block, ParallelAdapter(block.norm2.normalized_shape[0]))
-
-
-def _add(block: nn.Module, adapter: ParallelAdapter) -> None:
-    """Let `adapter` see what the second norm of `block` takes, and add to what the block gives."""
-    block.adaptformer = adapter
     seen = []
+    # Memory may run out between norm and block: what the norm saw then must not stay beside the next, smaller try.
+    model.register_forward_pre_hook(lambda *_: seen.clear())
+    for block in model.blocks:
+        _add(block, ParallelAdapter(block.norm2.normalized_shape[0]), seen)
+
+
+def _add(block: nn.Module, adapter: ParallelAdapter, seen: list[Tensor]) -> None:
+    """Let `adapter` see, by way of `seen`, what the second norm of `block` takes, and add to what the block gives."""
+    block.adaptformer = adapter
     block.norm2.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     block.register_forward_hook(lambda _, __, output: output + adapter(seen.pop()))

@@ -98,6 +98,15 @@ def refusal(name: str) -> str | None:
     return f"peft's tuner of this name does not work here, because {reason}" if reason else None
 
 
+def encoders(name: str) -> frozenset[str]:
+    """Return the kinds of network that the strategy `name` is defined on, as its module spells them, unimported."""
+    if name not in _modules():
+        return _encoders_of_peft(name)
+    text = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+    found = re.search(r"\bencoders=\{([^}]*)\}", text)
+    return frozenset(re.findall(r"\w+", found[1])) if found else load(name).encoders
+
+
 def code(name: str) -> list[str]:
     """Return the files below medpeft/, without suffix, that the strategy `name` consists of."""
     own = [f"methods/{name}"] if name in _modules() else ["peft_tuners"]
@@ -118,8 +127,11 @@ def _modules() -> list[str]:
 
 
 def _of_peft(name: str) -> Strategy:
-    encoders = {"vit", "cnn"} if name in peft_tuners.ON_CONVOLUTIONS else {"vit"}
     export = None if name in peft_tuners.SHARING else peft_tuners.export
     trains = "what peft's tuner of this name adds to queries and values, or to convolutions"
     adapt = peft_tuners.adapt(name)
-    return Strategy(name, name, "additive", frozenset(encoders), f"peft, {name}", trains, adapt, export)
+    return Strategy(name, name, "additive", _encoders_of_peft(name), f"peft, {name}", trains, adapt, export)
+
+
+def _encoders_of_peft(name: str) -> frozenset[str]:
+    return frozenset({"vit", "cnn"} if name in peft_tuners.ON_CONVOLUTIONS else {"vit"})
