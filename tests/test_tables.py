@@ -279,6 +279,11 @@ def test_every_row_has_a_cell_for_every_column(material, name, form):
     assert RENDERERS[form](layout)
 
 
+def test_a_zero_has_no_minus():
+    assert (number(-1e-9), number(-1e-9, sign=True), number(-0.0006)) == ("0.000", "+0.000", f"{MINUS}0.001")
+    assert number(1234.5, 0, group=True) == "1,234"
+
+
 def test_special_characters_survive_every_markup():
     layout = Layout(["a_b", "x|y"], {"50 %": [[Cell('say "no" & go'), Cell(number(-0.5), "[1, 2]", bold=True)]]})
     assert r"say \"no\" & go" in typst(layout)

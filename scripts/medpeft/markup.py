@@ -167,7 +167,7 @@ def number(value: float, digits: int = 3, sign: bool = False, group: bool = Fals
     """Return `value` with `digits` decimals, a true minus sign and, if asked, commas; a missing one is a gap."""
     if np.isnan(value):
         return GAP
-    text = f"{value:{'+' if sign else ''}{',' if group else ''}.{digits}f}"
+    text = f"{value:{'+' if sign else ''}z{',' if group else ''}.{digits}f}"  # z: no minus before a zero
     return text.replace("-", MINUS)
 
 
