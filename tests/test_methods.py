@@ -11,6 +11,7 @@ from peft import PeftModel
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file, save_file
+from timm.models.vision_transformer import ParallelScalingBlock
 
 from medpeft import peft_tuners
 from medpeft.blocks import encoder
@@ -243,6 +244,15 @@ def test_adaptformer_keeps_nothing_of_a_forward_that_broke_off(build, monkeypatc
     model.blocks[0].register_forward_pre_hook(lambda *_: seen.append(seen[0]()))
     model(torch.rand(2, 3, 32, 32))
     assert seen[1] is None
+
+
+@pytest.mark.parametrize(
+    ("network", "options"),
+    [("vit_base_patch16_rpn_224", {}), ("vit_tiny_patch16_224", {"block_fn": ParallelScalingBlock})],
+)
+def test_adaptformer_refuses_blocks_of_another_build(network, options):
+    with torch.device("meta"), pytest.raises(UserError, match="defined beside an MLP behind a norm"):
+        adapt(timm.create_model(network, **options), registry.load("adaptformer"))
 
 
 @pytest.mark.parametrize("name", sorted(peft_tuners.REFUSED))

@@ -397,8 +397,8 @@ def _limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
         ),
         (
             small,
-            f"{' and '.join(small)} was pretrained on crops of a few pictures, as no transformer comes as a package: "
-            "it has seen far less than a published transformer.",
+            f"The pretraining behind {' and '.join(small)} saw crops of a few pictures, as no transformer comes as a "
+            "package: far less than that of a published one.",
         ),
         (
             (runs["status"] != "ok").any(),

@@ -1,6 +1,7 @@
 """Pretrained weights: fetched once, checked against the architecture, kept as safetensors, never silently random."""
 
 import importlib
+import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -55,6 +56,7 @@ def _first(origins: Iterator[tuple[str, Callable[[], State]]], backbone: str) ->
             return origin, read()
         except (Unfit, OSError, ImportError, RuntimeError, SafetensorError) as error:
             failures.append(f"{origin} ({type(error).__name__}: {str(error).splitlines()[0]})")
+            logging.warning("no weights of %s from %s", backbone, failures[-1])
     tried = f"; tried {', '.join(failures)}" if failures else ""
     raise UserError(
         f"no pretrained weights could be had for the backbone {backbone!r}: put {backbone}.safetensors into the folder "

@@ -5,8 +5,10 @@ takes, without a norm of its own as in the authors' code. Bottleneck 64, s = 0.1
 Dutt et al. print a tenth of these parameters in their table 6 but about as many in their figure 3.
 """
 
+from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
+from medpeft.errors import UserError
 from medpeft.methods.registry import strategy
 
 BOTTLENECK = 64
@@ -30,7 +32,15 @@ class ParallelAdapter(nn.Module):
 
 @strategy("adaptformer", title="AdaptFormer", family="additive", encoders={"vit"}, source="arXiv 2205.13535")
 def adaptformer(model: nn.Module) -> None:
-    """Add a bottleneck beside each MLP of a frozen timm ViT, in place; the network starts unchanged."""
+    """Add a bottleneck beside each MLP of a frozen timm ViT, in place; the network starts unchanged.
+
+    Raises `UserError` where a block is not built as x + MLP(LN(x)), such as one that normalises what its MLP gives.
+    """
+    if not all(isinstance(block, Block) for block in model.blocks):
+        raise UserError(
+            f"AdaptFormer is defined beside an MLP behind a norm, and a {type(model.blocks[0]).__name__} has none: "
+            "take the pair out of the study's experiments"
+        )
     seen = []
     # Memory may run out between norm and block: what the norm saw then must not stay beside the next, smaller try.
     model.register_forward_pre_hook(lambda *_: seen.clear())
