@@ -17,6 +17,8 @@ rule download:
         "../envs/data.yaml"
     params:
         checksum=lambda wildcards: STUDY.settings["checksums"].get(wildcards.archive),
+        own=own_of,
+        state=state_of,
     script:
         "../scripts/download.py"
 
@@ -24,11 +26,8 @@ rule download:
 rule prepare:
     input:
         archives=archives_of,
-        code=[
-            "<library>/archives.py",
-            "<library>/prepare.py",
-            "<library>/datasets/{dataset}.py",
-        ],
+        code=["<library>/archives.py", "<library>/prepare.py"],
+        dataset=code_of_dataset,
     output:
         images="<prepared>/images.npy",
         manifest="<prepared>/manifest.csv",
@@ -39,6 +38,7 @@ rule prepare:
     threads: 4
     params:
         size=STUDY.stored_size,
+        own=own_of,
     script:
         "../scripts/prepare.py"
 
@@ -64,7 +64,8 @@ rule split:
     input:
         manifest="<prepared>/manifest.csv",
         duplicates="<prepared>/duplicates.csv",
-        code=["<library>/split.py", "<library>/datasets/{dataset}.py"],
+        code=["<library>/split.py"],
+        dataset=code_of_dataset,
     output:
         "<splits>/split.csv",
     log:
@@ -75,6 +76,7 @@ rule split:
         protocol=STUDY.settings["split"]["protocol"],
         duplicates=STUDY.settings["split"]["duplicates"],
         seed=STUDY.settings["split"]["seed"],
+        own=own_of,
     script:
         "../scripts/split.py"
 
@@ -100,11 +102,8 @@ rule audit_dataset:
         manifest="<prepared>/manifest.csv",
         duplicates="<prepared>/duplicates.csv",
         split="<splits>/split.csv",
-        code=[
-            "<library>/audit.py",
-            "<library>/split.py",
-            "<library>/datasets/{dataset}.py",
-        ],
+        code=["<library>/audit.py", "<library>/split.py"],
+        dataset=code_of_dataset,
     output:
         table="<study>/audit/{dataset}.csv",
         picture=report(
@@ -119,6 +118,7 @@ rule audit_dataset:
     params:
         protocol=STUDY.settings["split"]["protocol"],
         seed=STUDY.settings["split"]["seed"],
+        own=own_of,
     script:
         "../scripts/audit.py"
 

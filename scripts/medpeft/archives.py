@@ -1,6 +1,7 @@
 """Archives and folders read in place: nothing is unpacked, so nothing can be written outside its folder."""
 
 import io
+import json
 import logging
 import re
 import zipfile
@@ -13,6 +14,7 @@ import pandas as pd
 
 from medpeft.errors import UserError
 
+LINK = '{"folder": '  # how a file begins that stands for a folder elsewhere
 # What zipfile raises for members that are cut, altered, encrypted or packed in a way that it does not know.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, KeyError, OSError, EOFError, RuntimeError)
 
@@ -20,14 +22,16 @@ _UNREADABLE = (zipfile.BadZipFile, zlib.error, KeyError, OSError, EOFError, Runt
 class Source:
     """A zip archive or a folder, seen as a set of named members with forward slashes in their names.
 
-    Any other file, such as a table that is published by itself, is its own only member. Raises `UserError` where a
-    `path` that ends in `.zip` is no archive.
+    A file that `link` wrote in place of an archive stands for the folder that it names. Any other file, such as a table
+    that is published by itself, is its own only member. Raises `UserError` where a `path` that ends in `.zip` is no
+    archive, or names a folder that is gone.
     """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self._zip = None
-        if self.path.suffix == ".zip" and not self.path.is_dir():
+        self._folder = self.path if self.path.is_dir() else _linked(self.path)
+        if self.path.suffix == ".zip" and not self._folder:
             try:
                 self._zip = zipfile.ZipFile(self.path)
             except (zipfile.BadZipFile, OSError) as error:
@@ -39,25 +43,48 @@ class Source:
         """Return the sorted names of all members that are files."""
         if self._zip:
             return sorted(name for name in self._zip.namelist() if not name.endswith("/"))
-        if not self.path.is_dir():
+        if not self._folder:
             return [self.path.name]
-        return sorted(path.relative_to(self.path).as_posix() for path in self.path.rglob("*") if path.is_file())
+        return sorted(path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*") if path.is_file())
 
     def read(self, name: str) -> bytes:
         """Return the content of the member `name`; a damaged or missing member is a `UserError`."""
         try:
             if self._zip:
                 return self._zip.read(name)
-            return (self.path / name if self.path.is_dir() else self.path).read_bytes()
+            return (self._folder / name if self._folder else self.path).read_bytes()
         except _UNREADABLE as error:
             raise UserError(
                 f"{self.path} holds no readable {name!r} ({error}): delete the archive and run again to fetch it anew"
             ) from error
 
 
+def link(folder: Path, path: Path) -> None:
+    """Write to `path`, where an archive is expected, that its content is the `folder`, which is then read in place."""
+    path.write_text(json.dumps({"folder": str(folder.resolve())}) + "\n", encoding="utf-8")
+
+
+def is_link(path: Path) -> bool:
+    """Tell whether `path` is a file that `link` wrote."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as stream:
+        return stream.read(len(LINK)) == LINK.encode()
+
+
+def _linked(path: Path) -> Path | None:
+    """Return the folder that the file `path` stands for, or None; one that is gone is a `UserError`."""
+    if not is_link(path):
+        return None
+    folder = Path(json.loads(path.read_text(encoding="utf-8"))["folder"])
+    if not folder.is_dir():
+        raise UserError(f"{path} stands for the folder {folder}, which is gone: delete the file and run again")
+    return folder
+
+
 def find_member(sources: Iterable[Source], name: str) -> tuple[Source, str] | None:
     """Return the first member called `name` (which may hold `*`), wherever in `sources` it lies, and its source."""
-    return next((place for place in _members(sources) if fnmatch(Path(place[1]).name, name)), None)
+    return next((place for place in visible_members(sources) if fnmatch(Path(place[1]).name, name)), None)
 
 
 def find_table(sources: Iterable[Source], name: str, columns: Iterable[str]) -> pd.DataFrame:
@@ -93,7 +120,7 @@ def find_images(sources: Iterable[Source], pattern: str) -> dict[str, str]:
     """
     matcher = re.compile(f"(?:.*/)?{pattern}", re.IGNORECASE)
     found = {}
-    for source, member in _members(sources):
+    for source, member in visible_members(sources):
         if match := matcher.fullmatch(member):
             found.setdefault(match[1], f"{source.path.name}/{member}")
     return found
@@ -112,7 +139,7 @@ def with_images(table: pd.DataFrame, images: dict[str, str]) -> pd.DataFrame:
     return table.dropna(subset="source_file").sort_values("image_id", ignore_index=True)
 
 
-def _members(sources: Iterable[Source]) -> Iterator[tuple[Source, str]]:
+def visible_members(sources: Iterable[Source]) -> Iterator[tuple[Source, str]]:
     """Yield the members of all `sources` but for those that macOS adds to its archives."""
     for source in sources:
         for member in source.names():

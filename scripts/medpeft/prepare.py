@@ -16,6 +16,7 @@ from medpeft.errors import UserError
 from medpeft.files import replacing, write_table
 
 COLUMNS = ["image_id", "group_id", "label", "caption", "source_file", "sha256"]
+EXTRA = ["split", "source"]  # of datasets that have them
 DEEP_GREY = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's modes of more than 8 bits
 
 
@@ -49,7 +50,8 @@ def prepare(
             for pixels, digest in pool.map(load, table["source_file"].iloc[start : start + ahead]):
                 stream.write(pixels.tobytes())
                 digests.append(digest)
-    write_table(manifest, table.assign(sha256=digests)[COLUMNS])
+    extra = [column for column in EXTRA if column in table]
+    write_table(manifest, table.assign(sha256=digests)[COLUMNS + extra])
 
 
 def _check(name: str, dataset: Dataset, table: pd.DataFrame, archives: list[Path]) -> None:
@@ -59,11 +61,12 @@ def _check(name: str, dataset: Dataset, table: pd.DataFrame, archives: list[Path
     labels = sorted({*dataset.counts, *found.index})
     counts = {label: (int(found.get(label, 0)), dataset.counts.get(label, 0)) for label in labels}
     wrong = [
-        f"{have} images of class {label!r} where {published} are published"
+        f"{have} images of class {label!r} where {'some' if published is None else published} are published"
         for label, (have, published) in counts.items()
-        if have != published
+        if (not have if published is None else have != published)
     ]
-    if wrong and dataset.may_lack_images and all(0 < have <= published for have, published in counts.values()):
+    may_lack = all(0 < have <= (have if published is None else published) for have, published in counts.values())
+    if wrong and dataset.may_lack_images and may_lack:
         logging.warning("%s has %s: it goes on with these", where, ", ".join(wrong))
     elif wrong:
         raise UserError(f"{where} has {', '.join(wrong)}: delete the archive and fetch a complete, unaltered copy")
