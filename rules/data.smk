@@ -26,7 +26,11 @@ rule download:
 rule prepare:
     input:
         archives=archives_of,
-        code=["<library>/archives.py", "<library>/prepare.py"],
+        code=[
+            "<library>/archives.py",
+            "<library>/prepare.py",
+            "<library>/split.py",
+        ],
         dataset=code_of_dataset,
     output:
         images="<prepared>/images.npy",
