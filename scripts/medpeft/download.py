@@ -197,7 +197,7 @@ def _check(path: Path, name: str, checksum: str | None) -> None:
                 f"its {kind} is {found} but {expected} is expected, so it is damaged or another version (if you trust "
                 f"it, set `checksums: {{{name}: {kind}:{found}}}` in the study)"
             )
-    if name.endswith(".zip"):
+    if name.endswith((".zip", ".npz")):
         try:
             with zipfile.ZipFile(path) as archive:
                 archive.infolist()

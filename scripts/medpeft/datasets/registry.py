@@ -70,4 +70,7 @@ def load(name: str, own: dict | None = None) -> Dataset:
 
 def code(name: str, own: dict | None = None) -> list[str]:
     """Return the files below medpeft/, without suffix, that say how the dataset `name` is read."""
-    return ["own"] if own else [f"datasets/{name}"]
+    if own:
+        return ["own"]
+    text = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+    return [f"datasets/{name}", *(["medmnist"] if "from medpeft.medmnist import" in text else [])]
