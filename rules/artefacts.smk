@@ -124,10 +124,8 @@ rule findings:
             "<library>/palette.py",
             "<library>/split.py",
             "<library>/table.py",
-            *expand(
-                "<library>/datasets/{dataset}.py", dataset=STUDY.values("dataset")
-            ),
         ],
+        dataset=code_of_datasets(STUDY.values("dataset")),
     output:
         findings="<study>/findings.json",
     log:
@@ -139,6 +137,7 @@ rule findings:
             name: STUDY.settings[name]
             for name in ["study", "image_size", "split", "recipe", "tuning"]
         },
+        own=STUDY.settings["datasets"],
     script:
         "../scripts/findings.py"
 

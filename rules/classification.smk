@@ -48,8 +48,8 @@ rule count:
             "<library>/backbones.py",
             "<library>/count.py",
             "<library>/models.py",
-            f"<library>/datasets/{STUDY.values('dataset')[0]}.py",
         ],
+        dataset=code_of_datasets(STUDY.values("dataset")[:1]),
         methods=sorted(
             {
                 f"<library>/{file}.py"
@@ -67,6 +67,7 @@ rule count:
         pairs=list(dict.fromkeys(run[1:3] for run in STUDY.runs())),
         dataset=STUDY.values("dataset")[0],
         image_size=STUDY.settings["image_size"],
+        own=STUDY.settings["datasets"].get(STUDY.values("dataset")[0]),
     script:
         "../scripts/count.py"
 

@@ -7,6 +7,7 @@ from snakemake.utils import validate
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from medpeft import own
 from medpeft.datasets import registry as datasets
 from medpeft.errors import UserError
 from medpeft.methods import registry as methods
@@ -60,14 +61,38 @@ def code_of_method(wildcards):
     return [f"<library>/{name}.py" for name in methods.code(wildcards.method)]
 
 
+def own_of(wildcards):
+    """What the study declares of a dataset of the user's own; None of one that comes with the pipeline."""
+    return STUDY.settings["datasets"].get(wildcards.dataset)
+
+
+def state_of(wildcards):
+    """What changes when the user's own images do."""
+    declared = own_of(wildcards)
+    return own.state(declared["path"]) if declared else None
+
+
+def code_of_dataset(wildcards):
+    """The library files that say how a dataset is read."""
+    files = datasets.code(wildcards.dataset, own_of(wildcards))
+    return [f"<library>/{name}.py" for name in files]
+
+
+def code_of_datasets(names):
+    """Those files of several datasets."""
+    of_own = STUDY.settings["datasets"]
+    files = {file for name in names for file in datasets.code(name, of_own.get(name))}
+    return [f"<library>/{file}.py" for file in sorted(files)]
+
+
 def archives_of(wildcards):
     """The archives of one dataset, in the order in which its module reads them."""
-    archives = datasets.load(wildcards.dataset).archives
+    archives = datasets.load(wildcards.dataset, own_of(wildcards)).archives
     return [f"<raw>/{archive.name}" for archive in archives]
 
 
 def generator_of(wildcards):
     """The module that simulates a dataset; archives that are fetched depend on no code."""
-    archives = datasets.load(wildcards.dataset).archives
+    archives = datasets.load(wildcards.dataset, own_of(wildcards)).archives
     simulated = any(archive.generate for archive in archives)
     return ["<library>/datasets/{dataset}.py"] if simulated else []

@@ -17,6 +17,8 @@ rule download:
         "../envs/data.yaml"
     params:
         checksum=lambda wildcards: STUDY.settings["checksums"].get(wildcards.archive),
+        own=own_of,
+        state=state_of,
     script:
         "../scripts/download.py"
 
@@ -27,8 +29,9 @@ rule prepare:
         code=[
             "<library>/archives.py",
             "<library>/prepare.py",
-            "<library>/datasets/{dataset}.py",
+            "<library>/split.py",
         ],
+        dataset=code_of_dataset,
     output:
         images="<prepared>/images.npy",
         manifest="<prepared>/manifest.csv",
@@ -39,6 +42,7 @@ rule prepare:
     threads: 4
     params:
         size=STUDY.stored_size,
+        own=own_of,
     script:
         "../scripts/prepare.py"
 
@@ -64,7 +68,8 @@ rule split:
     input:
         manifest="<prepared>/manifest.csv",
         duplicates="<prepared>/duplicates.csv",
-        code=["<library>/split.py", "<library>/datasets/{dataset}.py"],
+        code=["<library>/split.py"],
+        dataset=code_of_dataset,
     output:
         "<splits>/split.csv",
     log:
@@ -75,6 +80,7 @@ rule split:
         protocol=STUDY.settings["split"]["protocol"],
         duplicates=STUDY.settings["split"]["duplicates"],
         seed=STUDY.settings["split"]["seed"],
+        own=own_of,
     script:
         "../scripts/split.py"
 
@@ -100,11 +106,8 @@ rule audit_dataset:
         manifest="<prepared>/manifest.csv",
         duplicates="<prepared>/duplicates.csv",
         split="<splits>/split.csv",
-        code=[
-            "<library>/audit.py",
-            "<library>/split.py",
-            "<library>/datasets/{dataset}.py",
-        ],
+        code=["<library>/audit.py", "<library>/split.py"],
+        dataset=code_of_dataset,
     output:
         table="<study>/audit/{dataset}.csv",
         picture=report(
@@ -119,6 +122,7 @@ rule audit_dataset:
     params:
         protocol=STUDY.settings["split"]["protocol"],
         seed=STUDY.settings["split"]["seed"],
+        own=own_of,
     script:
         "../scripts/audit.py"
 

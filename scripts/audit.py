@@ -9,10 +9,10 @@ from medpeft.stage import run
 
 
 def main(snakemake):
-    files = snakemake.input
+    files, settings = snakemake.input, dict(snakemake.params.items())
     manifest, pairs, split = (read_table(path) for path in (files.manifest, files.duplicates, files.split))
-    sizes = registry.load(snakemake.wildcards.dataset).sizes
-    write_table(snakemake.output.table, audit(manifest, pairs, split, sizes=sizes, **snakemake.params))
+    sizes = registry.load(snakemake.wildcards.dataset, settings.pop("own")).sizes
+    write_table(snakemake.output.table, audit(manifest, pairs, split, sizes=sizes, **settings))
     figure = picture(np.load(files.images, mmap_mode="r"), manifest, pairs)
     with replacing(snakemake.output.picture) as temporary:
         figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})

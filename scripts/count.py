@@ -7,7 +7,7 @@ from medpeft.stage import run
 
 
 def main(snakemake):
-    classes = len(registry.load(snakemake.params.dataset).counts)
+    classes = len(registry.load(snakemake.params.dataset, snakemake.params.own).counts)
     write_table(snakemake.output.parameters, count(snakemake.params.pairs, classes, snakemake.params.image_size))
 
 

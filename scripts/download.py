@@ -9,7 +9,7 @@ from medpeft.stage import run
 
 def main(snakemake):
     name = snakemake.wildcards.dataset
-    dataset = registry.load(name)
+    dataset = registry.load(name, snakemake.params.own)
     archive = {part.name: part for part in dataset.archives}[snakemake.wildcards.archive]
     # The mirror is read from the configuration, not from params: where a file came from makes no fetched file stale.
     mirror = snakemake.config.get("mirror")

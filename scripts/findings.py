@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+from medpeft.datasets import registry
 from medpeft.files import read_table, write_json
 from medpeft.findings import Evidence, findings
 from medpeft.stage import run
 
 
 def main(snakemake):
-    given = snakemake.input
+    given, own = snakemake.input, snakemake.params.own
+    audits = {Path(path).stem: read_table(path) for path in given.audits}
     evidence = Evidence(
         settings=snakemake.params.settings,
         runs=read_table(given.runs),
@@ -18,7 +20,8 @@ def main(snakemake):
         friedman=read_table(given.friedman),
         recommendations=read_table(given.recommendations),
         learning_rates=read_table(given.learning_rates),
-        audits={Path(path).stem: read_table(path) for path in given.audits},
+        datasets={name: registry.load(name, own.get(name)) for name in audits},
+        audits=audits,
         claims=read_table(given.claims),
     )
     write_json(snakemake.output.findings, findings(evidence))

@@ -11,7 +11,7 @@ def main(snakemake):
     name = snakemake.wildcards.dataset
     prepare(
         name,
-        registry.load(name),
+        registry.load(name, snakemake.params.own),
         [Path(archive) for archive in snakemake.input.archives],
         snakemake.params.size,
         Path(snakemake.output.images),

@@ -7,9 +7,10 @@ from medpeft.stage import run
 
 
 def main(snakemake):
-    sizes = registry.load(snakemake.wildcards.dataset).sizes
+    settings = dict(snakemake.params.items())
+    sizes = registry.load(snakemake.wildcards.dataset, settings.pop("own")).sizes
     tables = (read_table(path) for path in (snakemake.input.manifest, snakemake.input.duplicates))
-    write_table(snakemake.output[0], split(*tables, sizes=sizes, **snakemake.params))
+    write_table(snakemake.output[0], split(*tables, sizes=sizes, **settings))
 
 
 run(main, snakemake)  # noqa: F821

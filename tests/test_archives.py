@@ -1,10 +1,15 @@
 """Archives are read in place, and damaged ones are named."""
 
+import gzip
+import io
+import tracemalloc
 import zipfile
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from medpeft import archives
 from medpeft.archives import Source, find_images, find_member, find_table, with_images
 from medpeft.errors import UserError
 
@@ -44,13 +49,75 @@ def test_a_missing_member_is_named(source):
         source.read("absent.png")
 
 
-def test_reading_writes_nothing_wherever_member_names_point(tmp_path):
-    inside = tmp_path / "inside"
-    inside.mkdir()
-    source = Source(zipped(inside, {"../escaped.txt": b"x", "/tmp/absolute.txt": b"y"}))
-    before = sorted(tmp_path.rglob("*"))
-    assert sorted(source.read(name) for name in source.names()) == [b"x", b"y"]
-    assert sorted(tmp_path.rglob("*")) == before
+@pytest.mark.parametrize("name", ["../out.txt", "a/../../out.txt", "/tmp/out.txt", "C:/out.txt", "a\\..\\..\\out.txt"])
+def test_a_member_that_leads_out_of_the_archive_is_refused(tmp_path, name):
+    with pytest.raises(UserError, match=r"a\.zip is refused: its member .*out\.txt' is a name that leads out"):
+        Source(zipped(tmp_path, {"good.txt": b"", name: b""}))
+
+
+def test_a_symbolic_link_is_refused(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        member = zipfile.ZipInfo("innocent.png")
+        member.create_system, member.external_attr = 3, 0o120777 << 16
+        archive.writestr(member, "/etc/passwd")
+    with pytest.raises(UserError, match=r"'innocent\.png' is a symbolic link"):
+        Source(path)
+
+
+def test_dots_in_names_are_no_way_out(tmp_path):
+    assert Source(zipped(tmp_path, {"a..b/c...png": b"x"})).read("a..b/c...png") == b"x"
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "LARGEST", 10**6)
+    source = Source(zipped(tmp_path, {"bomb.png": bytes(10**6 + 1), "a.png": bytes(10**6)}))
+    assert len(source.read("a.png")) == 10**6
+    tracemalloc.start()
+    with pytest.raises(UserError, match=r"no readable 'bomb\.png' \(unpacked it would have 1,000,001 bytes\)"):
+        source.read("bomb.png")
+    assert tracemalloc.get_traced_memory()[1] < 10**5
+    tracemalloc.stop()
+
+
+def test_a_member_that_unpacks_to_more_than_it_says_is_refused(tmp_path):
+    path = zipped(tmp_path, {"bomb.png": bytes(10**6)})
+    content = path.read_bytes()
+    path.write_bytes(content.replace((10**6).to_bytes(4, "little"), (10**3).to_bytes(4, "little")))
+    with pytest.raises(UserError, match=r"no readable 'bomb\.png'"):
+        Source(path).read("bomb.png")
+
+
+STACK = np.random.default_rng(0).integers(0, 256, (5, 4, 3, 3), dtype=np.uint8)
+
+
+@pytest.fixture(params=[np.savez, np.savez_compressed])
+def stacked(request, tmp_path):
+    path = tmp_path / "a.npz"
+    request.param(path, train_images=STACK, val_images=STACK[:2, :, :, 0], train_labels=np.arange(5)[:, None])
+    return Source(path)
+
+
+def test_the_images_of_a_numpy_archive_are_members(stacked):
+    train = [f"train_images/{number:06d}.npy" for number in range(5)]
+    assert stacked.names() == [*train, "train_labels.npy", "val_images/000000.npy", "val_images/000001.npy"]
+    for number in (0, 1, 4, 2, 2, 3):  # onwards, over some, back, and again
+        assert np.array_equal(np.load(io.BytesIO(stacked.read(train[number]))), STACK[number])
+    assert np.array_equal(np.load(io.BytesIO(stacked.read("val_images/000001.npy"))), STACK[1, :, :, 0])
+    assert np.load(io.BytesIO(stacked.read("train_labels.npy"))).tolist() == [[0], [1], [2], [3], [4]]
+
+
+@pytest.mark.parametrize("name", ["train_images/000005.npy", "train_images/x.npy", "test_images/000000.npy"])
+def test_an_image_that_a_numpy_archive_lacks_is_named(stacked, name):
+    with pytest.raises(UserError, match=f"no readable '{name}'"):
+        stacked.read(name)
+
+
+def test_a_table_may_be_packed_with_gzip(pack):
+    whole = gzip.compress(b"id\n7\n")
+    assert find_table([pack("a.zip", {"t.csv.gz": whole})], "t.csv*", ["id"])["id"].tolist() == ["7"]
+    with pytest.raises(UserError, match=r"t\.csv\.gz' in .* is no table"):
+        find_table([pack("b.zip", {"t.csv.gz": whole[:-9]})], "t.csv*", ["id"])
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"<html>log in</html>"])

@@ -20,7 +20,8 @@ def dataset(request) -> registry.Dataset:
 
 
 def test_the_published_study_is_complete():
-    assert {"busi", "fitzpatrick17k", "ham10000", "rsna_pneumonia", "smdg"} <= set(registry.names())
+    published = {"busi", "fitzpatrick17k", "ham10000", "mimic_cxr", "rsna_pneumonia", "smdg"}
+    assert published | {"iu_xray"} <= set(registry.names())
 
 
 @pytest.mark.parametrize("field", ["title", "licence", "access", "citation"])
@@ -36,16 +37,17 @@ def test_caveats_are_sentences(dataset):
 def test_classes_are_names_with_counts(dataset):
     assert len(dataset.counts) >= 2
     assert all(re.fullmatch(r"[\w-]+( [\w-]+)*", label) for label in dataset.counts)
-    assert min(dataset.counts.values()) > 0
+    assert all(count is None or count > 0 for count in dataset.counts.values())
 
 
 def test_the_sizes_of_the_parts_add_up_to_the_images(dataset):
-    assert dataset.sizes is None or sum(dataset.sizes) == sum(dataset.counts.values())
+    if dataset.sizes and None not in dataset.counts.values():
+        assert sum(dataset.sizes) == sum(dataset.counts.values())
 
 
 def test_archives_have_names_and_well_formed_checksums(dataset):
     for archive in dataset.archives:
-        assert re.fullmatch(r"[\w.-]+\.(zip|csv)", archive.name)
+        assert re.fullmatch(r"[\w.-]+\.(zip|npz|csv|csv\.gz)", archive.name)
         assert archive.checksum is None or re.fullmatch(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", archive.checksum)
         assert all(url.startswith("https://") for url in archive.urls)
 
@@ -77,6 +79,8 @@ def test_archives_of_something_else_are_no_dataset(dataset, tmp_path):
 
 
 def test_single_images_are_split_in_exactly_the_published_sizes(dataset):
+    if None in dataset.counts.values():
+        pytest.skip("its images per class are not published")
     labels = [label for label, count in dataset.counts.items() for _ in range(count)]
     ids = [f"i{number:05d}" for number in range(len(labels))]
     manifest = pd.DataFrame({"image_id": ids, "group_id": ids, "label": labels})

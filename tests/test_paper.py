@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from medpeft.datasets import registry
 from medpeft.errors import UserError
 from medpeft.findings import Evidence, findings
 from medpeft.markup import MINUS, TIMES
@@ -70,6 +71,7 @@ def evidence(methods=("full", "linear_probe", "ssf", "bias"), fractions=(0.1, 1.
         friedman=pd.DataFrame([TEST, TEST | {"fraction": 0.1, "status": "too few blocks for a test: 1", "blocks": 1}]),
         recommendations=pd.DataFrame(RECOMMENDED if "ssf" in methods else RECOMMENDED[:0], columns=RECOMMENDED[0]),
         learning_rates=rates,
+        datasets={"busi": registry.load("busi")},
         audits={"busi": audit},
         claims=pd.read_csv(PAPER / "reference" / "claims.csv"),
     )

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from medpeft import prepare as prepare_module
 from medpeft.datasets.registry import Archive, Dataset
 from medpeft.errors import UserError
 from medpeft.files import read_table
@@ -132,9 +133,9 @@ def toy(folder, images: dict[str, bytes], counts: dict[str, int], **options):
     return Dataset("Toy", archives, index, counts, licence="", access="", citation="", **options), path
 
 
-def run(folder, images, counts, size=24, threads=1, **options):
+def run(folder, images, counts, size=24, processes=1, **options):
     dataset, path = toy(folder, images, counts, **options)
-    prepare("toy", dataset, [path], size, folder / "out" / "images.npy", folder / "out" / "manifest.csv", threads)
+    prepare("toy", dataset, [path], size, folder / "out" / "images.npy", folder / "out" / "manifest.csv", processes)
     return np.load(folder / "out" / "images.npy", mmap_mode="r"), read_table(folder / "out" / "manifest.csv")
 
 
@@ -188,13 +189,13 @@ def test_too_many_images_or_a_vanished_class_are_refused_even_then(tmp_path, cou
         run(tmp_path, FOUR, counts, may_lack_images=True)
 
 
-def test_threads_change_no_byte(tmp_path):
+def test_processes_change_no_byte(tmp_path):
     members = {f"a/{i:02d}.png": encoded(GREY.rotate(i)) for i in range(40)}
     outputs = []
-    for threads in (1, 3):
-        folder = tmp_path / str(threads)
+    for processes in (1, 2):
+        folder = tmp_path / str(processes)
         folder.mkdir()
-        run(folder, members, {"a": 40}, threads=threads)
+        run(folder, members, {"a": 40}, processes=processes)
         outputs.append([(folder / "out" / file).read_bytes() for file in ("images.npy", "manifest.csv")])
     assert outputs[0] == outputs[1]
 
@@ -204,6 +205,73 @@ def test_a_damaged_member_leaves_nothing_and_is_named_with_its_archive(tmp_path)
     with pytest.raises(UserError, match=r"'a/2\.png' in .*toy\.zip is not a readable image"):
         run(tmp_path, images, {"a": 2, "b": 2})
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_all_damaged_images_are_listed_and_the_first_is_said(tmp_path, caplog):
+    broken = {name: FOUR[name][:100] for name in ("a/2.png", "b/1.png")}
+    with pytest.raises(UserError, match=r"'a/2\.png' .* \(1 more images cannot be read: the log names each\)"):
+        run(tmp_path, FOUR | broken, {"a": 2, "b": 2})
+    assert [name for name in FOUR if repr(name) in caplog.text] == ["a/2.png", "b/1.png"]
+
+
+MANY = {f"a/{i:02d}.png": encoded(GREY.rotate(i)) for i in range(20)}
+
+
+@pytest.mark.parametrize("torn", [0, 7])
+def test_a_killed_preparation_goes_on_where_it_stopped(tmp_path, monkeypatch, torn):
+    """Whatever part of the next image was on the disk when it was killed."""
+    whole, expected = run(tmp_path, MANY, {"a": 20})
+    whole, expected = np.array(whole), expected.copy()
+    for name in ("images.npy", "manifest.csv"):
+        (tmp_path / "out" / name).unlink()
+    decoded = []
+
+    def killed_at_the_twelfth(archive, member, size):
+        if len(decoded) == 11:
+            raise KeyboardInterrupt
+        decoded.append(member)
+        return load(archive, member, size)
+
+    load = prepare_module._load
+    monkeypatch.setattr(prepare_module, "_load", killed_at_the_twelfth)
+    dataset, path = toy(tmp_path, {}, {"a": 20})
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in MANY.items():
+            archive.writestr(name, content)
+    arguments = ("toy", dataset, [path], 24, tmp_path / "out" / "images.npy", tmp_path / "out" / "manifest.csv")
+    with pytest.raises(KeyboardInterrupt):
+        prepare(*arguments)
+    (unfinished,) = (tmp_path / "out").glob(".images.npy.*.npy")
+    with open(unfinished, "ab") as stream:
+        stream.write(b"x" * torn)
+    monkeypatch.setattr(prepare_module, "_load", lambda *args: decoded.append(args[1]) or load(*args))
+    prepare(*arguments)
+    assert sorted(decoded) == sorted(MANY)  # none was decoded twice
+    assert np.array_equal(np.load(tmp_path / "out" / "images.npy"), whole)
+    assert read_table(tmp_path / "out" / "manifest.csv").equals(expected)
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["images.npy", "manifest.csv"]
+
+
+def test_what_another_archive_left_unfinished_is_not_continued(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".images.npy.0123456789abcdef.npy").write_bytes(b"\x93NUMPY of another archive")
+    images, _ = run(tmp_path, FOUR, {"a": 2, "b": 2})
+    assert np.array_equal(images[0], decode(FOUR["a/1.png"], 24, "x"))
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+@pytest.mark.parametrize("image", [GREY, RGB])
+def test_an_array_of_numpy_is_an_image(image):
+    stream = io.BytesIO()
+    np.save(stream, np.asarray(image))
+    assert np.array_equal(decode(stream.getvalue(), 40, "x"), np.asarray(image.convert("RGB")))
+
+
+def test_an_array_of_anything_else_is_none():
+    stream = io.BytesIO()
+    np.save(stream, np.array([{}], dtype=object))
+    with pytest.raises(UserError, match="x is not a readable image"):
+        decode(stream.getvalue(), 40, "x")
 
 
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path):

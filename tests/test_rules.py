@@ -85,6 +85,8 @@ def test_code_of_a_named_module_is_declared(name):
     files = [script, *(LIBRARY / f"{module.replace('.', '/')}.py" for module in _library_files(script))]
     if any("medpeft.methods.registry.load" in _imports(file) for file in files):
         assert "code_of_method" in RULES[name] or "methods.code(method)" in RULES[name]
+    if any("medpeft.datasets.registry.load" in _imports(file) for file in files):
+        assert "code_of_dataset" in RULES[name]
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pooch
 import requests
 
+from medpeft.archives import is_link, link
 from medpeft.datasets.registry import Archive
 from medpeft.errors import UserError
 from medpeft.files import replacing
@@ -20,6 +21,7 @@ PAUSE = 2.0  # seconds before the second attempt
 TIMEOUT = 30  # seconds without any answer
 CHUNK = 2**20  # bytes
 RESERVE = 2**26  # bytes that stay free on the disk
+WEB = re.compile(r"https?://")
 HTML = re.compile(rb"\s*(<!doctype html|<html)", re.IGNORECASE)
 
 
@@ -40,7 +42,8 @@ def fetch(
     A simulated archive is generated. Any other comes from `mirror` (a folder or base URL that holds it under its name,
     there or in a subfolder `dataset`) or from the publisher's addresses: the first that gives a file with the right
     `checksum` (else the archive's own one; `sha256:<hex>` or `md5:<hex>`) that is a sound zip where its name says so.
-    A mirror folder may also hold a zip unpacked, as a folder of its name without `.zip`; that has no checksum.
+    A mirror folder may also hold a zip unpacked, as a folder of its name without `.zip`: that is read in place, its
+    `path` only naming it, and has no checksum. An address may be a file or folder on this machine too.
 
     Raises `UserError` naming every address and its reason if none does, and how the dataset is obtained (`access`), if
     the mirror is a folder that does not exist, or if the disk is too full.
@@ -50,7 +53,7 @@ def fetch(
             archive.generate(temporary)
         else:
             places = mirrored(archive.name, dataset, mirror)
-            places += [*_unpacked(archive.name, places), *archive.urls]
+            places += [*_unpacked(archive.name, places), *map(_place, archive.urls)]
             _fetch_first(archive.name, places, temporary, checksum or archive.checksum, access)
 
 
@@ -60,7 +63,7 @@ def _fetch_first(name: str, places: list[str | Path], path: Path, checksum: str 
         logging.info("%s: trying %s", name, place)
         try:
             retrieve(place, path)
-            _check(path, name, None if _is_folder(place) else checksum)
+            _check(path, name, checksum)
         except Unfit as reason:
             logging.warning("%s: %s", place, reason)
             reasons.append(f"{place}: {reason}")
@@ -81,7 +84,7 @@ def mirrored(name: str, folder: str, mirror: str | None) -> list[str | Path]:
     """
     if mirror is None:
         return []
-    if re.match(r"https?://", mirror):
+    if WEB.match(mirror):
         return [f"{mirror.rstrip('/')}/{part}" for part in (name, f"{folder}/{name}")]
     top = Path(mirror).expanduser()
     if not top.is_dir():
@@ -97,9 +100,9 @@ def retrieve(place: str | Path, path: Path) -> None:
     if isinstance(place, str):
         _download(place, path)
     elif place.is_dir():
-        _pack(place, path)
+        link(place, path)
     elif not place.is_file():
-        raise Unfit("there is no such file in the mirror")
+        raise Unfit("there is no such file")
     else:
         _require_space(path, place.stat().st_size)
         shutil.copyfile(place, path)
@@ -116,17 +119,8 @@ def _unpacked(name: str, places: list[str | Path]) -> list[Path]:
     return [folder for folder in folders if folder.is_dir() and not (folder / name).exists()]
 
 
-def _is_folder(place: str | Path) -> bool:
-    return isinstance(place, Path) and place.is_dir()
-
-
-def _pack(folder: Path, path: Path) -> None:
-    """Write the files in `folder` as a zip to `path`, uncompressed since images are so already."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    _require_space(path, sum(file.stat().st_size for file in files))
-    with zipfile.ZipFile(path, "w", strict_timestamps=False) as archive:
-        for file in files:
-            archive.write(file, file.relative_to(folder).as_posix())
+def _place(address: str) -> str | Path:
+    return address if WEB.match(address) else Path(address).expanduser()
 
 
 def _download(url: str, path: Path) -> None:
@@ -187,7 +181,9 @@ class _Progress:
 
 
 def _check(path: Path, name: str, checksum: str | None) -> None:
-    """Refuse a file at `path` that is not the archive `name`."""
+    """Refuse a file at `path` that is not the archive `name`; a folder elsewhere is taken as it is."""
+    if is_link(path):
+        return
     with open(path, "rb") as stream:
         page = HTML.match(stream.read(512))
     if page and not name.endswith(".html"):
@@ -201,7 +197,7 @@ def _check(path: Path, name: str, checksum: str | None) -> None:
                 f"its {kind} is {found} but {expected} is expected, so it is damaged or another version (if you trust "
                 f"it, set `checksums: {{{name}: {kind}:{found}}}` in the study)"
             )
-    if name.endswith(".zip"):
+    if name.endswith((".zip", ".npz")):
         try:
             with zipfile.ZipFile(path) as archive:
                 archive.infolist()

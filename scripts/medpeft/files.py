@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-TEXT = {"image_id", "group_id", "label", "caption", "source_file", "first", "second"}
+TEXT = {"image_id", "group_id", "label", "caption", "source_file", "first", "second", "split", "source"}
 FLAGS = {"same_label", "same_group"}
 
 

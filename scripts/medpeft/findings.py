@@ -9,7 +9,7 @@ import pandas as pd
 
 from medpeft.blocks import encoder
 from medpeft.collect import CELL, distinct
-from medpeft.datasets import registry
+from medpeft.datasets.registry import Dataset
 from medpeft.markup import GAP, TIMES, number
 from medpeft.palette import in_order, style
 from medpeft.split import PARTS
@@ -30,6 +30,7 @@ class Evidence:
     friedman: pd.DataFrame
     recommendations: pd.DataFrame
     learning_rates: pd.DataFrame
+    datasets: dict[str, Dataset]
     audits: dict[str, pd.DataFrame]
     claims: pd.DataFrame
 
@@ -40,7 +41,7 @@ def findings(evidence: Evidence) -> dict:
     return {
         "settings": evidence.settings,
         "overview": _overview(runs, evidence),
-        "datasets": [_dataset(name, audit, evidence.settings) for name, audit in evidence.audits.items()],
+        "datasets": [_dataset(name, evidence) for name in evidence.audits],
         "answers": _answers(evidence),
         "tests": [_test(row) for _, row in evidence.friedman.iterrows()],
         "recommendations": _recommendations(evidence.recommendations),
@@ -70,9 +71,9 @@ def _overview(runs: pd.DataFrame, evidence: Evidence) -> dict:
     }
 
 
-def _dataset(name: str, audit: pd.DataFrame, settings: dict) -> dict:
-    dataset = registry.load(name)
-    protocol = settings["split"]["protocol"]
+def _dataset(name: str, evidence: Evidence) -> dict:
+    dataset, audit = evidence.datasets[name], evidence.audits[name]
+    protocol = evidence.settings["split"]["protocol"]
     value = audit.fillna({"protocol": "", "label": ""}).set_index(["protocol", "measure", "scope", "label"])["value"]
 
     def get(protocol: str, measure: str, scope: str, label: str = "") -> int:
@@ -366,7 +367,7 @@ OURS = {
 
 def _limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
     simulated = [
-        plain(name) for name in evidence.audits if any(archive.generate for archive in registry.load(name).archives)
+        plain(name) for name, dataset in evidence.datasets.items() if any(part.generate for part in dataset.archives)
     ]
     edges = evidence.learning_rates[evidence.learning_rates["at_edge"]]
     seeds = int(runs["seed"].nunique())

@@ -22,8 +22,9 @@ def split(
     """Return image_id, split (one of `PARTS`) and cluster of each image of `manifest`, in its order.
 
     A cluster is what must stay together: images linked by a common group_id or by the duplicate `pairs`. Protocol
-    `grouped` keeps every cluster whole and every class near the proportions of `sizes`; `paper` draws single images,
-    stratified, in exactly these `sizes` (in their proportions where images were dropped). `duplicates` is `report`
+    `grouped` keeps every cluster whole and every class near the proportions of `sizes`; `paper` is the publisher's own
+    split where the manifest has one, else it draws single images, stratified, in exactly these `sizes` (in their
+    proportions where images were dropped). `duplicates` is `report`
     (keep all images), `drop` (keep the first of each set of duplicates, and none of a set whose labels disagree) or
     `fail`.
 
@@ -31,8 +32,12 @@ def split(
     """
     images = manifest[["image_id", "label"]].assign(cluster=clusters(manifest, pairs))
     images = images[_kept(manifest, pairs, duplicates)].reset_index(drop=True)
-    draw = {"grouped": _whole_clusters, "paper": _single_images}[protocol]
-    images["split"] = draw(images, apportion(len(images), sizes or SHARES), seed)
+    if protocol == "paper" and "split" in manifest:
+        images["split"] = images["image_id"].map(manifest.set_index("image_id")["split"])
+        _check_parts(images, "the dataset's own split")
+    else:
+        draw = {"grouped": _whole_clusters, "paper": _single_images}[protocol]
+        images["split"] = draw(images, apportion(len(images), sizes or SHARES), seed)
     _check(images, manifest["label"])
     return images[["image_id", "split", "cluster"]]
 
@@ -118,6 +123,16 @@ def _whole_clusters(images: pd.DataFrame, sizes: tuple[int, ...], seed: int) -> 
         place[cluster] = increase.argmin()
         have[place[cluster]] += added
     return np.array(PARTS, dtype=object)[place[number]]
+
+
+def _check_parts(images: pd.DataFrame, where: str) -> None:
+    """Refuse a split given from outside that has other parts than `PARTS`."""
+    other = images.loc[~images["split"].isin(PARTS)]
+    if len(other):
+        raise UserError(
+            f"{where} puts {len(other)} images, such as {other['image_id'].iloc[0]!r}, into the part "
+            f"{other['split'].iloc[0]!r}: the parts are {', '.join(PARTS)}"
+        )
 
 
 def _check(images: pd.DataFrame, labels: pd.Series) -> None:

@@ -14,6 +14,7 @@ from medpeft.blocks import LEAST_BLOCKS, LEAST_STRATEGIES, encoder
 from medpeft.datasets import registry as datasets
 from medpeft.errors import UserError
 from medpeft.methods import registry as methods
+from medpeft.own import check_pattern
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "study.schema.yaml"
 CENTRE_SHARE = 0.875  # share of the stored image that the centre crop of evaluation keeps, as in timm (224 of 256)
@@ -94,12 +95,23 @@ def _complete(config: dict) -> dict:
     low, high = settings["tuning"]["low"], settings["tuning"]["high"]
     if low >= high:
         raise UserError(f"the study's configuration is wrong: tuning.low {low:g} is not below tuning.high {high:g}")
+    _check_own(settings["datasets"])
     for name, experiment in settings["experiments"].items():
         for place, grid in _grids(name, experiment):
-            for axis, known in (("datasets", datasets.names()), ("methods", methods.names())):
+            for axis, known in (("datasets", [*datasets.names(), *settings["datasets"]]), ("methods", methods.names())):
                 _check_names(grid[axis], known, f"experiments.{place}.{axis}")
             _check_pairs(grid, f"experiments.{place}")
     return settings
+
+
+def _check_own(own: dict[str, dict]) -> None:
+    """Refuse a dataset of the user's own that has the name of another, or a pattern for groups that finds none."""
+    for name, declared in own.items():
+        place = f"the study's configuration is wrong at datasets.{name}"
+        if name in datasets.names():
+            raise UserError(f"{place}: there is a dataset of this name already; choose another name")
+        if declared["group"] and (reason := check_pattern(declared["group"])):
+            raise UserError(f"{place}.group: {reason}; an example is '^(\\d+)_'")
 
 
 def _grids(name: str, experiment: dict | list[dict]) -> list[tuple[str, dict]]:

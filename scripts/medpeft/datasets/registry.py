@@ -31,17 +31,18 @@ class Dataset:
 
     `index(archives)` takes one opened `medpeft.archives.Source` for each of `archives`, in their order, and returns one
     row an image with the columns image_id (unique), group_id (patient, lesion or eye; the image_id where unknown),
-    label (one of `counts`), caption, and source_file (`<archive name>/<member>`), sorted by image_id.
-    `counts` are the published images per class, which `prepare` checks. `sizes` are the images for training, validation
-    and test in the study that is reproduced; without them its proportions are taken to be 70, 10 and 20 %. Where images
-    have vanished since they were published, `may_lack_images` says that fewer than `counts` are reported, not refused.
-    `access` says how each archive without an address is obtained.
+    label (one of `counts`), caption, and source_file (`<archive name>/<member>`), sorted by image_id. It may add split
+    (the publisher's own: train, validation or test) and source (the collection or device that an image comes from).
+    `counts` are the published images per class, None where no number is published; `prepare` checks them. `sizes` are
+    the images for training, validation and test in the study that is reproduced; without them its proportions are taken
+    to be 70, 10 and 20 %. Where images have vanished since they were published, `may_lack_images` says that fewer than
+    `counts` are reported, not refused. `access` says how each archive without an address is obtained.
     """
 
     title: str
     archives: tuple[Archive, ...]
     index: Callable[..., pd.DataFrame]
-    counts: dict[str, int]
+    counts: dict[str, int | None]
     licence: str
     access: str
     citation: str
@@ -56,8 +57,20 @@ def names() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules([str(here)]) if module.name != "registry")
 
 
-def load(name: str) -> Dataset:
-    """Return the dataset `name`; an unknown one is a `UserError` that lists those there are."""
+def load(name: str, own: dict | None = None) -> Dataset:
+    """Return the dataset `name`, or the study's own one as it declares it; an unknown one is a `UserError`."""
+    if own:
+        from medpeft.own import own_dataset
+
+        return own_dataset(name, own)
     if name not in names():
         raise UserError(f"there is no dataset {name!r}: choose among {', '.join(names())}")
     return importlib.import_module(f"medpeft.datasets.{name}").DATASET
+
+
+def code(name: str, own: dict | None = None) -> list[str]:
+    """Return the files below medpeft/, without suffix, that say how the dataset `name` is read."""
+    if own:
+        return ["own"]
+    text = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+    return [f"datasets/{name}", *(["medmnist"] if "from medpeft.medmnist import" in text else [])]

@@ -1,0 +1,27 @@
+"""OrganAMNIST: axial slices of abdominal CT at 224 pixels, of MedMNIST+."""
+
+from medpeft.medmnist import medmnist
+
+DATASET = medmnist(
+    "organamnist",
+    title="OrganAMNIST axial slices of abdominal CT",
+    counts=dict.fromkeys(
+        (
+            "bladder",
+            "left femur",
+            "right femur",
+            "heart",
+            "left kidney",
+            "right kidney",
+            "liver",
+            "left lung",
+            "right lung",
+            "pancreas",
+            "spleen",
+        )
+    ),
+    sizes=(34561, 6491, 17778),
+    md5="50747347e05c87dd3aaf92c49f9f3170",
+    source="LiTS, Bilic et al. 2023, Medical Image Analysis 84:102680",
+    caveats=("The organs are cut out of CT volumes and can be told by shape and place alone.",),
+)

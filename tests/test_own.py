@@ -1,0 +1,224 @@
+"""A dataset of the user's own: described by a few lines, read wherever it lies, and mistakes in it named."""
+
+import io
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from medpeft.archives import Source
+from medpeft.datasets import registry
+from medpeft.download import fetch
+from medpeft.duplicates import find
+from medpeft.errors import UserError
+from medpeft.files import read_table
+from medpeft.own import state
+from medpeft.prepare import prepare
+from medpeft.split import split
+from medpeft.study import Study
+
+ROOT = Path(__file__).parents[1]
+EXPERIMENT = {
+    "datasets": ["chest"],
+    "backbones": ["resnet50"],
+    "methods": ["full"],
+    "fractions": [1],
+    "seeds": [0],
+}
+FOLDERS = {
+    "top/sick/12_0.png": b"",
+    "top/sick/12_1.JPG": b"",
+    "top/deep/well/7_0.dcm": b"",
+    "top/well/odd.tif": b"",
+    "top/readme.txt": b"",
+    "top/other/9_9.png": b"",
+    "__MACOSX/sick/._12_0.png": b"",
+}
+
+
+def declared(**keys) -> dict:
+    """Return the complete declaration of a dataset `chest` in a study."""
+    own = {"classes": ["sick", "well"]} | keys
+    study = Study({"study": "s", "datasets": {"chest": own}, "experiments": {"any": EXPERIMENT}})
+    return study.settings["datasets"]["chest"]
+
+
+def index(source: Source, **keys) -> pd.DataFrame:
+    return registry.load("chest", declared(**keys)).index(source)
+
+
+def test_the_folders_of_the_classes_are_found_at_any_depth(pack, caplog):
+    table = index(pack("chest.zip", FOLDERS))
+    assert table["image_id"].tolist() == ["deep/well/7_0.dcm", "sick/12_0.png", "sick/12_1.JPG", "well/odd.tif"]
+    assert table["label"].tolist() == ["well", "sick", "sick", "well"]
+    assert table["group_id"].equals(table["image_id"])
+    assert table["source_file"][1] == "chest.zip/top/sick/12_0.png"
+    assert table["caption"][0] == "chest, well."
+    assert "1 files are no images and 1 images lie in no folder of a class" in caplog.text
+
+
+def test_the_pattern_finds_the_patient_in_the_name_of_the_file(pack, caplog):
+    table = index(pack("chest.zip", FOLDERS), group=r"^(\d+)_", title="Chest X-ray")
+    assert table["group_id"].tolist() == ["7", "12", "12", "well/odd.tif"]
+    assert table["caption"][1] == "Chest X-ray, sick."
+    assert "1 names do not match the pattern" in caplog.text
+
+
+CSV = """path,label,group,caption,split,source
+images/a.png,sick,p1,Opacity.,train,east
+images/b.png,well,,Clear lungs.,test,west
+images\\c.png,well,p1,"Clear, too.",validation,east
+"""
+LISTED = {f"x/images/{name}.png": b"" for name in "abcd"}
+
+
+def test_a_table_gives_labels_patients_captions_splits_and_sources(pack):
+    table = index(pack("chest.zip", LISTED | {"x/labels.csv": CSV.encode()}), table="labels.csv")
+    assert table.to_dict("list") == {
+        "image_id": ["a.png", "b.png", "c.png"],
+        "group_id": ["p1", "b.png", "p1"],
+        "label": ["sick", "well", "well"],
+        "caption": ["Opacity.", "Clear lungs.", "Clear, too."],
+        "source_file": [f"chest.zip/x/images/{name}.png" for name in "abc"],
+        "split": ["train", "test", "validation"],
+        "source": ["east", "west", "east"],
+    }
+
+
+@pytest.mark.parametrize("first", ["\ufeffpath,label", "label,path"])
+def test_a_table_needs_but_paths_and_labels(pack, first):
+    row = "images/a.png,sick" if first.endswith("label") else "sick,images/a.png"
+    table = index(pack("chest.zip", LISTED | {"x/labels.csv": f"{first}\n{row}\n".encode()}), table="labels.csv")
+    assert table["image_id"].tolist() == table["group_id"].tolist() == ["a.png"]
+    assert table["caption"].tolist() == ["chest, sick."]
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ("images/z.png,sick", r"lists 1 paths that are no files there, such as 'images/z\.png'"),
+        ("../../etc/passwd,sick", r"lists 1 paths that are no files there, such as '\.\./\.\./etc/passwd'"),
+        ("/x/images/a.png,sick", "lists 1 paths that are no files there"),
+        ("images/a.png,sik", "1 rows whose label, such as 'sik', is none of the dataset's classes"),
+        ("images/a.png,sick\nimages/./a.png,well", "twice"),
+        ("", "lists no image"),
+    ],
+)
+def test_mistakes_in_a_table_are_named(pack, rows, sentence):
+    content = f"path,label\n{rows}\n".encode()
+    with pytest.raises(UserError, match=rf"'x/labels\.csv' in .*chest\.zip.*{sentence}"):
+        index(pack("chest.zip", LISTED | {"x/labels.csv": content}), table="labels.csv")
+
+
+def test_a_class_without_a_folder_is_named(pack):
+    with pytest.raises(UserError, match="has no image in a folder named 'ill': correct `classes`"):
+        index(pack("chest.zip", FOLDERS), classes=["sick", "ill"])
+
+
+@pytest.mark.parametrize(
+    ("own", "sentence"),
+    [
+        ({"chest": {}}, r"at datasets\.chest: 'classes' is a required"),
+        ({"chest": {"classes": ["a"]}}, r"at datasets\.chest\.classes"),
+        ({"chest": {"classes": ["a", "b"], "labels": "x.csv"}}, r"at datasets\.chest: .*'labels' was unexpected"),
+        (
+            {"chest": {"classes": ["a", "b"], "group": "(\\d+"}},
+            r"datasets\.chest\.group: it is no regular expression",
+        ),
+        ({"chest": {"classes": ["a", "b"], "group": "\\d+_"}}, r"at datasets\.chest\.group: it has no parentheses"),
+        ({"busi": {"classes": ["a", "b"]}}, r"at datasets\.busi: there is a dataset of this name already"),
+        ({"chests": {"classes": ["a", "b"]}}, "'chest' at experiments.any.datasets.*did you mean 'chests'"),
+    ],
+)
+def test_mistakes_in_the_declaration_are_named(own, sentence):
+    with pytest.raises(UserError, match=sentence):
+        Study({"study": "s", "datasets": own, "experiments": {"any": EXPERIMENT}})
+
+
+def png(level: int) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(np.full((8, 8), level, np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+@pytest.mark.parametrize("place", ["path", "mirror"])
+def test_images_come_from_the_path_or_from_the_mirror(tmp_path, kind, place):
+    content = {f"{label}/{number}.png": png(50 * number) for label in ("sick", "well") for number in (1, 2)}
+    home = tmp_path / "home"
+    home.mkdir()
+    if kind == "zip":
+        with zipfile.ZipFile(home / "chest.zip", "w") as archive:
+            for name, data in content.items():
+                archive.writestr(name, data)
+    else:
+        for name, data in content.items():
+            (home / "chest" / name).parent.mkdir(parents=True, exist_ok=True)
+            (home / "chest" / name).write_bytes(data)
+    path = str(home / ("chest.zip" if kind == "zip" else "chest"))
+    dataset = registry.load("chest", declared(path=path if place == "path" else None))
+    raw = tmp_path / "raw" / "chest.zip"
+    fetch(dataset.archives[0], "chest", raw, mirror=str(home) if place == "mirror" else None)
+    prepare("chest", dataset, [raw], 8, tmp_path / "images.npy", tmp_path / "manifest.csv")
+    assert np.load(tmp_path / "images.npy")[:, 0, 0, 0].tolist() == [50, 100, 50, 100]
+    assert read_table(tmp_path / "manifest.csv")["label"].tolist() == ["sick", "sick", "well", "well"]
+    if kind == "folder":
+        assert raw.stat().st_size < 1000  # nothing was copied
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path):
+    raw = tmp_path / "raw.zip"
+    (tmp_path / "chest").mkdir()
+    fetch(registry.load("chest", declared(path=str(tmp_path / "chest"))).archives[0], "chest", raw)
+    (tmp_path / "chest").rmdir()
+    with pytest.raises(UserError, match=r"stands for the folder .*chest, which is gone: delete the file and run again"):
+        Source(raw)
+
+
+def test_a_path_that_does_not_exist_is_named(tmp_path):
+    dataset = registry.load("chest", declared(path=str(tmp_path / "nowhere")))
+    with pytest.raises(UserError, match="nowhere: there is no such file"):
+        fetch(dataset.archives[0], "chest", tmp_path / "raw.zip")
+
+
+def test_added_and_altered_images_are_noticed(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "1.png").write_bytes(b"1")
+    first = state(str(tmp_path))
+    assert state(str(tmp_path)) == first
+    (tmp_path / "a" / "2.png").write_bytes(b"2")
+    assert state(str(tmp_path)) != first
+    assert state(None) is None
+    assert state("https://127.0.0.1/chest.zip") is None
+
+
+README = (ROOT / "README.md").read_text()
+EXAMPLE = yaml.safe_load(re.search(r"\*\*Your dataset\.\*\*.*?```yaml\n(.*?)```", README, re.DOTALL)[1])["datasets"]
+
+
+@pytest.mark.slow
+def test_the_example_of_readme_reads_the_real_radiographs(real_data, tmp_path):
+    """500 normal and 500 with pneumonia, told apart by folder; the number before the underscore is the patient."""
+    if not (real_data / "nih_cxr_pneumonia.zip").is_file():
+        pytest.skip(f"the real archive is not in {real_data}")
+    (name, lines), *_ = EXAMPLE.items()
+    study = Study({"study": "s", "datasets": {name: lines}, "experiments": {"any": EXPERIMENT | {"datasets": [name]}}})
+    dataset = registry.load(name, study.settings["datasets"][name])
+    raw = tmp_path / f"{name}.zip"
+    fetch(dataset.archives[0], name, raw, mirror=str(real_data))
+    prepare(name, dataset, [raw], 64, tmp_path / "images.npy", tmp_path / "manifest.csv")
+    manifest = read_table(tmp_path / "manifest.csv")
+    assert manifest["label"].value_counts().to_dict() == {"normal": 500, "pneumonia": 500}
+    pairs = find(np.load(tmp_path / "images.npy", mmap_mode="r"), manifest)
+    table = split(manifest, pairs).merge(manifest, on="image_id")
+    patient = table["image_id"].str.extract(r"/(\d+)_\d+\.")[0]
+    assert patient.equals(table["group_id"])
+    assert 500 < patient.nunique() < 1000
+    assert (table.groupby(patient)["split"].nunique() == 1).all()
+    shares = pd.crosstab(table["label"], table["split"], normalize="index")
+    np.testing.assert_allclose(shares[["train", "validation", "test"]], [[0.7, 0.1, 0.2]] * 2, atol=0.01)
