@@ -73,8 +73,8 @@ def fetch_pipeline(name: str, repository: str | None, folder: Path, mirror: str 
 
 def _places(name: str, repository: str | None, mirror: str | None) -> Iterator[tuple]:
     """Yield each place that may have the pipeline, with a function that brings its files into a folder."""
-    indices = mirrored(INDEX, f"weights/{name}", mirror)[1:] + mirrored(INDEX, name, mirror)[1:]
-    for index in indices:
+    # The top of the mirror, which `mirrored` names first, holds no pipeline.
+    for index in mirrored(INDEX, f"weights/{name}", mirror)[1:] + mirrored(INDEX, name, mirror)[1:]:
         base = index.removesuffix(f"/{INDEX}") if isinstance(index, str) else index.parent
         yield str(base), lambda folder, base=base: _copy(base, folder)
     if repository:
@@ -94,13 +94,14 @@ def _copy(base: str | Path, folder: Path) -> None:
 
 
 def _of_hub(repository: str, folder: Path) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder.parent) as temporary:
         snapshot_download(repository, local_dir=temporary, allow_patterns=[*REQUIRED, *OPTIONAL])
         _copy(Path(temporary), folder)
 
 
 def _check(folder: Path) -> None:
-    """Raise `Unfit` unless every network of the pipeline finds all of its weights, and no others, in `folder`."""
+    """Raise `Unfit` unless every network of the pipeline finds all of its weights in `folder`."""
     index = read_json(folder / INDEX)
     for part in NETWORKS:
         library, kind = index.get(part) or (None, None)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from medpeft.files import sha256
 
-PACKAGES = ("torch", "timm", "numpy", "pandas", "scikit-learn", "optuna", "safetensors")
+PACKAGES = ("torch", "timm", "diffusers", "numpy", "pandas", "scikit-learn", "optuna", "safetensors")
 
 
 def provenance(inputs: dict[str, str | Path]) -> dict:

@@ -1,6 +1,7 @@
 """A study: validated settings and the grid of runs that they ask for."""
 
 import copy
+from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import product
 from pathlib import Path
@@ -129,6 +130,7 @@ def _complete(config: dict) -> dict:
     low, high = settings["tuning"]["low"], settings["tuning"]["high"]
     if low >= high:
         raise UserError(f"the study's configuration is wrong: tuning.low {low:g} is not below tuning.high {high:g}")
+    _check_names(settings["generation"]["learning_rates"], methods.names(), "generation.learning_rates")
     for name, experiment in settings["experiments"].items():
         for place, grid in _grids(name, experiment):
             for axis, known in (("datasets", datasets.names()), ("methods", methods.names())):
@@ -151,7 +153,7 @@ def _allowed_keys(breach: ValidationError) -> str:
     return (f": did you mean {close[0]!r}?" if close else "") + f" (allowed: {', '.join(known)})"
 
 
-def _check_names(given: list[str], known: list[str], place: str) -> None:
+def _check_names(given: Iterable[str], known: list[str], place: str) -> None:
     for name in given:
         if name not in known:
             close = sorted(get_close_matches(name, known), key=lambda other: abs(len(other) - len(name)))
