@@ -13,6 +13,7 @@ include: "rules/data.smk"
 include: "rules/weights.smk"
 include: "rules/pretrain.smk"
 include: "rules/classification.smk"
+include: "rules/generation.smk"
 include: "rules/results.smk"
 include: "rules/artefacts.smk"
 

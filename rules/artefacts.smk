@@ -28,7 +28,7 @@ LACKING = {
     for artefact, experiments in EXPERIMENTS_OF.items()
     if experiments.isdisjoint(STUDY.experiments)
 }
-if "full" not in STUDY.values("method"):
+if "full" not in STUDY.values("method", task="classification"):
     LACKING.add("comparisons")
 if not STUDY.has_blocks():
     LACKING |= {"ranks", "critical_difference"}

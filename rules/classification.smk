@@ -53,7 +53,7 @@ rule count:
         methods=sorted(
             {
                 f"<library>/{file}.py"
-                for method in STUDY.values("method")
+                for method in STUDY.values("method", task="classification")
                 for file in methods.code(method)
             }
         ),
@@ -64,7 +64,7 @@ rule count:
     conda:
         "../envs/train.yaml"
     params:
-        pairs=list(dict.fromkeys(run[1:3] for run in STUDY.runs())),
+        pairs=list(dict.fromkeys(run[1:3] for run in STUDY.runs(task="classification"))),
         dataset=STUDY.values("dataset")[0],
         image_size=STUDY.settings["image_size"],
         own=STUDY.settings["datasets"].get(STUDY.values("dataset")[0]),

@@ -1,5 +1,6 @@
 """The study, validated, and the grid of runs that it asks for."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -25,7 +26,9 @@ pathvars:
     prepared=f"data/prepared/{{dataset}}/{STUDY.stored_size}px",
     splits=f"data/splits/{{dataset}}/{STUDY.name}",
     weights="data/weights/{backbone}",
+    encoded=f"data/encoded/{{dataset}}/{{backbone}}/{STUDY.settings['image_size']}px",
     study=f"results/{STUDY.name}",
+    reference="<study>/reference/{dataset}",
     tuning="<study>/tuning/{dataset}/{backbone}/{method}",
     run="<study>/runs/{dataset}/{backbone}/{method}/{fraction}/{seed}",
 
@@ -38,8 +41,14 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-RUNS = list(map("/".join, STUDY.runs()))
-SEARCHES = list(dict.fromkeys("/".join(run[:3]) for run in STUDY.runs()))
+RUNS = list(map("/".join, STUDY.runs(task="classification")))
+SEARCHES = list(dict.fromkeys("/".join(run.split("/")[:3]) for run in RUNS))
+GENERATIONS = list(map("/".join, STUDY.runs(task="text-to-image")))
+PIPELINES = "|".join(map(re.escape, STUDY.pipelines))
+EXTRACTOR = {
+    "efficientnet_lite0": "data/weights/efficientnet_lite0/model.safetensors",
+    "inception": "data/weights/inception/weights.pth",
+}[STUDY.settings["generation"]["extractor"]]
 
 
 def material_of(wildcards):

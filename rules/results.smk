@@ -18,8 +18,8 @@ rule evaluate:
 
 rule collect:
     input:
-        metrics=expand("<study>/runs/{run}/metrics.json", run=RUNS),
-        records=expand("<study>/runs/{run}/record.json", run=RUNS),
+        metrics=expand("<study>/runs/{run}/metrics.json", run=RUNS + GENERATIONS),
+        records=expand("<study>/runs/{run}/record.json", run=RUNS + GENERATIONS),
         code=["<library>/collect.py"],
     output:
         runs="<study>/runs.csv",

@@ -1,5 +1,7 @@
 localrules:
     weights,
+    pipeline,
+    inception,
 
 
 rule weights:
@@ -22,3 +24,29 @@ rule weights:
         ),
     script:
         "../scripts/weights.py"
+
+
+rule pipeline:
+    output:
+        directory("<weights>"),
+    log:
+        "<weights>.log",
+    wildcard_constraints:
+        backbone=PIPELINES,
+    conda:
+        "../envs/train.yaml"
+    params:
+        repository=lambda wildcards: STUDY.pipelines[wildcards.backbone],
+    script:
+        "../scripts/pipeline.py"
+
+
+rule inception:
+    output:
+        "data/weights/inception/weights.pth",
+    log:
+        "data/weights/inception/inception.log",
+    conda:
+        "../envs/train.yaml"
+    script:
+        "../scripts/inception.py"

@@ -16,6 +16,7 @@ from medpeft.training import Recipe
 from medpeft.weights import fetch_weights
 
 ROOT = Path(__file__).parents[1]
+LETTERS = "abcdefghijklmnopqrstuvwxyz,."
 
 torch.set_num_threads(1)  # tests run side by side, one process a core
 
@@ -32,6 +33,14 @@ def lite0(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "model.safetensors"
     fetch_weights("efficientnet_lite0", path, mirror=None)
     return path
+
+
+@pytest.fixture(scope="session")
+def diffusion(tmp_path_factory) -> Path:
+    """A tiny Stable Diffusion pipeline with random weights, as diffusers saves it."""
+    folder = tmp_path_factory.mktemp("pipelines") / "tiny_diffusion"
+    write_pipeline(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -97,3 +106,60 @@ def _part(rng: np.random.Generator, name: str, size: int) -> Part:
         }
     )
     return Part(torch.from_numpy(images.astype(np.uint8)), torch.from_numpy(labels), rows)
+
+
+def write_pipeline(folder: Path) -> None:
+    """Save a Stable Diffusion pipeline with random weights for images of 32 pixels and captions of 16 letters."""
+    from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    torch.manual_seed(0)
+    words = ["<|startoftext|>", "<|endoftext|>", *LETTERS, *(f"{letter}</w>" for letter in LETTERS)]
+    tokenizer = CLIPTokenizer({word: place for place, word in enumerate(words)}, [], model_max_length=16)
+    text = CLIPTextConfig(
+        vocab_size=len(words),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=16,
+        bos_token_id=0,
+        eos_token_id=1,
+        pad_token_id=1,
+    )
+    vae = AutoencoderKL(
+        block_out_channels=(4, 8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        latent_channels=4,
+        norm_num_groups=4,
+        sample_size=32,
+    )
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(8, 16),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        layers_per_block=1,
+        norm_num_groups=4,
+        attention_head_dim=4,
+        cross_attention_dim=16,
+    )
+    scheduler = DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+    )
+    StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=CLIPTextModel(text),
+        tokenizer=tokenizer,
+        unet=unet,
+        scheduler=scheduler,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    ).save_pretrained(folder)

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from medpeft.collect import COLUMNS, collect
+from medpeft.collect import COLUMNS, collect, distinct
 from medpeft.errors import UserError
 
 RUN = "busi/resnet50/ssf/0.1/2"
@@ -42,3 +42,13 @@ def test_a_failed_run_keeps_its_reason_and_has_gaps():
 def test_a_missing_run_is_named():
     with pytest.raises(UserError, match=RUN):
         collect({"table2": [RUN]}, {}, {})
+
+
+def test_a_run_of_a_pipeline_says_its_task():
+    metrics = {"fid": 20.5, "feature_extractor": "efficientnet_lite0", "floor_fid": 9.0, "status": "ok", "n_train": 58}
+    table = collect({"table4": [RUN]}, {RUN: metrics}, {RUN: record() | {"task": "text-to-image"}})
+    assert list(table.columns) == COLUMNS
+    row = table.iloc[0]
+    assert (row.task, row.fid, row.feature_extractor) == ("text-to-image", 20.5, "efficientnet_lite0")
+    assert pd.isna(row.accuracy)
+    assert distinct(table).empty

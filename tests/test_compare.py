@@ -30,7 +30,13 @@ def guesses(table):
 def runs_of(tables, fraction=1.0):
     rows = []
     for (method, seed), table in tables.items():
-        row = {"dataset": "busi", "backbone": "resnet50", "method": method, "family": "additive"}
+        row = {
+            "task": "classification",
+            "dataset": "busi",
+            "backbone": "resnet50",
+            "method": method,
+            "family": "additive",
+        }
         row |= {"fraction": fraction, "n_train": 10, "seed": seed, "status": "ok" if len(table) else "failed: nan"}
         for name in statistics.METRICS:
             average = name.removeprefix("f1_") if name.startswith("f1_") else "weighted"

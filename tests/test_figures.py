@@ -37,7 +37,7 @@ def sources():
     ranks = pd.DataFrame([group | {"method": "ssf", "mean_rank": 1.2}, group | {"method": "full", "mean_rank": 1.8}])
     test = group | {"strategies": 2, "critical_difference": 1.39, "status": "ok"}
     return Sources(
-        runs=runs.assign(seed=0, peak_memory_bytes=2**30, train_seconds=2.0),
+        runs=runs.assign(task="classification", seed=0, peak_memory_bytes=2**30, train_seconds=2.0),
         scores=scores,
         crossovers=pd.DataFrame(crossovers, columns=[*columns, "f1_micro", "low", "high", "share"]),
         ranks=ranks.assign(blocks=2),

@@ -48,7 +48,8 @@ def evidence(methods=("full", "linear_probe", "ssf", "bias"), fractions=(0.1, 1.
     differences = compared.assign(metric="f1_micro", difference=gain, low=gain - 0.02, high=gain + 0.02)
     differences["p_adjusted"] = np.where(np.abs(gain) > 0.05, 0.004, 0.6)
     differences = differences.assign(seeds_won=seeds, seeds_compared=seeds)
-    runs = cells.merge(pd.DataFrame({"seed": range(seeds)}), how="cross").assign(status="ok", device="cpu")
+    runs = cells.merge(pd.DataFrame({"seed": range(seeds)}), how="cross")
+    runs = runs.assign(task="classification", status="ok", device="cpu")
     runs.loc[runs["method"].isin(failed), "status"] = "failed: the loss is not a number"
     rates = pd.DataFrame([("busi", "resnet50", method) for method in methods], columns=CELL[:3])
     rates = rates.assign(times_full=10.0 if "full" in methods else np.nan, at_edge=False)

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from conftest import write_pipeline
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -46,6 +47,20 @@ STUDY = {
             "fractions": [0.05, 0.1],
             "seeds": [0],
         },
+        "table4": {
+            "datasets": ["busi"],
+            "backbones": ["tiny_diffusion"],
+            "methods": ["full", "lora"],
+            "fractions": [0.1],
+            "seeds": [0],
+        },
+    },
+    "generation": {
+        "pipelines": {"tiny_diffusion": None},
+        "steps": 2,
+        "batch_size": 4,
+        "sampling_steps": 2,
+        "images": 12,
     },
 }
 
@@ -61,6 +76,7 @@ def _project(folder: Path) -> Path:
     (folder / "tiny.yaml").write_text(yaml.safe_dump(STUDY))
     (folder / "mirror").mkdir()
     _write_archive(folder / "mirror" / "busi.zip")
+    write_pipeline(folder / "mirror" / "weights" / "tiny_diffusion")
     return folder
 
 
@@ -133,11 +149,24 @@ def test_the_records_tell_table1_what_a_strategy_trains(finished):
 
 def test_runs_table_has_every_run_of_every_experiment(finished):
     runs = pd.read_csv(finished / "results" / "tiny" / "runs.csv")
-    assert len(runs) == 3 + 4
+    assert len(runs) == 3 + 4 + 2
     assert set(runs["status"]) == {"ok"}
     shared = runs[(runs["method"] == "ssf") & (runs["fraction"] == 0.1)]
     assert set(shared["experiment"]) == {"table2", "figure1"}
     assert shared["f1_micro"].nunique() == 1
+
+
+def test_runs_of_pipelines_have_their_own_scores(finished):
+    runs = pd.read_csv(finished / "results" / "tiny" / "runs.csv").set_index("experiment")
+    generated = runs.loc["table4"]
+    scores = ["fid", "kid", "precision", "recall"]
+    assert set(generated["task"]) == {"text-to-image"}
+    assert set(generated["feature_extractor"]) == {"efficientnet_lite0"}
+    assert generated[scores].notna().all().all()
+    assert generated["accuracy"].isna().all()
+    assert runs.loc["table2", scores].isna().all().all()
+    folder = finished / "results/tiny/runs/busi/tiny_diffusion/lora/0.1/0"
+    assert len(list((folder / "images").glob("*.png"))) == len(pd.read_csv(folder / "prompts.csv")) == 12
 
 
 def test_published_adapter_gives_the_published_predictions(finished):
@@ -190,7 +219,7 @@ def test_same_study_on_one_core_gives_the_same_bytes(finished, tmp_path):
     result = _snakemake(folder, "--cores", "1", "--quiet", "--", "results/tiny/runs.csv")
     assert result.returncode == 0, result.stderr
     metrics = sorted(path.relative_to(folder) for path in folder.glob("results/tiny/runs/**/metrics.json"))
-    assert len(metrics) == 5
+    assert len(metrics) == 5 + 2
     assert all((folder / path).read_bytes() == (finished / path).read_bytes() for path in metrics)
 
 

@@ -146,7 +146,9 @@ def choices(p_values, means=(0.80, 0.90, 0.89, 0.70)):
         for method, p_value in zip(("full", "bias", "linear_probe"), p_values, strict=True)
     ]
     runs = [("a", "resnet50", method, 1.0, 0, "ok", count, 10, 2.0, 4 * count) for method, count in PARAMETERS.items()]
-    return recommend(ranks, pd.DataFrame(pairs, columns=PAIR), pd.DataFrame(runs, columns=RUN))
+    return recommend(
+        ranks, pd.DataFrame(pairs, columns=PAIR), pd.DataFrame(runs, columns=RUN).assign(task="classification")
+    )
 
 
 def test_the_cheapest_of_those_not_worse_is_recommended():

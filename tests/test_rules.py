@@ -23,10 +23,11 @@ INFRASTRUCTURE = {
 }
 
 # What was fetched from elsewhere does not change with the code that fetched it.
-FETCHING = {"download", "weights"}
+FETCHING = {"download", "weights", "pipeline", "inception"}
 
 # What a package is called on PyPI, where its module has another name.
 PACKAGES = {"sklearn": "scikit-learn", "skimage": "scikit-image", "PIL": "pillow", "yaml": "pyyaml"}
+PACKAGES |= {"torch_fidelity": "torch-fidelity"}
 
 
 def _rules() -> dict[str, str]:

@@ -42,7 +42,7 @@ def test_defaults_are_those_of_the_schema():
     settings = Study(_study(recipe={"epochs": 3})).settings
     properties = yaml.safe_load(SCHEMA.read_text())["properties"]
     assert settings["recipe"]["epochs"] == 3
-    for section in ("recipe", "tuning", "split"):
+    for section in ("recipe", "tuning", "split", "generation"):
         for key, part in properties[section]["properties"].items():
             if (section, key) != ("recipe", "epochs"):
                 assert settings[section][key] == part["default"]
@@ -84,6 +84,9 @@ def test_experiments_share_equal_runs():
         ({"experiments": {"table2": GRID | {"fractions": [1.5]}}}, r"experiments.table2.fractions.0: 1.5"),
         ({"tuning": {"low": 0.1, "high": 0.01}}, "tuning.low 0.1 is not below tuning.high 0.01"),
         ({"checksums": {"busi.zip": "abc"}}, "at checksums.busi.zip"),
+        ({"generation": {"pipelines": {"mine": "no repository"}}}, "at generation.pipelines.mine"),
+        ({"generation": {"learning_rates": {"lroa": 1e-4}}}, "'lroa' at generation.learning_rates.*'lora'"),
+        ({"generation": {"images": 4}}, "at generation.images: 4 is less than the minimum of 8"),
     ],
 )
 def test_mistakes_are_named_in_one_sentence(changes, sentence):
@@ -95,6 +98,20 @@ def test_mistakes_are_named_in_one_sentence(changes, sentence):
 def test_nothing_at_all_is_a_mistake_too():
     with pytest.raises(UserError, match="'study' is a required property"):
         Study({"experiments": {"table2": GRID}})
+
+
+def test_runs_of_pipelines_are_text_to_image():
+    study = Study(
+        _study(
+            experiments={"table2": GRID, "table4": GRID | {"backbones": ["mine"], "methods": ["full", "lora"]}},
+            generation={"pipelines": {"mine": None}, "learning_rates": {"full": 1e-5}, "learning_rate": 1e-3},
+        )
+    )
+    assert {run.backbone for run in study.runs(task="text-to-image")} == {"mine"}
+    assert {run.backbone for run in study.runs(task="classification")} == {"resnet50"}
+    assert len(study.runs()) == 16
+    assert study.values("method", task="classification") == ["full", "ssf"]
+    assert (study.unet_rate("full"), study.unet_rate("lora")) == (1e-5, 1e-3)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,9 @@ def material():
     columns = [*CELL, "metric", "family", "n_train", "n_runs", "n_failed", "mean", "std", "low", "high"]
     scores = pd.DataFrame([row for cell in cells for row in score_rows(*cell)], columns=columns)
     runs = pd.DataFrame(cells, columns=["dataset", "backbone", "method", "fraction"])
-    runs = runs.assign(experiment="table2", seed=0, device="cpu", train_seconds=2.0, images_per_second=50.0)
+    runs = runs.assign(
+        task="classification", experiment="table2", seed=0, device="cpu", train_seconds=2.0, images_per_second=50.0
+    )
     runs = runs.assign(peak_memory_bytes=2**30, **COST)
     difference = {"difference": 0.1, "low": 0.05, "high": 0.15, "p_value": 0.001, "p_adjusted": 0.002}
     comparisons = pd.DataFrame(

@@ -60,15 +60,15 @@ def collect(experiments: dict[str, list[str]], metrics: dict[str, dict], records
 
 
 def distinct(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return `runs.csv` with one row a run, where experiments share runs."""
-    return runs.drop_duplicates([*CELL, "seed"])
+    """Return the classification in `runs.csv` with one row a run, where experiments share runs."""
+    return runs[runs["task"] == "classification"].drop_duplicates([*CELL, "seed"])
 
 
 def _row(run: str, metrics: dict, record: dict) -> dict:
     dataset, backbone, method, fraction, seed = run.split("/")
     return (
         {
-            "task": "classification",
+            "task": record.get("task", "classification"),
             "dataset": dataset,
             "backbone": backbone,
             "method": method,

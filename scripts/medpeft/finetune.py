@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from medpeft.files import replacing
 from medpeft.methods.registry import load
-from medpeft.models import count_parameters, create, load_delta
+from medpeft.models import count_parameters, create, encoder_kind, load_delta
 from medpeft.parts import Part
 from medpeft.training import Recipe, RunFailed, fit, fix_arithmetic, memory_errors, peak_memory, predict
 
@@ -43,7 +43,7 @@ def finetune(
     is what was scored; where the strategy has an `export`, that network is exported to the folder `exported` beside it.
     A run that fails (memory, a loss that is no number, no learning rate) writes an empty adapter.
     """
-    fix_arithmetic(recipe)
+    fix_arithmetic(recipe.threads, recipe.device)
     exported = adapter.with_name("exported")
     shutil.rmtree(exported, ignore_errors=True)  # of an earlier run
     strategy = load(method)
@@ -58,8 +58,8 @@ def finetune(
             reloaded = create(backbone, len(classes), weights, strategy, seed, recipe.image_size).to(recipe.device)
             load_delta(reloaded, load_file(adapter))
             predictions = _predictions(reloaded, parts["test"], recipe, classes)
-        if strategy.export:
-            strategy.export(reloaded, exported)
+        if export := strategy.definitions[encoder_kind(reloaded)].export:
+            export(reloaded, exported)
     except RunFailed as failure:
         _save(adapter, {})
         return Outcome(_no_predictions(), pd.DataFrame(), cost, f"failed: {failure}")

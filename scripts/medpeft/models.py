@@ -1,4 +1,7 @@
-"""Networks: a pretrained timm backbone, a fresh head, one strategy, and the delta that training leaves behind."""
+"""Networks: a pretrained timm backbone, a fresh head, one strategy, and the delta that training leaves behind.
+
+What concerns strategies and deltas serves the U-Net of a diffusion pipeline as well.
+"""
 
 from pathlib import Path
 
@@ -46,15 +49,17 @@ def resize(model: nn.Module, image_size: int | None) -> None:
 
 
 def adapt(model: nn.Module, strategy: Strategy) -> nn.Module:
-    """Freeze `model`, apply `strategy` to it in place, make its head trainable, and return it."""
-    if encoder_kind(model) not in strategy.encoders:
+    """Freeze `model`, apply `strategy` to it in place, make its head, if it has one, trainable, and return it."""
+    kind = encoder_kind(model)
+    if kind not in strategy.encoders:
         raise UserError(
             f"the method {strategy.name!r} is defined on {', '.join(sorted(strategy.encoders))}, "
             f"and {type(model).__name__} is of another kind: take the pair out of the study's experiments"
         )
     model.requires_grad_(False)
-    strategy.adapt(model)
-    model.get_classifier().requires_grad_(True)
+    strategy.definitions[kind].adapt(model)
+    if kind != "unet":
+        model.get_classifier().requires_grad_(True)
     return model
 
 
@@ -69,9 +74,13 @@ def _initialise(head: nn.Linear) -> None:
 
 
 def encoder_kind(model: nn.Module) -> str:
-    """Return `vit` for timm's VisionTransformer, `cnn` for a network with BatchNorm layers, otherwise `other`."""
+    """Return `vit` for timm's VisionTransformer, `unet` for diffusers' UNet2DConditionModel, `cnn` for a network with
+    BatchNorm layers, otherwise `other`.
+    """
     if isinstance(model, VisionTransformer):
         return "vit"
+    if type(model).__name__ == "UNet2DConditionModel":  # by name, for importing diffusers takes seconds
+        return "unet"
     return "cnn" if any(isinstance(module, _BatchNorm) for module in model.modules()) else "other"
 
 
@@ -123,9 +132,10 @@ def load_delta(model: nn.Module, tensors: dict[str, Tensor]) -> None:
 
 
 def count_parameters(model: nn.Module) -> dict[str, int]:
-    """Return the numbers of trainable parameters (head included), of the head's, and of all."""
+    """Return the numbers of trainable parameters (head included), of the head's, and of all; a U-Net has no head."""
+    head = [] if encoder_kind(model) == "unet" else model.get_classifier().parameters()
     return {
         "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-        "head_parameters": sum(p.numel() for p in model.get_classifier().parameters()),
+        "head_parameters": sum(p.numel() for p in head),
         "total_parameters": sum(p.numel() for p in model.parameters()),
     }

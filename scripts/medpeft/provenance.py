@@ -9,7 +9,7 @@ from pathlib import Path
 
 from medpeft.files import sha256
 
-PACKAGES = ("torch", "timm", "peft", "numpy", "pandas", "scikit-learn", "optuna", "safetensors")
+PACKAGES = ("torch", "timm", "peft", "diffusers", "numpy", "pandas", "scikit-learn", "optuna", "safetensors")
 
 
 def provenance(inputs: dict[str, str | Path]) -> dict:

@@ -1,6 +1,7 @@
 """A study: validated settings and the grid of runs that they ask for."""
 
 import copy
+from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import product
 from pathlib import Path
@@ -42,6 +43,7 @@ class Study:
         self.stored_size = round(self.settings["image_size"] / CENTRE_SHARE)
         self.experiments = self.settings["experiments"]
         self.gpus = int(self.settings["device"] == "cuda")
+        self.pipelines = self.settings["generation"]["pipelines"]
 
     @property
     def recipe(self) -> dict:
@@ -53,22 +55,56 @@ class Study:
         """The recipe of a trial of the search: a run's, with the search's own number of epochs where it has one."""
         return self.recipe | {"epochs": self.settings["tuning"]["epochs"] or self.recipe["epochs"]}
 
-    def runs(self, experiment: str | None = None) -> list[Run]:
-        """Return the distinct runs of one experiment, or of all, in grid order."""
+    @property
+    def unet_recipe(self) -> dict:
+        """The recipe of a run whose backbone is a pipeline."""
+        return self._generation(
+            "steps",
+            "batch_size",
+            "micro_batch",
+            "weight_decay",
+            "caption_dropout",
+            "min_snr_gamma",
+            "ema_decay",
+            "precision",
+            "threads",
+        )
+
+    @property
+    def sampling(self) -> dict:
+        """How images are generated."""
+        sampling = self._generation("scheduler", "sampling_steps", "guidance", "sampling_batch", "precision", "threads")
+        return sampling | {"image_size": self.settings["image_size"]}
+
+    def _generation(self, *names: str) -> dict:
+        return {name: self.settings["generation"][name] for name in names} | {"device": self.settings["device"]}
+
+    def unet_rate(self, method: str) -> float:
+        """Return the learning rate of `method` on a U-Net."""
+        settings = self.settings["generation"]
+        return settings["learning_rates"].get(method, settings["learning_rate"])
+
+    def task(self, run: Run) -> str:
+        """Return `text-to-image` for a run whose backbone is a pipeline, `classification` for any other."""
+        return "text-to-image" if run.backbone in self.pipelines else "classification"
+
+    def runs(self, experiment: str | None = None, task: str | None = None) -> list[Run]:
+        """Return the distinct runs of one experiment, or of all, in grid order; of one task, or of both."""
         names = [experiment] if experiment else list(self.experiments)
         axes = ("datasets", "backbones", "methods", "fractions", "seeds")
         grids = [grid for name in names for _, grid in _grids(name, self.experiments[name])]
         cells = (cell for grid in grids for cell in product(*(map(_text, grid[axis]) for axis in axes)))
-        return list(dict.fromkeys(Run(*cell) for cell in cells))
+        runs = dict.fromkeys(Run(*cell) for cell in cells)
+        return [run for run in runs if task in (None, self.task(run))]
 
-    def values(self, axis: str) -> list[str]:
-        """Return the distinct values of one field of `Run` over all runs, in grid order."""
-        return list(dict.fromkeys(getattr(run, axis) for run in self.runs()))
+    def values(self, axis: str, task: str | None = None) -> list[str]:
+        """Return the distinct values of one field of `Run` over the runs of a task, or all, in grid order."""
+        return list(dict.fromkeys(getattr(run, axis) for run in self.runs(task=task)))
 
     def has_blocks(self) -> bool:
         """Tell whether some kind of encoder has, at one fraction, enough blocks and strategies to test ranks over."""
         methods = {}
-        for run in self.runs():
+        for run in self.runs(task="classification"):
             blocks = methods.setdefault((encoder(run.backbone), run.fraction), {})
             blocks.setdefault((run.dataset, run.backbone), set()).add(run.method)
         return any(
@@ -96,11 +132,12 @@ def _complete(config: dict) -> dict:
     if low >= high:
         raise UserError(f"the study's configuration is wrong: tuning.low {low:g} is not below tuning.high {high:g}")
     _check_own(settings["datasets"])
+    _check_names(settings["generation"]["learning_rates"], methods.names(), "generation.learning_rates")
     for name, experiment in settings["experiments"].items():
         for place, grid in _grids(name, experiment):
             for axis, known in (("datasets", [*datasets.names(), *settings["datasets"]]), ("methods", methods.names())):
                 _check_names(grid[axis], known, f"experiments.{place}.{axis}")
-            _check_pairs(grid, f"experiments.{place}")
+            _check_pairs(grid, f"experiments.{place}", settings["generation"]["pipelines"])
     return settings
 
 
@@ -129,23 +166,24 @@ def _allowed_keys(breach: ValidationError) -> str:
     return (f": did you mean {close[0]!r}?" if close else "") + f" (allowed: {', '.join(known)})"
 
 
-def _check_names(given: list[str], known: list[str], place: str) -> None:
+def _check_names(given: Iterable[str], known: list[str], place: str) -> None:
     for name in given:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
+            close = sorted(get_close_matches(name, known), key=lambda other: abs(len(other) - len(name)))
             hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
             hint = methods.refusal(name) or hint
             raise UserError(f"the study's configuration names {name!r} at {place}, which does not exist: {hint}")
 
 
-def _check_pairs(grid: dict, place: str) -> None:
+def _check_pairs(grid: dict, place: str, pipelines: dict) -> None:
     """Raise `UserError` where a method is not defined on a backbone of its grid, as far as the backbone's name says."""
     for backbone, method in product(grid["backbones"], grid["methods"]):
         kinds = methods.encoders(method)
-        if encoder(backbone) not in kinds:
+        kind = "unet" if backbone in pipelines else encoder(backbone)
+        if kind not in kinds:
             raise UserError(
                 f"the study's configuration pairs the method {method!r}, which is defined on "
-                f"{', '.join(sorted(kinds))}, with the backbone {backbone!r}, a {encoder(backbone)}, at {place}: "
+                f"{', '.join(sorted(kinds))}, with the backbone {backbone!r}, a {kind}, at {place}: "
                 "give them grids of their own, for an experiment may be a list of grids"
             )
 

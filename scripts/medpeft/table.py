@@ -79,7 +79,7 @@ def table1(material: Material) -> tuple[pd.DataFrame, Layout]:
             for text in (
                 row.title,
                 row.family,
-                row.encoders.upper().replace("VIT", "ViT").replace(" ", ", "),
+                row.encoders.upper().replace("VIT", "ViT").replace("UNET", "U-Net").replace(" ", ", "),
                 row.source,
             )
         ]

@@ -112,10 +112,10 @@ def predict(model: nn.Module, part: Part, recipe: Recipe) -> Tensor:
         return torch.cat([model(batch).float().cpu() for batch in batches])
 
     with torch.inference_mode():
-        return _as_fits(EVALUATION_BATCH, logits)[0]
+        return as_fits(EVALUATION_BATCH, logits)[0]
 
 
-def _as_fits(size: int, work: Callable[[int], Tensor]) -> tuple[Tensor, int]:
+def as_fits(size: int, work: Callable[[int], Tensor]) -> tuple[Tensor, int]:
     """Return what `work(size)` gives, and the size, which is halved until the work fits in memory."""
     while True:
         try:
@@ -211,7 +211,7 @@ def _step(loop: _Loop, state: Fit, rows: Tensor, number: int) -> Tensor:
         group["lr"] = loop.optimiser.defaults["lr"] * loop.factor(number)
     batch = training_batch(loop.train.images[rows], recipe.image_size, recipe.crop_scale, loop.generator)
     labels = loop.train.labels[rows]
-    loss, state.micro_batch = _as_fits(state.micro_batch, lambda size: _accumulate(loop, batch, labels, size))
+    loss, state.micro_batch = as_fits(state.micro_batch, lambda size: _accumulate(loop, batch, labels, size))
     loop.optimiser.step()
     return loss
 
@@ -244,13 +244,13 @@ def _validate(loop: _Loop, state: Fit, validation: Part, loss: float) -> dict:
     return row
 
 
-def fix_arithmetic(recipe: Recipe) -> None:
+def fix_arithmetic(threads: int, device: str) -> None:
     """Make equal runs add up in equal order: a fixed number of CPU threads, deterministic kernels on a GPU.
 
     Where a GPU has no deterministic kernel for an operation, torch warns in the log and goes on.
     """
-    torch.set_num_threads(recipe.threads)
-    if recipe.device == "cuda":
+    torch.set_num_threads(threads)
+    if device == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as cuBLAS asks for
         torch.use_deterministic_algorithms(True, warn_only=True)
 

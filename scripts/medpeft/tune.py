@@ -39,7 +39,7 @@ def tune(
     (Bergstra et al. 2011). A trial that is worse than the median at the same epoch is stopped. The `journal` file makes
     an interrupted search go on where it was, with the same result; the caller removes it.
     """
-    fix_arithmetic(recipe)
+    fix_arithmetic(recipe.threads, recipe.device)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     grid = _grid(trials, *bounds)
     study = optuna.create_study(

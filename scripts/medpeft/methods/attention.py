@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from medpeft.methods.registry import strategy
+from medpeft.methods.registry import also, strategy
 
 
 @strategy("attention", title="Attention tuning", family="selective", encoders={"vit"}, source="arXiv 2203.09795")
@@ -15,3 +15,14 @@ def attention(model: nn.Module) -> None:
         model.pos_embed.requires_grad_(True)
     for block in model.blocks:
         block.attn.requires_grad_(True)
+
+
+@also("attention", "unet")
+def attention_of_unet(model: nn.Module) -> None:
+    """Make the transformers between the convolutions of a frozen diffusers U-Net trainable, in place.
+
+    These are all its modules named `attentions`, with their norms and feed-forward layers: the published strategy.
+    """
+    for name, parameter in model.named_parameters():
+        if "attentions" in name:
+            parameter.requires_grad_(True)

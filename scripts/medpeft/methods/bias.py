@@ -1,11 +1,11 @@
-"""Bias tuning: every bias, those of BatchNorm included (Cai et al. 2020, arXiv 2007.11622)."""
+"""Bias tuning: every bias, those of the norms included (Cai et al. 2020, arXiv 2007.11622)."""
 
 from torch import nn
 
 from medpeft.methods.registry import strategy
 
 
-@strategy("bias", title="Bias tuning", family="selective", encoders={"cnn"}, source="arXiv 2007.11622")
+@strategy("bias", title="Bias tuning", family="selective", encoders={"cnn", "unet"}, source="arXiv 2007.11622")
 def bias(model: nn.Module) -> None:
     """Make every parameter named `bias` of a frozen `model` trainable, in place."""
     for name, parameter in model.named_parameters():

@@ -5,7 +5,13 @@ from torch import nn
 from medpeft.methods.registry import strategy
 
 
-@strategy("full", title="Full fine-tuning", family="baseline", encoders={"cnn", "vit"}, source="reference strategy")
+@strategy(
+    "full",
+    title="Full fine-tuning",
+    family="baseline",
+    encoders={"cnn", "vit", "unet"},
+    source="reference strategy",
+)
 def full(model: nn.Module) -> None:
     """Make every parameter of a frozen `model` trainable, in place."""
     model.requires_grad_(True)

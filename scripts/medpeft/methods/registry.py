@@ -1,5 +1,6 @@
-"""The strategies: each is the module of its name beside this one with one function under `@strategy`, or peft's tuner.
+"""The strategies: each is the module of its name beside this one with a function under `@strategy`, or peft's tuner.
 
+Where one name means something else on another kind of network, the module has a function for that, under `@also`.
 Listing them imports none of them, so that reading a study needs no torch.
 """
 
@@ -20,25 +21,43 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+Adapt = Callable[["nn.Module"], None]
+Export = Callable[["nn.Module", Path], None]
+
+
 @dataclass(frozen=True)
-class Strategy:
-    """How to adapt a network.
+class Definition:
+    """What a strategy does to one kind of network.
 
     `adapt(model)` takes a network with every parameter frozen and, in place, adds modules or makes parameters
-    trainable; the classification head is made trainable by the caller. `family` is `selective` (a subset of the old
-    parameters), `additive` (new ones) or `baseline`; `encoders` are the kinds of network it is defined on.
-    `trains` says in a few words what it trains. `export(model, folder)` writes what was trained in the format of
+    trainable; the classification head, where there is one, is made trainable by the caller. A parameter that wants a
+    rate of its own carries it as `learning_rate`. `export(model, folder)` writes what was trained in the format of
     another library, where there is one.
+    """
+
+    adapt: Adapt
+    export: Export | None = None
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """How to adapt networks, under one name.
+
+    `family` is `selective` (a subset of the old parameters), `additive` (new ones) or `baseline`; `trains` says in a
+    few words what it trains; `definitions` holds what it does to each kind of network that it is defined on.
     """
 
     name: str
     title: str
     family: str
-    encoders: frozenset[str]
     source: str
     trains: str
-    adapt: Callable[[nn.Module], None]
-    export: Callable[[nn.Module, Path], None] | None = None
+    definitions: dict[str, Definition]
+
+    @property
+    def encoders(self) -> frozenset[str]:
+        """The kinds of network that it is defined on."""
+        return frozenset(self.definitions)
 
     def entry(self) -> dict:
         """Return what the record of a run says of its strategy."""
@@ -61,17 +80,28 @@ def strategy(
     family: str,
     encoders: set[str],
     source: str,
-    export: Callable[[nn.Module, Path], None] | None = None,
-) -> Callable:
-    """Register the decorated `adapt(model)` as the strategy `name`; see `Strategy` for the arguments.
+    export: Export | None = None,
+) -> Callable[[Adapt], Adapt]:
+    """Register the decorated `adapt(model)` as the strategy `name` on `encoders`; see `Strategy` for the arguments.
 
     What it trains is said by the first line of its module: `Name: what it trains (source).`
     """
 
-    def register(adapt: Callable[[nn.Module], None]) -> Callable[[nn.Module], None]:
+    def register(adapt: Adapt) -> Adapt:
         line = (adapt.__globals__.get("__doc__") or "").partition("\n")[0]
         trains = re.sub(r"^[^:]*: | \([^()]*\d{4}[^()]*\)|\.$", "", line)
-        _strategies[name] = Strategy(name, title, family, frozenset(encoders), source, trains, adapt, export)
+        definitions = dict.fromkeys(encoders, Definition(adapt, export))
+        _strategies[name] = Strategy(name, title, family, source, trains, definitions)
+        return adapt
+
+    return register
+
+
+def also(name: str, encoder: str, export: Export | None = None) -> Callable[[Adapt], Adapt]:
+    """Register the decorated `adapt(model)` as what the strategy `name`, defined above it, is on another `encoder`."""
+
+    def register(adapt: Adapt) -> Adapt:
+        _strategies[name].definitions[encoder] = Definition(adapt, export)
         return adapt
 
     return register
@@ -104,7 +134,8 @@ def encoders(name: str) -> frozenset[str]:
         return _encoders_of_peft(name)
     text = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
     found = re.search(r"\bencoders=\{([^}]*)\}", text)
-    return frozenset(re.findall(r"\w+", found[1])) if found else load(name).encoders
+    others = re.findall(r'^@also\("\w+", "(\w+)"', text, re.MULTILINE)
+    return frozenset([*re.findall(r"\w+", found[1]), *others]) if found else load(name).encoders
 
 
 def code(name: str) -> list[str]:
@@ -129,8 +160,8 @@ def _modules() -> list[str]:
 def _of_peft(name: str) -> Strategy:
     export = None if name in peft_tuners.SHARING else peft_tuners.export
     trains = "what peft's tuner of this name adds to queries and values, or to convolutions"
-    adapt = peft_tuners.adapt(name)
-    return Strategy(name, name, "additive", _encoders_of_peft(name), f"peft, {name}", trains, adapt, export)
+    definitions = dict.fromkeys(_encoders_of_peft(name), Definition(peft_tuners.adapt(name), export))
+    return Strategy(name, name, "additive", f"peft, {name}", trains, definitions)
 
 
 def _encoders_of_peft(name: str) -> frozenset[str]:

@@ -1,0 +1,25 @@
+"""Encode the images and captions of one dataset by one pipeline."""
+
+from pathlib import Path
+
+from medpeft.encode import encode
+from medpeft.files import read_table, sha256, write_json, write_table
+from medpeft.stage import run
+
+
+def main(snakemake):
+    data, output = snakemake.input, snakemake.output
+    captions = encode(
+        Path(data.pipeline),
+        data.images,
+        read_table(data.manifest),
+        snakemake.params.size,
+        snakemake.params.device,
+        output.moments,
+        output.texts,
+    )
+    write_table(output.captions, captions)
+    write_json(output.hashes, {name: sha256(output[name]) for name in ("moments", "texts", "captions")})
+
+
+run(main, snakemake)  # noqa: F821

@@ -1,0 +1,49 @@
+"""Fine-tune the U-Net of one pipeline with one method on one subset of one dataset."""
+
+from pathlib import Path
+
+from medpeft.files import write_json, write_table
+from medpeft.finetune_unet import UnetRecipe, finetune_unet
+from medpeft.methods.registry import load
+from medpeft.pairs import load_pairs
+from medpeft.provenance import provenance, unfinished
+from medpeft.stage import run
+
+
+def main(snakemake):
+    asked, data, output = dict(snakemake.wildcards.items()), snakemake.input, snakemake.output
+    asked["recipe"] = dict(snakemake.params.recipe)
+    asked["learning_rate"] = snakemake.params.learning_rate
+    pipeline = Path(data.pipeline)
+    train, _ = load_pairs(data.moments, data.texts, data.captions, data.split, data.subset, float(asked["fraction"]))
+    sources = {name: data[name] for name in ("hashes", "split", "subset")} | {"pipeline": pipeline / "source.json"}
+    checkpoint = unfinished(output.adapter, asked, [*sources.values(), *data.code, *data.method])
+    outcome = finetune_unet(
+        pipeline,
+        asked["method"],
+        train,
+        UnetRecipe(**asked["recipe"]),
+        asked["learning_rate"],
+        int(asked["seed"]),
+        Path(output.adapter),
+        checkpoint,
+    )
+    write_table(output.history, outcome.history)
+    write_json(
+        output.record,
+        {
+            "asked": asked,
+            "study": snakemake.params.study,
+            "strategy": load(asked["method"]).entry(),
+            "task": "text-to-image",
+            "n_train": len(train.rows),
+            "cost": outcome.cost,
+            "device": asked["recipe"]["device"],
+            "provenance": provenance(sources),
+            "status": outcome.status,
+        },
+    )
+    checkpoint.unlink(missing_ok=True)
+
+
+run(main, snakemake)  # noqa: F821

@@ -1,0 +1,13 @@
+"""Fetch the weights of the Inception network."""
+
+from pathlib import Path
+
+from medpeft.inception import fetch_inception
+from medpeft.stage import run
+
+
+def main(snakemake):
+    fetch_inception(Path(snakemake.output[0]), snakemake.config.get("mirror"))
+
+
+run(main, snakemake)  # noqa: F821

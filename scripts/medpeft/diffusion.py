@@ -1,0 +1,41 @@
+"""A text-to-image pipeline in its folder (see `pipeline`), loaded without any network, its U-Net under a strategy."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import torch
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+
+from medpeft.methods.registry import Strategy
+from medpeft.models import adapt
+
+DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def load_pipeline(folder: Path, **parts) -> StableDiffusionPipeline:
+    """Return the pipeline in `folder`; `parts` replace some of its own, and None leaves one out."""
+    pipeline = StableDiffusionPipeline.from_pretrained(
+        folder,
+        use_safetensors=True,
+        local_files_only=True,
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+        **parts,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def adapted_unet(folder: Path, strategy: Strategy) -> UNet2DConditionModel:
+    """Return the U-Net of the pipeline in `folder` under `strategy`, all else in it frozen.
+
+    New parameters are drawn from torch's global generator.
+    """
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet", use_safetensors=True, local_files_only=True)
+    return adapt(unet, strategy)
+
+
+def autocast(precision: str, device: str) -> AbstractContextManager:
+    """Return the context in which a U-Net computes on `device` at `precision`: fp32, fp16 or bf16."""
+    return torch.autocast(device, DTYPES.get(precision), enabled=precision in DTYPES)

@@ -1,0 +1,18 @@
+"""Fetch one text-to-image pipeline."""
+
+from pathlib import Path
+
+from medpeft.pipeline import fetch_pipeline
+from medpeft.stage import run
+
+
+def main(snakemake):
+    fetch_pipeline(
+        snakemake.wildcards.backbone,
+        snakemake.params.repository,
+        Path(snakemake.output[0]),
+        snakemake.config.get("mirror"),
+    )
+
+
+run(main, snakemake)  # noqa: F821

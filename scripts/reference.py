@@ -1,0 +1,25 @@
+"""Describe the real images that those generated for one dataset are compared with."""
+
+import shutil
+from pathlib import Path
+
+from medpeft.fidelity import real_images
+from medpeft.files import read_table, write_json
+from medpeft.pairs import chosen
+from medpeft.reference import reference
+from medpeft.stage import run
+
+
+def main(snakemake):
+    data, output, settings = snakemake.input, snakemake.output, snakemake.params
+    shutil.rmtree(output.cache, ignore_errors=True)
+    manifest, split = read_table(data.manifest), read_table(data.split)
+    test = manifest.merge(split[split["split"] == "test"], on="image_id")
+    real = real_images(data.images, manifest, chosen(test, settings.images), settings.size)
+    floor = reference(
+        real, settings.extractor, Path(data.extractor), Path(output.cache), settings.threads, settings.device
+    )
+    write_json(output.floor, floor)
+
+
+run(main, snakemake)  # noqa: F821
