@@ -1,6 +1,7 @@
 """What every script shares: its log, and errors said in one sentence."""
 
 import errno
+import gc
 import logging
 import os
 import sys
@@ -27,6 +28,7 @@ def run(main, snakemake) -> None:
         sentence = f"{where}: {_explain(error)}"
         logging.error(sentence)
         sys.exit(f"medpeft: {sentence}")
+    gc.freeze()  # the process ends here: without this Python would look through all of torch for garbage, for a second
 
 
 def _explain(error: Exception) -> str:
