@@ -41,9 +41,9 @@ wildcard_constraints:
     seed=r"\d+",
 
 
-RUNS = list(map("/".join, STUDY.runs(task="classification")))
-SEARCHES = list(dict.fromkeys("/".join(run.split("/")[:3]) for run in RUNS))
-GENERATIONS = list(map("/".join, STUDY.runs(task="text-to-image")))
+RUNS = [run.path for run in STUDY.runs(task="classification")]
+SEARCHES = list(dict.fromkeys(run.search for run in STUDY.runs(task="classification")))
+GENERATIONS = [run.path for run in STUDY.runs(task="text-to-image")]
 PIPELINES = "|".join(map(re.escape, STUDY.pipelines))
 EXTRACTOR = {
     "efficientnet_lite0": "data/weights/efficientnet_lite0/model.safetensors",

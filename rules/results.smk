@@ -29,7 +29,7 @@ rule collect:
         "../envs/results.yaml"
     params:
         experiments={
-            experiment: list(map("/".join, STUDY.runs(experiment)))
+            experiment: [run.path for run in STUDY.runs(experiment)]
             for experiment in STUDY.experiments
         },
     script:

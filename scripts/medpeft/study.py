@@ -22,13 +22,23 @@ CENTRE_SHARE = 0.875  # share of the stored image that the centre crop of evalua
 
 
 class Run(NamedTuple):
-    """One fine-tuning; it is also the tail of the path to its results."""
+    """One fine-tuning."""
 
     dataset: str
     backbone: str
     method: str
     fraction: str
     seed: str
+
+    @property
+    def path(self) -> str:
+        """The tail of the path to its results."""
+        return "/".join(self)
+
+    @property
+    def search(self) -> str:
+        """The tail of the path to the search for its learning rate."""
+        return "/".join(self[:3])
 
 
 class Study:
