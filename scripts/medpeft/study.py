@@ -179,8 +179,8 @@ def _allowed_keys(breach: ValidationError) -> str:
 def _check_names(given: Iterable[str], known: list[str], place: str) -> None:
     for name in given:
         if name not in known:
-            close = sorted(get_close_matches(name, known), key=lambda other: abs(len(other) - len(name)))
-            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+            close = " or ".join(map(repr, get_close_matches(name, known)))
+            hint = f"did you mean {close}?" if close else f"there are {', '.join(known)}"
             hint = methods.refusal(name) or hint
             raise UserError(f"the study's configuration names {name!r} at {place}, which does not exist: {hint}")
 
