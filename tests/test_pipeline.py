@@ -249,4 +249,4 @@ def test_misspelt_method_is_named_with_the_right_one(tmp_path):
     result = _snakemake(folder, "--dry-run")
     assert result.returncode != 0
     assert "'sff' at experiments.table2.methods" in result.stderr
-    assert "or 'ssf'?" in result.stderr
+    assert "'ssf'" in result.stderr
