@@ -25,3 +25,4 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.audit.input,
+        rules.cards.input,

@@ -118,6 +118,7 @@ rule findings:
         claims="paper/reference/claims.csv",
         code=[
             "<library>/blocks.py",
+            "<library>/card.py",
             "<library>/collect.py",
             "<library>/findings.py",
             "<library>/markup.py",
@@ -138,6 +139,7 @@ rule findings:
             for name in ["study", "image_size", "split", "recipe", "tuning"]
         },
         own=STUDY.settings["datasets"],
+        protocols={name: STUDY.protocol(name) for name in STUDY.values("dataset")},
     script:
         "../scripts/findings.py"
 

@@ -81,6 +81,12 @@ def state_of(wildcards):
     return own.state(declared["path"]) if declared else None
 
 
+def given_split_of(wildcards):
+    """The file with a split of this dataset, if the study names one."""
+    path = STUDY.settings["split"]["files"].get(wildcards.dataset)
+    return [path] if path else []
+
+
 def code_of_dataset(wildcards):
     """The library files that say how a dataset is read."""
     files = datasets.code(wildcards.dataset, own_of(wildcards))
@@ -98,6 +104,14 @@ def archives_of(wildcards):
     """The archives of one dataset, in the order in which its module reads them."""
     archives = datasets.load(wildcards.dataset, own_of(wildcards)).archives
     return [f"<raw>/{archive.name}" for archive in archives]
+
+
+def listing_of(wildcards):
+    """The archive that lists where the files of this one are, if they are scattered over the web."""
+    archives = datasets.load(wildcards.dataset, own_of(wildcards)).archives
+    listed_in = {archive.name: archive.listed_in for archive in archives}
+    name = listed_in.get(wildcards.archive)
+    return [f"<raw>/{name}"] if name else []
 
 
 def generator_of(wildcards):

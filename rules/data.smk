@@ -4,11 +4,13 @@
 localrules:
     download,
     audit,
+    cards,
 
 
 rule download:
     input:
         code=generator_of,
+        listing=listing_of,
     output:
         "<raw>/{archive}",
     log:
@@ -68,10 +70,12 @@ rule split:
     input:
         manifest="<prepared>/manifest.csv",
         duplicates="<prepared>/duplicates.csv",
+        given=given_split_of,
         code=["<library>/split.py"],
         dataset=code_of_dataset,
     output:
-        "<splits>/split.csv",
+        split="<splits>/split.csv",
+        checksum="<splits>/split.csv.sha256",
     log:
         "<splits>/split.log",
     conda:
@@ -120,11 +124,42 @@ rule audit_dataset:
     conda:
         "../envs/results.yaml"
     params:
-        protocol=STUDY.settings["split"]["protocol"],
+        protocol=lambda wildcards: STUDY.protocol(wildcards.dataset),
         seed=STUDY.settings["split"]["seed"],
         own=own_of,
     script:
         "../scripts/audit.py"
+
+
+rule card:
+    input:
+        audit="<study>/audit/{dataset}.csv",
+        code=[
+            "<library>/card.py",
+            "<library>/markup.py",
+            "<library>/split.py",
+        ],
+        dataset=code_of_dataset,
+    output:
+        card=report(
+            "<study>/cards/{dataset}.md",
+            caption="../report/card.rst",
+            category="Datasets",
+        ),
+    log:
+        "<study>/cards/{dataset}.log",
+    conda:
+        "../envs/results.yaml"
+    params:
+        protocol=lambda wildcards: STUDY.protocol(wildcards.dataset),
+        own=own_of,
+    script:
+        "../scripts/card.py"
+
+
+rule cards:
+    input:
+        expand("<study>/cards/{dataset}.md", dataset=STUDY.values("dataset")),
 
 
 rule audit:

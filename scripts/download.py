@@ -13,7 +13,8 @@ def main(snakemake):
     archive = {part.name: part for part in dataset.archives}[snakemake.wildcards.archive]
     # The mirror is read from the configuration, not from params: where a file came from makes no fetched file stale.
     mirror = snakemake.config.get("mirror")
-    fetch(archive, name, Path(snakemake.output[0]), mirror, snakemake.params.checksum, dataset.access)
+    listing = Path(snakemake.input.listing[0]) if snakemake.input.listing else None
+    fetch(archive, name, Path(snakemake.output[0]), mirror, snakemake.params.checksum, dataset.access, listing)
 
 
 run(main, snakemake)  # noqa: F821

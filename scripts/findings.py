@@ -21,6 +21,7 @@ def main(snakemake):
         recommendations=read_table(given.recommendations),
         learning_rates=read_table(given.learning_rates),
         datasets={name: registry.load(name, own.get(name)) for name in audits},
+        protocols=dict(snakemake.params.protocols),
         audits=audits,
         claims=read_table(given.claims),
     )

@@ -109,6 +109,21 @@ def test_dropped_images_are_counted_and_take_no_part():
     assert result["paper", "images", "dropped", ""] == 0
 
 
+def test_what_the_source_alone_tells_is_counted():
+    """Worked out by hand: trained on i0 a, i3 a, i5 b, so a is the most frequent, and the source y says b."""
+    sources = ["x", "x", "y", "x", "y", "y", "z", "y"]
+    table = audit(MANIFEST.assign(source=sources), PAIRS, PARTS, "paper", seed=0)
+    numbers = table.set_index(["protocol", "measure", "scope", "label"])["value"]
+    assert numbers["paper", "majority_right", "test", ""] == 1  # i1
+    assert numbers["paper", "source_right", "test", ""] == 3  # i1 by x, i2 and i7 by y
+    assert numbers["paper", "source_right", "validation", ""] == 2  # i4 by y; i6, whose source is new, by the majority
+
+
+def test_without_sources_nothing_is_said_of_them(numbers):
+    with pytest.raises(KeyError):
+        numbers("paper", "source_right", "test", "")
+
+
 def test_the_picture_shows_each_kind_with_names_and_labels():
     images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
     figure = picture(images, MANIFEST, PAIRS)

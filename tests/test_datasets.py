@@ -49,7 +49,9 @@ def test_archives_have_names_and_well_formed_checksums(dataset):
     for archive in dataset.archives:
         assert re.fullmatch(r"[\w.-]+\.(zip|npz|csv|csv\.gz)", archive.name)
         assert archive.checksum is None or re.fullmatch(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", archive.checksum)
-        assert all(url.startswith("https://") for url in archive.urls)
+        assert all(re.match(r"https://|kaggle:(datasets|competitions)/", url) for url in archive.urls)
+        assert (archive.links is None) == (archive.listed_in is None)
+        assert archive.listed_in in {None, *(other.name for other in dataset.archives)}
 
 
 def test_an_archive_without_an_address_is_named_where_access_is_described(dataset):

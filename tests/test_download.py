@@ -3,16 +3,19 @@
 import errno
 import hashlib
 import io
+import re
 import shutil
 import subprocess
 import sys
 import threading
+import types
 import zipfile
 from collections import namedtuple
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import requests
 
 from medpeft import download
 from medpeft.archives import Source
@@ -31,16 +34,19 @@ def zipped(text: str = "content") -> bytes:
     return stream.getvalue()
 
 
-CONTENT = zipped()
+CONTENT, CHANGED = zipped(), zipped("new")
 
 
 class Handler(BaseHTTPRequestHandler):
     """`/good` and `/mirror` serve the archive; the other paths fail as publishers do."""
 
     asked: list[str]
+    ranges: list[str | None]
+    delay: int | None = None
 
     def do_GET(self):
         self.asked.append(self.path)
+        self.ranges.append(self.headers["Range"])
         answers = {
             "/good/a.zip": (200, CONTENT, len(CONTENT)),
             "/mirror/toy/a.zip": (200, CONTENT, len(CONTENT)),
@@ -48,14 +54,48 @@ class Handler(BaseHTTPRequestHandler):
             "/page/a.zip": (200, b"\n<!DOCTYPE html><html><body>Please log in</body></html>", None),
             "/cut/a.zip": (200, CONTENT[:60], len(CONTENT)),
             "/silently_cut/a.zip": (200, CONTENT[:-30], None),
+            "/short/a.zip": (200, CONTENT, len(CONTENT) - 30),
             "/huge/a.zip": (200, CONTENT, 10**15),
             "/busy/a.zip": (503, b"", 0),
+            "/broken/a.zip": (500, b"", 0),
+            "/forbidden/a.zip": (403, b"", 0),
+            "/crowded/a.zip": (429, b"", 0),
         }
         status, body, size = answers.get(self.path, (404, b"", 0))
-        if self.path == "/flaky/a.zip":
+        first = self.asked.count(self.path) == 1
+        if self.path in ("/flaky/a.zip", "/soon/a.zip"):
             body, size = CONTENT, len(CONTENT)
-            status = 200 if self.asked.count(self.path) > 1 else 503
+            status = 200 if not first else {"/flaky/a.zip": 503, "/soon/a.zip": 429}[self.path]
+        headers = {"Retry-After": "7"} if self.path == "/soon/a.zip" and first else {}
+        if self.path.startswith("/dropping"):
+            return self._drop_at_first(first)
+        self._answer(status, body, size, headers)
+
+    def _drop_at_first(self, first: bool):
+        """Send 60 bytes of the archive, then, asked again, the rest or what this path says."""
+        kind = self.path.split("/")[2]
+        version = {"ETag": '"1"'} if kind != "unversioned" else {}
+        asked = self.headers["Range"]
+        if first or kind == "always":
+            start = int(asked[6:-1]) if asked else 0
+            whole = len(CONTENT) - start
+            place = {"Content-Range": f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"} if start else {}
+            body = b"" if kind == "always" and start else CONTENT[start : start + 60]
+            return self._answer(206 if start else 200, body, whole, version | place)
+        if kind == "changed" or not asked:  # If-Range does not fit, so the whole new file is sent
+            return self._answer(200, CHANGED if kind == "changed" else CONTENT, None, {"ETag": '"2"'})
+        start = int(asked[6:-1])
+        assert self.headers["If-Range"] == '"1"'
+        if kind == "beyond":
+            return self._answer(416, b"", 0, {})
+        told = 0 if kind == "lying" else start
+        place = {"Content-Range": f"bytes {told}-{len(CONTENT) - 1}/{len(CONTENT)}"}
+        return self._answer(206, CONTENT[start:], len(CONTENT) - start, version | place)
+
+    def _answer(self, status: int, body: bytes, size: int | None, headers: dict[str, str]):
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         if size is not None:
             self.send_header("Content-Length", str(size))
         self.end_headers()
@@ -65,15 +105,22 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+PAUSES = []
+
+
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(download, "PAUSE", 0)
+    """Tests do not wait; what they would have waited for is in `PAUSES`."""
+    PAUSES.clear()
+    monkeypatch.setattr(download.time, "sleep", PAUSES.append)
+    monkeypatch.setattr(download, "CHUNK", 10)
 
 
 @pytest.fixture
 def server(monkeypatch):
     """Return the address of a server on this machine."""
     monkeypatch.setattr(Handler, "asked", [], raising=False)
+    monkeypatch.setattr(Handler, "ranges", [], raising=False)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -109,7 +156,9 @@ def test_a_published_archive_arrives_unaltered(server, path, kind):
     assert [file.name for file in path.parent.iterdir()] == ["a.zip"]
 
 
-@pytest.mark.parametrize("first", ["absent", "page", "cut", "silently_cut", "busy"])
+@pytest.mark.parametrize(
+    "first", ["absent", "page", "cut", "silently_cut", "short", "busy", "broken", "forbidden", "crowded"]
+)
 def test_the_next_address_is_tried_when_one_fails(server, path, first):
     fetch(archive(f"{server}/{first}/a.zip", f"{server}/good/a.zip"), "toy", path)
     assert path.read_bytes() == CONTENT
@@ -125,6 +174,10 @@ def test_a_failing_server_is_asked_again_but_a_refusal_is_not(server, path):
     [
         ("absent", "HTTP 404"),
         ("busy", "HTTP 503"),
+        ("broken", "HTTP 500"),
+        ("forbidden", "HTTP 403"),
+        ("crowded", "HTTP 429"),
+        ("short", "not a whole zip archive"),
         ("page", "web page, as for a login"),
         ("cut", "the connection broke off"),
         ("silently_cut", "not a whole zip archive"),
@@ -269,14 +322,121 @@ def test_a_simulated_archive_is_generated(path):
     assert path.read_bytes() == CONTENT
 
 
-def test_progress_is_logged_in_tenths(path, caplog):
-    path.parent.mkdir(parents=True)
-    progress = download._Progress("URL", path)
+def test_pauses_grow_and_a_servers_wish_is_heeded(server, path):
+    fetch(archive(f"{server}/busy/a.zip", f"{server}/soon/a.zip"), "toy", path)
+    assert PAUSES == [2, 4, 8, 7]
+    assert path.read_bytes() == CONTENT
+
+
+def test_a_refusal_is_not_tried_again(server, path):
+    refused(archive(f"{server}/forbidden/a.zip", f"{server}/absent/a.zip"), "toy", path)
+    assert Handler.asked == ["/forbidden/a.zip", "/absent/a.zip"]
+
+
+def test_a_download_that_broke_off_goes_on_where_it_stopped(server, path):
+    fetch(archive(f"{server}/dropping/once/a.zip"), "toy", path)
+    assert path.read_bytes() == CONTENT
+    assert Handler.ranges == [None, "bytes=60-"]
+    assert [file.name for file in path.parent.iterdir()] == ["a.zip"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [("changed", CHANGED), ("unversioned", CONTENT), ("lying", CONTENT), ("beyond", CONTENT)],
+)
+def test_parts_of_different_files_are_never_joined(server, path, kind, content):
+    fetch(archive(f"{server}/dropping/{kind}/a.zip"), "toy", path)
+    assert path.read_bytes() == content
+    assert [file.name for file in path.parent.iterdir()] == ["a.zip"]
+
+
+def test_the_next_call_goes_on_where_this_one_gave_up(server, path):
+    """Nothing half-written is ever under the archive's name."""
+    broken = archive(f"{server}/dropping/always/a.zip")
+    with pytest.raises(UserError, match="the connection broke off"):
+        fetch(broken, "toy", path)
+    assert not path.exists()
+    assert any(file.stat().st_size == 60 for file in path.parent.iterdir())
+    with pytest.raises(UserError):
+        fetch(broken, "toy", path)
+    assert Handler.ranges[-1] == "bytes=60-"
+    fetch(archive(f"{server}/dropping/always/a.zip", f"{server}/good/a.zip"), "toy", path)
+    assert [file.name for file in path.parent.iterdir()] == ["a.zip"]
+
+
+def test_a_download_that_gains_at_every_try_is_not_given_up(server, path, monkeypatch):
+    steps = iter(range(20, 1000, 20))
+
+    def stream(url, partial):
+        partial.write_bytes(CONTENT[: next(steps)])
+        if partial.stat().st_size < len(CONTENT):
+            raise requests.ConnectionError
+
+    monkeypatch.setattr(download, "_stream", stream)
+    fetch(archive(f"{server}/good/a.zip"), "toy", path)
+    assert path.read_bytes() == CONTENT
+
+
+def test_progress_is_logged_in_tenths_with_the_time_left(caplog, monkeypatch):
+    monkeypatch.setattr(download.time, "monotonic", iter(range(1000)).__next__)
     with caplog.at_level("INFO"):
-        progress.total = 1000
+        progress = download._Progress("URL", 0, 10**9)
         for _ in range(100):
-            progress.update(10)
-    assert [record.message.split()[1] for record in caplog.records] == [str(tenth) for tenth in range(10, 100, 10)]
+            progress.add(10**7)
+    assert [record.message for record in caplog.records][:2] == [
+        "URL: 10 % of 1,000 MB, 9 s left",
+        "URL: 20 % of 1,000 MB, 8 s left",
+    ]
+    assert len(caplog.records) == 9
+
+
+class Refusal(requests.HTTPError):
+    """What Kaggle's client raises: it carries the server's answer."""
+
+    def __init__(self, status: int):
+        answer = requests.Response()
+        answer.status_code, answer.reason = status, "Refused"
+        super().__init__("many\n\nlines", response=answer)
+
+
+@pytest.fixture
+def kaggle(monkeypatch):
+    """Stand in for Kaggle's client; the test sets what it does when asked for a competition."""
+    client, exceptions = types.ModuleType("kagglehub"), types.ModuleType("kagglehub.exceptions")
+    exceptions.DataCorruptionError = type("DataCorruptionError", (Exception,), {})
+    exceptions.UnauthenticatedError = type("UnauthenticatedError", (Exception,), {})
+    client.exceptions, client.dataset_download = exceptions, None
+    monkeypatch.setitem(sys.modules, "kagglehub", client)
+    monkeypatch.setitem(sys.modules, "kagglehub.exceptions", exceptions)
+    return client
+
+
+def test_kaggles_client_gives_a_folder_that_is_read_in_place(kaggle, path, tmp_path):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "x.dcm").write_bytes(b"x")
+    kaggle.competition_download = {"the-competition": str(tmp_path / "cache")}.get
+    fetch(archive("kaggle:competitions/the-competition"), "toy", path)
+    assert Source(path).read("x.dcm") == b"x"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (
+            403,
+            r"Kaggle refuses it \(HTTP 403\): .* accept the rules at https://www\.kaggle\.com/c/the-competition/rules",
+        ),
+        (401, r"Kaggle refuses it \(HTTP 401\): make an account and a token, and keep it in ~/\.kaggle/kaggle\.json"),
+        (404, "HTTP 404"),
+        (None, "Kaggle refuses it: make an account and a token"),
+    ],
+)
+def test_kaggles_refusals_are_explained(kaggle, path, status, reason):
+    def refuse(_):
+        raise Refusal(status) if status else kaggle.exceptions.UnauthenticatedError
+
+    kaggle.competition_download = refuse
+    assert re.search(reason, refused(archive("kaggle:competitions/the-competition"), "toy", path))
 
 
 STUDY = """

@@ -1,10 +1,13 @@
 """Files are written whole or not at all, and tables come back as they went."""
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from medpeft.files import read_table, replacing, write_json, write_table
+from medpeft.errors import UserError
+from medpeft.files import check_checksum, read_table, replacing, write_checksum, write_json, write_table
 
 
 def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -41,3 +44,16 @@ def test_empty_table_of_pairs_keeps_its_types(tmp_path):
     pairs = read_table(tmp_path / "pairs.csv")
     assert pairs[~pairs["same_label"]].empty
     assert list(pairs[~pairs["same_label"]].columns) == list(pairs.columns)
+
+
+def test_a_checksum_beside_a_file_is_as_sha256sum_writes_it_and_is_checked(tmp_path):
+    path = tmp_path / "split.csv"
+    path.write_text("image_id,split\n", encoding="utf-8")
+    check_checksum(path)  # none beside it
+    write_checksum(path)
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (tmp_path / "split.csv.sha256").read_text(encoding="utf-8") == f"{found}  split.csv\n"
+    check_checksum(path)
+    path.write_text("image_id,split\nx,test\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"split\.csv is not the file whose SHA-256 .*split\.csv\.sha256 tells"):
+        check_checksum(path)

@@ -73,6 +73,7 @@ def evidence(methods=("full", "linear_probe", "ssf", "bias"), fractions=(0.1, 1.
         recommendations=pd.DataFrame(RECOMMENDED if "ssf" in methods else RECOMMENDED[:0], columns=RECOMMENDED[0]),
         learning_rates=rates,
         datasets={"busi": registry.load("busi")},
+        protocols={"busi": "grouped"},
         audits={"busi": audit},
         claims=pd.read_csv(PAPER / "reference" / "claims.csv"),
     )

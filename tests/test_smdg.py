@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from medpeft.archives import Source
+from medpeft.audit import audit
 from medpeft.datasets import smdg
 from medpeft.errors import UserError
 from medpeft.split import split
@@ -124,6 +125,16 @@ def test_no_patient_has_more_than_two_images(current):
     sizes = current.groupby("group_id").size()
     assert sizes.max() == 2
     assert (sizes == 2).sum() > 1_900
+
+
+def test_the_source_alone_tells_most_of_the_disease(current):
+    """A classifier that sees but the name of the collection: as good as the published fine-tuning, or better."""
+    pairs = NO_PAIRS.assign(kind=[], similarity=[], same_group=[])
+    parts = split(current, NO_PAIRS, "paper", sizes=DATASET.sizes)
+    table = audit(current, pairs, parts, "paper", seed=0).set_index(["protocol", "measure", "scope", "label"])["value"]
+    right, majority = (table["paper", measure, "test", ""] / 1_232 for measure in ("source_right", "majority_right"))
+    assert majority == pytest.approx(7_499 / 12_316, abs=0.001)
+    assert 0.85 < right < 0.95
 
 
 def test_the_published_split_has_its_sizes_and_cuts_patients(current):

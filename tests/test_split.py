@@ -154,6 +154,63 @@ def test_a_class_that_is_dropped_whole_is_refused_by_name():
         split(table, links(table, (0, 40), (1, 41)), duplicates="drop")
 
 
+def given(table: pd.DataFrame, *parts: str) -> pd.DataFrame:
+    """Return a split that puts the images of `table` into these parts in turn."""
+    return pd.DataFrame({"split": [parts[i % len(parts)] for i in range(len(table))], "image_id": table["image_id"]})
+
+
+@pytest.mark.parametrize("protocol", ["grouped", "paper"])
+def test_a_split_from_outside_is_taken_as_it_is(protocol):
+    table = patients(0)
+    asked = given(table, *PARTS, "train", "train").sample(frac=1, random_state=0)
+    result = split(table, NO_PAIRS, protocol, given=asked)
+    assert result["image_id"].tolist() == table["image_id"].tolist()
+    assert result.set_index("image_id")["split"].to_dict() == asked.set_index("image_id")["split"].to_dict()
+    assert result["cluster"].tolist() == clusters(table, NO_PAIRS).tolist()
+
+
+def test_images_on_one_side_alone_are_left_out_and_counted(caplog):
+    table = patients(0)
+    asked = given(table, *PARTS).iloc[10:]
+    asked = pd.concat([asked, pd.DataFrame({"image_id": ["vanished"], "split": ["test"]})])
+    assert split(table, NO_PAIRS, given=asked)["image_id"].tolist() == table["image_id"].tolist()[10:]
+    assert f"1 of {len(asked)} images that the given split names are not there" in caplog.text
+    assert f"10 of {len(table)} images are left out, for the given split does not name them" in caplog.text
+
+
+def test_dropped_duplicates_leave_a_split_from_outside_too():
+    table = manifest([1] * 60, ["a"] * 60)
+    result = split(table, links(table, (0, 1)), duplicates="drop", given=given(table, *PARTS))
+    assert result["image_id"].tolist() == [name for name in table["image_id"] if name != "i0001"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda asked: asked.drop(columns="split"), "the given split lacks the columns split: add them"),
+        (lambda asked: pd.concat([asked, asked[:1]]), "the given split names 'i0000' twice"),
+        (
+            lambda asked: asked.replace("validation", "val"),
+            r"into the part 'val': the parts are train, validation, test",
+        ),
+        (lambda asked: asked.assign(image_id="x" + asked["image_id"]), "such as 'xi0000', none of which is in the"),
+        (lambda asked: asked.assign(split="train"), "class 'a' has no images for validation and test"),
+    ],
+)
+def test_a_split_from_outside_that_does_not_fit_is_refused(change, sentence):
+    table = manifest([1] * 60, ["a"] * 60)
+    with pytest.raises(UserError, match=sentence):
+        split(table, NO_PAIRS, given=change(given(table, *PARTS)))
+
+
+def test_the_publishers_own_split_is_the_published_protocol():
+    table = patients(0)
+    table["split"] = given(table, *PARTS)["split"]
+    assert split(table, NO_PAIRS, "paper", sizes=(1, 1, 1))["split"].tolist() == table["split"].tolist()
+    with pytest.raises(UserError, match=r"the dataset's own split puts 1 images, such as 'i.*', into the part ''"):
+        split(table.replace({"split": {"test": ""}}).iloc[:3], NO_PAIRS, "paper")
+
+
 @pytest.mark.parametrize(
     ("total", "weights", "expected"),
     [

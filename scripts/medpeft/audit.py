@@ -26,7 +26,9 @@ def audit(
     - `images`, `groups` (distinct group_id) and `clusters`, per part;
     - `exact_pairs`, `near_pairs` and `contradicting_pairs` (of differing labels), within a part or across two;
     - `shared_groups`: group_ids found in both parts;
-    - `leaked_images`: images of the second part that have a duplicate or a group member in the first.
+    - `leaked_images`: images of the second part that have a duplicate or a group member in the first;
+    - `majority_right` and `source_right`, where the manifest tells sources: images of a part that a model gets right
+      which always answers the most frequent class in training, or the most frequent of the image's source.
 
     The published split is drawn anew from all images, duplicates included, with `sizes` and `seed`.
     """
@@ -58,6 +60,21 @@ def _one_split(protocol: str, images: pd.DataFrame, pairs: pd.DataFrame, part_of
         rows += _pairs(protocol, scope, pairs[across])
         rows += [(protocol, "shared_groups", scope, "", len(shared))]
         rows += _per_label(protocol, "leaked_images", scope, right.loc[leaked, "label"])
+    return rows + (_shortcut(protocol, images, part) if "source" in images else [])
+
+
+def _shortcut(protocol: str, images: pd.DataFrame, part: pd.Series) -> list[tuple]:
+    """Return how many images two models get right that see no image: see `audit`."""
+    train = images[part == PARTS[0]]
+    majority = train["label"].mode()[0]
+    of_source = train.groupby("source")["label"].agg(lambda labels: labels.mode()[0])
+    rows = []
+    for name in PARTS[1:]:
+        rest = images[part == name]
+        answers = {"majority_right": majority, "source_right": rest["source"].map(of_source).fillna(majority)}
+        rows += [
+            (protocol, measure, name, "", int((rest["label"] == answer).sum())) for measure, answer in answers.items()
+        ]
     return rows
 
 

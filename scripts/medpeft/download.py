@@ -8,7 +8,6 @@ import time
 import zipfile
 from pathlib import Path
 
-import pooch
 import requests
 
 from medpeft.archives import is_link, link
@@ -16,12 +15,14 @@ from medpeft.datasets.registry import Archive
 from medpeft.errors import UserError
 from medpeft.files import replacing
 
-ATTEMPTS = 3  # per address, with a growing pause between them; a refusal (HTTP 4xx) is not tried again
-PAUSE = 2.0  # seconds before the second attempt
+ATTEMPTS = 4  # per address, as long as none brings a byte; a refusal (HTTP 4xx but 408 and 429) is not tried again
+PAUSE = 2.0  # seconds before the second attempt, doubled before each further one
+LONGEST_PAUSE = 120.0  # seconds, also where a server asks for more
 TIMEOUT = 30  # seconds without any answer
-CHUNK = 2**20  # bytes
+CHUNK = 2**18  # bytes; what a broken connection can cost
 RESERVE = 2**26  # bytes that stay free on the disk
 WEB = re.compile(r"https?://")
+KAGGLE = re.compile(r"kaggle:(?P<kind>datasets|competitions)/(?P<name>[\w./-]+)")
 HTML = re.compile(rb"\s*(<!doctype html|<html)", re.IGNORECASE)
 
 
@@ -36,6 +37,7 @@ def fetch(
     mirror: str | None = None,
     checksum: str | None = None,
     access: str | None = None,
+    listing: Path | None = None,
 ) -> None:
     """Put `archive` at `path`, complete and checked, or leave nothing there.
 
@@ -43,21 +45,34 @@ def fetch(
     there or in a subfolder `dataset`) or from the publisher's addresses: the first that gives a file with the right
     `checksum` (else the archive's own one; `sha256:<hex>` or `md5:<hex>`) that is a sound zip where its name says so.
     A mirror folder may also hold a zip unpacked, as a folder of its name without `.zip`: that is read in place, its
-    `path` only naming it, and has no checksum. An address may be a file or folder on this machine too.
+    `path` only naming it, and has no checksum. An address may be a file or folder on this machine too. Last, an archive
+    of files that are scattered over the web is collected from the links in the file `listing`.
 
     Raises `UserError` naming every address and its reason if none does, and how the dataset is obtained (`access`), if
     the mirror is a folder that does not exist, or if the disk is too full.
     """
     with replacing(path) as temporary:
         if archive.generate:
-            archive.generate(temporary)
-        else:
-            places = mirrored(archive.name, dataset, mirror)
-            places += [*_unpacked(archive.name, places), *map(_place, archive.urls)]
-            _fetch_first(archive.name, places, temporary, checksum or archive.checksum, access)
+            return archive.generate(temporary)
+        places = mirrored(archive.name, dataset, mirror)
+        places += [*_unpacked(archive.name, places), *map(_place, archive.urls)]
+        reasons = _fetch_first(archive.name, places, temporary, checksum or archive.checksum)
+        if reasons and archive.links:
+            from medpeft.collection import collect
+
+            reasons = collect(archive.links(listing), temporary, path.with_suffix(".links"))
+        if reasons:
+            how = f" access: {access};" if access else ""
+            raise UserError(
+                f"{archive.name} could not be fetched ({'; '.join(reasons)}):{how} put a sound copy as {archive.name} "
+                "into the folder that the study's key `mirror` names (or --config mirror=FOLDER)"
+            )
+    for place in filter(_is_web, places):  # what a broken download from another address had brought
+        _forget(_partial(path, place))
 
 
-def _fetch_first(name: str, places: list[str | Path], path: Path, checksum: str | None, access: str | None) -> None:
+def _fetch_first(name: str, places: list[str | Path], path: Path, checksum: str | None) -> list[str]:
+    """Put the first sound file of `places` at `path`; return no reasons, or why none of them has one."""
     reasons = []
     for place in places:
         logging.info("%s: trying %s", name, place)
@@ -69,12 +84,8 @@ def _fetch_first(name: str, places: list[str | Path], path: Path, checksum: str 
             reasons.append(f"{place}: {reason}")
         else:
             logging.info("%s: %d bytes from %s", name, path.stat().st_size, place)
-            return
-    how = f" access: {access};" if access else ""
-    raise UserError(
-        f"{name} could not be fetched ({'; '.join(reasons) or 'it has no public address'}):{how} "
-        f"put a sound copy as {name} into the folder that the study's key `mirror` names (or --config mirror=FOLDER)"
-    )
+            return []
+    return reasons or ["it has no public address"]
 
 
 def mirrored(name: str, folder: str, mirror: str | None) -> list[str | Path]:
@@ -96,9 +107,15 @@ def mirrored(name: str, folder: str, mirror: str | None) -> list[str | Path]:
 
 
 def retrieve(place: str | Path, path: Path) -> None:
-    """Copy one file of the mirror, or download one address, to `path`; raise `Unfit` where that cannot be done."""
+    """Copy one file of the mirror, or download one address, to `path`; raise `Unfit` where that cannot be done.
+
+    What a download that broke off has brought stays beside `path`, and the next one of that address goes on from there.
+    """
     if isinstance(place, str):
-        _download(place, path)
+        if KAGGLE.match(place):
+            _from_kaggle(place, path)
+        else:
+            download(place, path)
     elif place.is_dir():
         link(place, path)
     elif not place.is_file():
@@ -120,21 +137,123 @@ def _unpacked(name: str, places: list[str | Path]) -> list[Path]:
 
 
 def _place(address: str) -> str | Path:
-    return address if WEB.match(address) else Path(address).expanduser()
+    return address if WEB.match(address) or KAGGLE.match(address) else Path(address).expanduser()
 
 
-def _download(url: str, path: Path) -> None:
-    """Download `url` to `path`; interruptions and servers' failures are tried again, refusals are not."""
-    downloader = pooch.HTTPDownloader(progressbar=_Progress(url, path), chunk_size=CHUNK, timeout=TIMEOUT)
-    for attempt in range(1, ATTEMPTS + 1):
+def _from_kaggle(address: str, path: Path) -> None:
+    """Fetch `address` by Kaggle's own client, which unpacks it in its cache, resumes, and finds the user's token."""
+    import kagglehub
+    from kagglehub.exceptions import DataCorruptionError, UnauthenticatedError
+
+    kind, name = KAGGLE.fullmatch(address).group("kind", "name")
+    get = {"datasets": kagglehub.dataset_download, "competitions": kagglehub.competition_download}[kind]
+    try:
+        link(Path(get(name)), path)
+    except (requests.RequestException, UnauthenticatedError, DataCorruptionError, ValueError) as error:
+        response = getattr(error, "response", None)
+        status = response.status_code if response is not None else None
+        if status in (401, 403) or isinstance(error, UnauthenticatedError):
+            rules = f", and accept the rules at https://www.kaggle.com/c/{name}/rules" * (kind == "competitions")
+            reason = (
+                f"Kaggle refuses it{f' (HTTP {status})' if status else ''}: make an account and a token, and keep it "
+                f"in ~/.kaggle/kaggle.json{rules}"
+            )
+            raise Unfit(reason) from error
+        words = _reason(error) if isinstance(error, requests.RequestException) else " ".join(str(error).split())
+        raise Unfit(words) from error
+
+
+def download(url: str, path: Path, attempts: int = ATTEMPTS) -> None:
+    """Download `url` to `path`; interruptions and servers' failures are tried again, refusals are not.
+
+    Raises `Unfit` after as many `attempts` in a row that brought nothing.
+    """
+    partial, failures = _partial(path, url), 0
+    while True:
+        before = _size(partial)
         try:
-            return downloader(url, str(path), None)
+            _stream(url, partial)
         except requests.RequestException as error:
-            refused = error.response is not None and error.response.status_code < 500
-            if refused or attempt == ATTEMPTS:
+            failures = 1 if _size(partial) > before else failures + 1
+            if _refused(error) or failures >= attempts:
+                if _refused(error) or not _validator(partial).exists():  # there is no going on from there
+                    _forget(partial)
                 raise Unfit(_reason(error)) from error
-            logging.warning("%s: attempt %d of %d: %s", url, attempt, ATTEMPTS, _reason(error))
-            time.sleep(PAUSE * attempt)
+            pause = _pause(error, failures)
+            logging.warning("%s: %s; trying again in %.0f s", url, _reason(error), pause)
+            time.sleep(pause)
+        else:
+            partial.replace(path)
+            return _forget(partial)
+
+
+def _stream(url: str, partial: Path) -> None:
+    """Bring the rest of `url` into the file `partial`, or all of it where the server cannot give a part or it changed.
+
+    A part is only asked for with what tells the file's version (ETag, else its date), as the server first sent it.
+    """
+    have, validator = _size(partial), _validator(partial)
+    headers = {"Accept-Encoding": "identity", "User-Agent": "medpeft"}
+    if have and validator.exists():
+        headers |= {"Range": f"bytes={have}-", "If-Range": validator.read_text(encoding="utf-8")}
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
+        if answer.status_code == 416:  # the part that is here is no beginning of the file
+            _forget(partial)
+            raise requests.ConnectionError("the part that was there does not belong to the file")
+        answer.raise_for_status()
+        goes_on = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        if answer.status_code == 206 and not goes_on:
+            _forget(partial)
+            raise requests.ConnectionError("the server gave another part than was asked for")
+        size = int(answer.headers.get("Content-Length", 0))
+        _require_space(partial, size)
+        if not goes_on:
+            have = 0
+            version = answer.headers.get("ETag", answer.headers.get("Last-Modified", ""))
+            if version and not version.startswith("W/"):
+                validator.write_text(version, encoding="utf-8")
+            else:
+                validator.unlink(missing_ok=True)
+        progress = _Progress(url, have, have + size if size else 0)
+        with open(partial, "ab" if goes_on else "wb") as stream:
+            for chunk in answer.iter_content(CHUNK):
+                stream.write(chunk)
+                progress.add(len(chunk))
+
+
+def _is_web(place: str | Path) -> bool:
+    return isinstance(place, str) and bool(WEB.match(place))
+
+
+def _partial(path: Path, url: str) -> Path:
+    """Return the file beside `path` that keeps what has come from `url` so far."""
+    return path.with_name(f".{hashlib.sha256(url.encode()).hexdigest()[:16]}.partial")
+
+
+def _forget(partial: Path) -> None:
+    for file in (partial, _validator(partial)):
+        file.unlink(missing_ok=True)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _validator(partial: Path) -> Path:
+    """Return the file that keeps what the server said of the version of a `partial` download."""
+    return partial.with_name(f"{partial.name}.version")
+
+
+def _refused(error: requests.RequestException) -> bool:
+    """Tell whether asking again is of no use."""
+    status = 500 if error.response is None else error.response.status_code
+    return status < 500 and status not in (408, 429)
+
+
+def _pause(error: requests.RequestException, failures: int) -> float:
+    """Return how many seconds to wait: as long as the server asks for, else ever longer."""
+    asked = error.response.headers.get("Retry-After", "") if error.response is not None else ""
+    return min(float(asked) if asked.isdigit() else PAUSE * 2 ** (failures - 1), LONGEST_PAUSE)
 
 
 def _reason(error: requests.RequestException) -> str:
@@ -151,33 +270,21 @@ def _reason(error: requests.RequestException) -> str:
 
 
 class _Progress:
-    """A progress bar for `pooch.HTTPDownloader` that writes to the log and refuses a size that the disk cannot hold."""
+    """Tenths of a download in the log, with the time that the rest will take."""
 
-    def __init__(self, url: str, path: Path):
-        self._url, self._path, self._total = url, path, 0
-        self.reset()
+    def __init__(self, url: str, done: int, total: int):
+        self._url, self._done, self._total = url, done, total
+        self._begun, self._before = time.monotonic(), done
+        self._next = done + total / 10
 
-    @property
-    def total(self) -> int:
-        return self._total
-
-    @total.setter
-    def total(self, size: int) -> None:
-        _require_space(self._path, size)
-        self._total = size
-        self.reset()
-
-    def update(self, size: int) -> None:
+    def add(self, size: int) -> None:
         self._done += size
-        if self._total and self._done >= self._next and self._done < self._total:
-            logging.info("%s: %d %% of %s", self._url, 100 * self._done // self._total, _readable(self._total))
-            self._next = self._done + self._total / 10
-
-    def reset(self) -> None:
-        self._done, self._next = 0, self._total / 10
-
-    def close(self) -> None:
-        """There is nothing to close."""
+        if self._total and self._next <= self._done < self._total:
+            seconds = time.monotonic() - self._begun
+            left = seconds * (self._total - self._done) / (self._done - self._before)
+            share = 100 * self._done // self._total
+            logging.info("%s: %d %% of %s, %.0f s left", self._url, share, _readable(self._total), left)
+            self._next += self._total / 10
 
 
 def _check(path: Path, name: str, checksum: str | None) -> None:

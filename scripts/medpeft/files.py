@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from medpeft.errors import UserError
+
 TEXT = {"image_id", "group_id", "label", "caption", "source_file", "first", "second", "split", "source"}
 FLAGS = {"same_label", "same_group"}
 
@@ -51,6 +53,26 @@ def read_table(path: str | Path) -> pd.DataFrame:
     missing = {column: [""] for column in pd.read_csv(path, nrows=0).columns if column not in TEXT}
     types = dict.fromkeys(TEXT, str) | dict.fromkeys(FLAGS, bool)
     return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=missing)
+
+
+def write_checksum(path: str | Path) -> None:
+    """Write the SHA-256 of the file `path` to `<path>.sha256`, as `sha256sum --check` reads it."""
+    path = Path(path)
+    with replacing(f"{path}.sha256") as temporary:
+        temporary.write_text(f"{sha256(path)}  {path.name}\n", encoding="utf-8")
+
+
+def check_checksum(path: str | Path) -> None:
+    """Refuse the file `path` where a `<path>.sha256` stands beside it and tells another SHA-256."""
+    beside = Path(f"{path}.sha256")
+    if not beside.exists():
+        return
+    expected = beside.read_text(encoding="utf-8").split()[:1]
+    if expected != [sha256(path)]:
+        raise UserError(
+            f"{path} is not the file whose SHA-256 {beside} tells: get the file that was meant, or delete "
+            f"{beside.name} if it was changed on purpose"
+        )
 
 
 def sha256(path: str | Path) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from medpeft.blocks import encoder
+from medpeft.card import Numbers, audit_sentence, counted
 from medpeft.collect import CELL, distinct
 from medpeft.datasets.registry import Dataset
 from medpeft.markup import GAP, TIMES, number
@@ -31,6 +32,7 @@ class Evidence:
     recommendations: pd.DataFrame
     learning_rates: pd.DataFrame
     datasets: dict[str, Dataset]
+    protocols: dict[str, str]
     audits: dict[str, pd.DataFrame]
     claims: pd.DataFrame
 
@@ -72,16 +74,10 @@ def _overview(runs: pd.DataFrame, evidence: Evidence) -> dict:
 
 
 def _dataset(name: str, evidence: Evidence) -> dict:
-    dataset, audit = evidence.datasets[name], evidence.audits[name]
-    protocol = evidence.settings["split"]["protocol"]
-    value = audit.fillna({"protocol": "", "label": ""}).set_index(["protocol", "measure", "scope", "label"])["value"]
-
-    def get(protocol: str, measure: str, scope: str, label: str = "") -> int:
-        return int(value.get((protocol, measure, scope, label), 0))
-
+    dataset = evidence.datasets[name]
+    get = Numbers(evidence.audits[name], evidence.protocols[name])
     classes = [
-        {"label": label} | {part: get(protocol, "images", part, label) for part in PARTS}
-        for label in sorted(dataset.counts)
+        {"label": label} | {part: get(get.protocol, "images", part, label) for part in PARTS} for label in get.labels
     ]
     return {
         "title": dataset.title,
@@ -91,28 +87,9 @@ def _dataset(name: str, evidence: Evidence) -> dict:
         "citation": dataset.citation,
         "caveats": list(dataset.caveats),
         "classes": classes,
-        "total": {part: get(protocol, "images", part) for part in PARTS},
-        "audit": _audit_sentence(get, protocol),
+        "total": {part: get(get.protocol, "images", part) for part in PARTS},
+        "audit": audit_sentence(get),
     }
-
-
-def _audit_sentence(get, protocol: str) -> str:
-    sentence = (
-        f"The dataset has {_count(get('', 'images', 'all'), 'image')} from {_count(get('', 'groups', 'all'), 'group')} "
-        "(patients, lesions or eyes; the image itself where unknown) with "
-        f"{_count(get('', 'exact_pairs', 'all'), 'pair')} of exact and {get('', 'near_pairs', 'all'):,} of near "
-        f"duplicates, {get('', 'contradicting_pairs', 'all'):,} of them with contradicting labels. "
-    )
-    if dropped := get(protocol, "images", "dropped"):
-        sentence += f"The policy on duplicates drops {dropped:,} images. "
-    leaked, test = get("paper", "leaked_images", "train-test"), get("paper", "images", "test")
-    sentence += (
-        f"A split of single images, the published protocol, leaves {leaked:,} of {test:,} test images with a relative "
-        "in training"
-    )
-    if protocol == "paper":
-        return f"{sentence}; this study uses that split."
-    return f"{sentence}; the grouped split used here leaves {get(protocol, 'leaked_images', 'train-test'):,}."
 
 
 def _cases(evidence: Evidence, metric: str = "f1_micro"):
@@ -149,7 +126,7 @@ def _verdict(evidence: Evidence) -> str:
         lost += of_case["better"].empty and of_case["undecided"].empty
     return (
         f"With {_most_data(evidence)}, at least one PEFT method is significantly better than full fine-tuning in "
-        f"{won} of {_count(len(cases), 'case')} (a case is a dataset with a backbone), "
+        f"{won} of {counted(len(cases), 'case')} (a case is a dataset with a backbone), "
         f"and all PEFT methods are significantly worse in {lost}."
     )
 
@@ -161,17 +138,13 @@ def _most_data(evidence: Evidence) -> str:
     )
 
 
-def _count(count: int, noun: str, plural: str | None = None) -> str:
-    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
-
-
 def _answers(evidence: Evidence) -> list[str]:
     return [_answer(evidence, *case) for case in _at_full_data(evidence)]
 
 
 def _answer(evidence: Evidence, dataset: str, backbone: str, fraction: float, case: pd.DataFrame) -> str:
     full = _score(evidence, dataset, backbone, "full", fraction)
-    opening = f"{plain(dataset)}, {backbone}, {_count(int(full['n_train']), 'training image')}. "
+    opening = f"{plain(dataset)}, {backbone}, {counted(int(full['n_train']), 'training image')}. "
     return opening + _best(evidence, dataset, backbone, fraction, case) + " " + _groups(case)
 
 
@@ -186,7 +159,7 @@ def _best(evidence: Evidence, dataset: str, backbone: str, fraction: float, case
         f"{number(full['mean'])} of full fine-tuning: a difference of {number(best['difference'], sign=True)} "
         f"(95 % interval {number(best['low'], sign=True)} to {number(best['high'], sign=True)}, "
         f"adjusted p {number(best['p_adjusted'])}), "
-        f"ahead in {best['seeds_won']} of {_count(best['seeds_compared'], 'seed')}."
+        f"ahead in {best['seeds_won']} of {counted(best['seeds_compared'], 'seed')}."
     )
 
 
@@ -202,7 +175,7 @@ def _labels(methods) -> str:
 
 
 def _test(test: pd.Series) -> str:
-    blocks = f"{_count(test['strategies'], 'strategy', 'strategies')} over {_count(test['blocks'], 'block')}"
+    blocks = f"{counted(test['strategies'], 'strategy', 'strategies')} over {counted(test['blocks'], 'block')}"
     left_out = f", {test['left_out']} more left out as incomplete," if test["left_out"] else ""
     name = f"{ENCODERS[test['encoder']]}, {percent(test['fraction'])}. "
     if test["status"] != "ok":
@@ -217,12 +190,12 @@ def _recommendations(table: pd.DataFrame) -> list[str]:
 
 def _recommendation(rows: pd.DataFrame) -> str:
     best, cheapest = (rows[rows["role"].str.contains(role)].iloc[0] for role in ("best", "cheapest"))
-    blocks = _count(int(best["blocks"]), "block")
+    blocks = counted(int(best["blocks"]), "block")
     sentence = (
         f"{ENCODERS[best['encoder']]}, {percent(best['fraction'])}. The best mean rank over {blocks} has "
         f"{style(best['method']).label} ({number(best['mean_rank'], 2)}; micro-F1 {number(best['f1_micro'])}). "
     )
-    good = _count(int(best["not_worse"]) + 1, "strategy", "strategies")
+    good = counted(int(best["not_worse"]) + 1, "strategy", "strategies")
     if best["not_worse"] == 0:
         sentence += "The data show all others to be worse. It takes "
     elif best["role"] != "best":
@@ -248,7 +221,7 @@ def _low_data(evidence: Evidence) -> list[str]:
     for dataset, backbone, fraction, case in _cases(evidence):
         if fraction < whole[dataset, backbone]:
             size = int(_score(evidence, dataset, backbone, "full", fraction)["n_train"])
-            opening = f"{plain(dataset)}, {backbone}, {percent(fraction)} ({_count(size, 'training image')}). "
+            opening = f"{plain(dataset)}, {backbone}, {percent(fraction)} ({counted(size, 'training image')}). "
             sentences.append(opening + _best(evidence, dataset, backbone, fraction, case) + " " + _groups(case))
     return sentences + _crossover_sentences(
         evidence, {case[:2] for case in _cases(evidence) if case[2] < whole[case[:2]]}

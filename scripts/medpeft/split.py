@@ -1,5 +1,7 @@
 """Which images are for training, validation and test."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
@@ -18,21 +20,25 @@ def split(
     duplicates: str = "report",
     seed: int = 0,
     sizes: tuple[int, int, int] | None = None,
+    given: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return image_id, split (one of `PARTS`) and cluster of each image of `manifest`, in its order.
 
     A cluster is what must stay together: images linked by a common group_id or by the duplicate `pairs`. Protocol
     `grouped` keeps every cluster whole and every class near the proportions of `sizes`; `paper` is the publisher's own
     split where the manifest has one, else it draws single images, stratified, in exactly these `sizes` (in their
-    proportions where images were dropped). `duplicates` is `report`
-    (keep all images), `drop` (keep the first of each set of duplicates, and none of a set whose labels disagree) or
-    `fail`.
+    proportions where images were dropped). `duplicates` is `report` (keep all images), `drop` (keep the first of each
+    set of duplicates, and none of a set whose labels disagree) or `fail`. A `given` split (image_id, split) takes the
+    place of the protocol; images that it does not name are left out.
 
-    Raises `UserError` where a class is missing from a part, or where there are duplicates and they are to `fail`.
+    Raises `UserError` where a class is missing from a part, where there are duplicates and they are to `fail`, or where
+    a given split fits no image.
     """
     images = manifest[["image_id", "label"]].assign(cluster=clusters(manifest, pairs))
     images = images[_kept(manifest, pairs, duplicates)].reset_index(drop=True)
-    if protocol == "paper" and "split" in manifest:
+    if given is not None:
+        images = _as_given(images, given)
+    elif protocol == "paper" and "split" in manifest:
         images["split"] = images["image_id"].map(manifest.set_index("image_id")["split"])
         _check_parts(images, "the dataset's own split")
     else:
@@ -40,6 +46,27 @@ def split(
         images["split"] = draw(images, apportion(len(images), sizes or SHARES), seed)
     _check(images, manifest["label"])
     return images[["image_id", "split", "cluster"]]
+
+
+def _as_given(images: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
+    """Return the `images` that the split `given` names, with their parts."""
+    if missing := {"image_id", "split"} - set(given):
+        raise UserError(f"the given split lacks the columns {', '.join(sorted(missing))}: add them")
+    if given["image_id"].duplicated().any():
+        twice = given.loc[given["image_id"].duplicated(), "image_id"].iloc[0]
+        raise UserError(f"the given split names {twice!r} twice: delete one of its rows")
+    _check_parts(given, "the given split")
+    found = images.merge(given[["image_id", "split"]], on="image_id")
+    if found.empty:
+        raise UserError(
+            f"the given split names {len(given)} images, such as {given['image_id'].iloc[0]!r}, none of which is in "
+            f"the dataset, whose names are like {images['image_id'].iloc[0]!r}: correct the column image_id"
+        )
+    if unknown := len(given) - len(found):
+        logging.warning("%d of %d images that the given split names are not there", unknown, len(given))
+    if unnamed := len(images) - len(found):
+        logging.warning("%d of %d images are left out, for the given split does not name them", unnamed, len(images))
+    return found
 
 
 def _kept(manifest: pd.DataFrame, pairs: pd.DataFrame, policy: str) -> np.ndarray:

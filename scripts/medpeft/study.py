@@ -65,6 +65,11 @@ class Study:
         """The recipe of a trial of the search: a run's, with the search's own number of epochs where it has one."""
         return self.recipe | {"epochs": self.settings["tuning"]["epochs"] or self.recipe["epochs"]}
 
+    def protocol(self, dataset: str) -> str:
+        """Return how `dataset` is split: `given` where the study names a file, else its protocol."""
+        split = self.settings["split"]
+        return "given" if dataset in split["files"] else split["protocol"]
+
     @property
     def unet_recipe(self) -> dict:
         """The recipe of a run whose backbone is a pipeline."""

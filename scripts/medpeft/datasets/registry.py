@@ -5,24 +5,37 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from medpeft.errors import UserError
 
 
+class Link(NamedTuple):
+    """A file somewhere in the web, what it is to be called, and its MD5 (empty where that is unknown)."""
+
+    name: str
+    url: str
+    md5: str = ""
+
+
 @dataclass(frozen=True)
 class Archive:
     """One file as its publisher offers it; it is kept under `name` and read without being unpacked.
 
-    `urls` are tried in order after the study's mirror. `checksum` is `sha256:<hex>` or `md5:<hex>`, or None where the
-    publisher gives none. A simulated dataset has `generate(path)` in place of addresses.
+    `urls` are tried in order after the study's mirror; besides web addresses there are `kaggle:datasets/<owner>/<name>`
+    and `kaggle:competitions/<name>`. `checksum` is `sha256:<hex>` or `md5:<hex>`, or None where the publisher gives
+    none. A simulated dataset has `generate(path)` in place of addresses. Where the files of an archive are scattered
+    over the web, `links(path)` returns them, read from the archive called `listed_in` of the same dataset.
     """
 
     name: str
     urls: tuple[str, ...] = ()
     checksum: str | None = None
     generate: Callable[[Path], None] | None = None
+    links: Callable[[Path], list[Link]] | None = None
+    listed_in: str | None = None
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def _patients(sources: tuple[Source, ...]) -> dict[str, str]:
 
 DATASET = Dataset(
     title="RSNA Pneumonia Detection Challenge",
-    archives=(Archive(name="rsna_pneumonia.zip"),),
+    archives=(Archive("rsna_pneumonia.zip", ("kaggle:competitions/rsna-pneumonia-detection-challenge",)),),
     index=index,
     counts={"no pneumonia": 20672, "pneumonia": 6012},
     sizes=(20412, 2269, 4003),

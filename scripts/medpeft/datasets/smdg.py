@@ -40,22 +40,28 @@ def index(*sources: Source) -> pd.DataFrame:
             "label": label,
             "caption": "Fundus photograph, " + label + ".",
             "source_file": table["source_file"],
+            "source": _collection(table["names"]),
         }
     )
+
+
+def _collection(names: pd.Series) -> pd.Series:
+    """Return which of the public datasets each image comes from."""
+    return names.str.replace(r"-\d+$", "", regex=True)
 
 
 def _patients(table: pd.DataFrame) -> pd.Series:
     """Return the patient of each row: as the table names it, else from the original name, else the image itself."""
     named = table.get("patient_id", pd.Series("", index=table.index))
     # The parts of OIA-ODIR number their patients together.
-    origin = table["names"].str.replace(r"-\d+$", "", regex=True).str.replace(r"^(OIA-ODIR)-.*", r"\1", regex=True)
+    origin = _collection(table["names"]).str.replace(r"^(OIA-ODIR)-.*", r"\1", regex=True)
     stem = table["original_name"].str.extract(f"(?i){EYE}")["patient"]
     return named.where(named != "", (origin + " " + stem).fillna(table["names"]))
 
 
 DATASET = Dataset(
     title="SMDG-19 glaucoma",
-    archives=(Archive(name="smdg.zip"),),
+    archives=(Archive("smdg.zip", ("kaggle:datasets/deathtrooper/multichannel-glaucoma-benchmark-dataset",)),),
     index=index,
     counts={"glaucoma": 4817, "non-glaucoma": 7499},
     sizes=(9852, 1232, 1232),
