@@ -20,6 +20,14 @@ def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    (tmp_path / ".file.1234.part").write_text("half")
+    (tmp_path / ".file2.1234.part").write_text("of another file")
+    with replacing(tmp_path / "file") as temporary:
+        temporary.write_text("whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".file2.1234.part", "file"]
+
+
 def test_equal_content_gives_equal_bytes(tmp_path):
     write_json(tmp_path / "a", {"x": 1, "y": [0.1, None]})
     write_json(tmp_path / "b", {"y": [0.1, None], "x": 1})

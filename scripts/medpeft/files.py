@@ -17,9 +17,14 @@ FLAGS = {"same_label", "same_group"}
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` and rename it to `path` on success; on an error leave `path` as it was."""
+    """Yield a temporary path beside `path` and rename it to `path` on success; on an error leave `path` as it was.
+
+    Temporary files that a killed process left of the same `path` are removed: no two processes write one.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{path.name}.*.part"):
+        left.unlink(missing_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary

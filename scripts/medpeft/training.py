@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medpeft import gpus
 from medpeft.augmentation import evaluation_batch, training_batch
 from medpeft.files import replacing
 from medpeft.models import delta, set_training_mode
@@ -194,15 +195,16 @@ def _run_epoch(loop: _Loop, state: Fit) -> float:
     order = torch.randperm(len(loop.train.labels), generator=loop.generator)
     first = state.epoch * loop.batches
     rows = torch.tensor_split(order, loop.batches)
-    losses = [_step(loop, state, rows_of_step, first + index) for index, rows_of_step in enumerate(rows)]
-    loss = float(torch.stack(losses).mean())
+    losses = torch.stack([_step(loop, state, part, first + index) for index, part in enumerate(rows)])
     state.epoch += 1
     state.images_seen += len(order)
     state.train_seconds += time.monotonic() - started
-    if not math.isfinite(loss):
+    finite = losses.isfinite()
+    if not finite.all():  # asked once an epoch, for a GPU would have to wait for the answer
+        step = first + int(finite.int().argmin()) + 1
         rate = loop.optimiser.defaults["lr"]
-        raise RunFailed(f"the loss was not finite in epoch {state.epoch} at learning rate {rate:g}")
-    return loss
+        raise RunFailed(f"the loss was not finite at step {step}, in epoch {state.epoch}, at learning rate {rate:g}")
+    return float(losses.mean())
 
 
 def _step(loop: _Loop, state: Fit, rows: Tensor, number: int) -> Tensor:
@@ -245,12 +247,13 @@ def _validate(loop: _Loop, state: Fit, validation: Part, loss: float) -> dict:
 
 
 def fix_arithmetic(threads: int, device: str) -> None:
-    """Make equal runs add up in equal order: a fixed number of CPU threads, deterministic kernels on a GPU.
+    """Make equal runs add up in equal order: a fixed number of CPU threads, deterministic kernels on one GPU.
 
     Where a GPU has no deterministic kernel for an operation, torch warns in the log and goes on.
     """
     torch.set_num_threads(threads)
     if device == "cuda":
+        gpus.bind()
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as cuBLAS asks for
         torch.use_deterministic_algorithms(True, warn_only=True)
 

@@ -11,6 +11,7 @@ import pkgutil
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,6 +139,7 @@ def encoders(name: str) -> frozenset[str]:
     return frozenset([*re.findall(r"\w+", found[1]), *others]) if found else load(name).encoders
 
 
+@cache  # asked for every run of a study
 def code(name: str) -> list[str]:
     """Return the files below medpeft/, without suffix, that the strategy `name` consists of."""
     own = [f"methods/{name}"] if name in _modules() else ["peft_tuners"]
