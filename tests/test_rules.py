@@ -111,11 +111,3 @@ def test_environments_carry_the_pinned_versions():
 
 def _pins(environment: Path) -> list[str]:
     return yaml.safe_load(environment.read_text())["dependencies"][-1]["pip"]
-
-
-def test_the_profile_of_a_cluster_names_rules_that_there_are():
-    profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "profile.yaml").read_text())
-    named = {item.partition("=")[0] for item in profile["groups"]}
-    named |= {item.partition(":")[0] for item in profile["set-resources"]}
-    named |= set(profile["slurm-array-jobs"].split(","))
-    assert named <= RULES.keys()
