@@ -15,6 +15,7 @@ TABLES = [
     "table5",
     "low_data",
     "comparisons",
+    "leakage",
     "ranks",
     "recommendations",
     "calibration",
@@ -30,6 +31,8 @@ LACKING = {
 }
 if "full" not in STUDY.values("method", task="classification"):
     LACKING.add("comparisons")
+if not STUDY.settings["split"]["counterpart"]:
+    LACKING.add("leakage")
 if not STUDY.has_blocks():
     LACKING |= {"ranks", "critical_difference"}
 

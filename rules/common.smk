@@ -55,6 +55,14 @@ def material_of(wildcards):
     """What a table is made of: parameters are counted without a run, all else comes from the results."""
     if wildcards.table == "table6":
         return {"parameters": "<study>/parameters.csv"}
+    if wildcards.table == "leakage":
+        other = f"results/{STUDY.settings['split']['counterpart']}"
+        record = f"runs/{RUNS[0]}/record.json"
+        return {
+            "scores": "<study>/scores.csv",
+            "other_scores": f"{other}/scores.csv",
+            "splits": [f"<study>/{record}", f"{other}/{record}"],
+        }
     results = ["runs", "scores", "comparisons", "ranks", "friedman", "recommendations"]
     return {name: f"<study>/{name}.csv" for name in results} | {
         "records": [f"<study>/runs/{run}/record.json" for run in RUNS],

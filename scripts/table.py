@@ -9,9 +9,11 @@ from medpeft.table import TABLES, Material
 
 READERS = {
     **dict.fromkeys(
-        ("runs", "scores", "comparisons", "ranks", "friedman", "recommendations", "parameters"), read_table
+        ("runs", "scores", "other_scores", "comparisons", "ranks", "friedman", "recommendations", "parameters"),
+        read_table,
     ),
     "records": lambda paths: {Path(path).parts[-6:-3]: read_json(path) for path in reversed(paths)},
+    "splits": lambda paths: [read_json(path)["study"]["split"]["protocol"] for path in paths],
     "trials": lambda paths: {Path(path).parts[-4:-1]: read_table(path) for path in paths},
     "choices": lambda paths: {Path(path).parts[-4:-1]: read_json(path) for path in paths},
     "published": lambda paths: {Path(path).stem: read_table(path) for path in paths},

@@ -2,6 +2,8 @@
 
 import io
 import re
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -222,3 +224,63 @@ def test_the_example_of_readme_reads_the_real_radiographs(real_data, tmp_path):
     assert (table.groupby(patient)["split"].nunique() == 1).all()
     shares = pd.crosstab(table["label"], table["split"], normalize="index")
     np.testing.assert_allclose(shares[["train", "validation", "test"]], [[0.7, 0.1, 0.2]] * 2, atol=0.01)
+
+
+STUDY = """
+study: toy
+image_size: 32
+datasets:
+  chest: {classes: [sick, well], path: home, group: '^(p[0-9]+)'}
+experiments:
+  table2: {datasets: [chest], backbones: [efficientnet_lite0], methods: [full], fractions: [1], seeds: [0]}
+"""
+CARD = "results/toy/cards/chest.md"
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A project with a folder of 60 images of 30 patients, and the rules that prepare data."""
+    for name in ("rules", "scripts", "schemas", "envs", "report"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "Snakefile").write_text('include: "rules/common.smk"\ninclude: "rules/data.smk"\n', encoding="utf-8")
+    (tmp_path / "study.yaml").write_text(STUDY, encoding="utf-8")
+    noise = np.random.default_rng(0)
+    for number in range(60):
+        path = tmp_path / "home" / ("sick" if number % 4 < 2 else "well") / f"p{number // 2}_{number % 2}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise.integers(0, 256, (40, 40), np.uint8)).save(path)
+    return tmp_path
+
+
+def snakemake(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", CARD, "--configfile", "study.yaml", *arguments]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout + result.stderr
+
+
+@pytest.mark.slow
+def test_a_folder_becomes_a_split_and_a_card_and_new_images_are_noticed(project):
+    snakemake(project)
+    assert "| groups | 30 | " in (project / CARD).read_text(encoding="utf-8")
+    assert "Nothing to be done" in snakemake(project, "--dry-run")
+    (project / "home" / "sick" / "p99_0.png").write_bytes(png(7))
+    snakemake(project)
+    assert "| groups | 31 | " in (project / CARD).read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_split_is_handed_on_with_its_checksum(project):
+    snakemake(project)
+    made = project / "data/splits/chest/toy/split.csv"
+    taken = read_table(made)
+    for suffix in ("", ".sha256"):
+        (project / f"split.csv{suffix}").write_bytes(Path(f"{made}{suffix}").read_bytes())
+    asked = STUDY + "split: {files: {chest: split.csv}, seed: 7}\n"
+    (project / "study.yaml").write_text(asked, encoding="utf-8")
+    snakemake(project)
+    assert read_table(made).equals(taken)
+    assert "Split `given`" in (project / CARD).read_text(encoding="utf-8")
+    (project / "split.csv").write_text((project / "split.csv").read_text().replace("test", "train", 1))
+    with pytest.raises(AssertionError, match=r"split\.csv is not the file whose SHA-256"):
+        snakemake(project)

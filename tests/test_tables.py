@@ -69,6 +69,8 @@ def material():
     return Material(
         runs=runs,
         scores=scores,
+        other_scores=scores,
+        splits=["grouped", "paper"],
         comparisons=comparisons,
         ranks=pd.DataFrame(ranks).assign(p_adjusted=[0.5, np.nan]),
         friedman=pd.DataFrame([test | {"critical_difference": 1.39, "status": "ok"}]),
@@ -328,3 +330,32 @@ def test_every_strategy_of_the_project_has_a_style_of_its_own():
 def test_baselines_come_first_and_a_new_method_last():
     assert in_order(["zeta", "ssf", "full", "ssf"]) == ["full", "ssf", "zeta"]
     assert style("zeta") == style("zeta")
+
+
+def _scored(shift: float) -> pd.DataFrame:
+    """Return scores of two strategies at one fraction; `shift` is added to those of ssf."""
+    rows = [("full", 0.70, 0.66, 0.73), ("ssf", 0.72 + shift, 0.68 + shift, 0.76 + shift)]
+    table = pd.DataFrame(rows, columns=["method", "mean", "low", "high"])
+    return table.assign(dataset="busi", backbone="resnet50", fraction=1.0, metric="f1_micro")
+
+
+@pytest.mark.parametrize("ours", ["grouped", "paper"])
+def test_leakage_is_what_a_score_and_a_gain_lose(ours):
+    """Worked out by hand, whichever of the two studies is at hand."""
+    scores = {"grouped": _scored(0), "paper": _scored(0.1)}
+    theirs = {"grouped": "paper", "paper": "grouped"}[ours]
+    table, layout = TABLES["leakage"](Material(scores=scores[ours], other_scores=scores[theirs], splits=[ours, theirs]))
+    row = table.set_index("method").loc["ssf"]
+    assert row["difference"] == pytest.approx(0.1)
+    assert [row["low"], row["high"]] == pytest.approx([0.1 - 0.04 * 2**0.5, 0.1 + 0.04 * 2**0.5])
+    assert [row["gain_grouped"], row["gain_paper"]] == pytest.approx([0.02, 0.12])
+    full = table.set_index("method").loc["full"]
+    assert [full["low"], full["high"]] == pytest.approx([-0.05, 0.05])  # 0.04 and 0.03 make 0.05
+    (block,) = layout.blocks.values()
+    assert [row[0].text for row in block] == ["Full fine-tuning", "SSF"]
+    assert block[1][3].text == "+0.100"
+
+
+def test_leakage_needs_both_protocols():
+    with pytest.raises(UserError, match="are split by grouped and grouped, where one must be grouped and one paper"):
+        TABLES["leakage"](Material(scores=_scored(0), other_scores=_scored(0), splits=["grouped", "grouped"]))
