@@ -17,6 +17,20 @@ from medpeft.errors import UserError
 PARTS = {"train": "train", "val": "validation", "test": "test"}
 ZENODO = "https://zenodo.org/records/10519652/files"
 CAVEATS = ("Patients are not told apart, so that `grouped` keeps only duplicates on one side.",)
+# The classes of the three collections of abdominal CT, in the order of their numbers.
+ORGANS = (
+    "bladder",
+    "left femur",
+    "right femur",
+    "heart",
+    "left kidney",
+    "right kidney",
+    "liver",
+    "left lung",
+    "right lung",
+    "pancreas",
+    "spleen",
+)
 
 
 def medmnist(

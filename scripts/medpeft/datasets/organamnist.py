@@ -1,25 +1,11 @@
 """OrganAMNIST: axial slices of abdominal CT at 224 pixels, of MedMNIST+."""
 
-from medpeft.medmnist import medmnist
+from medpeft.medmnist import ORGANS, medmnist
 
 DATASET = medmnist(
     "organamnist",
     title="OrganAMNIST axial slices of abdominal CT",
-    counts=dict.fromkeys(
-        (
-            "bladder",
-            "left femur",
-            "right femur",
-            "heart",
-            "left kidney",
-            "right kidney",
-            "liver",
-            "left lung",
-            "right lung",
-            "pancreas",
-            "spleen",
-        )
-    ),
+    counts=dict.fromkeys(ORGANS),
     sizes=(34561, 6491, 17778),
     md5="50747347e05c87dd3aaf92c49f9f3170",
     source="LiTS, Bilic et al. 2023, Medical Image Analysis 84:102680",
