@@ -12,7 +12,7 @@ from medpeft import own
 from medpeft.datasets import registry as datasets
 from medpeft.errors import UserError
 from medpeft.methods import registry as methods
-from medpeft.study import Study
+from medpeft.study import Study, stored_size
 
 try:
     STUDY = Study(config)
@@ -23,10 +23,12 @@ except UserError as error:
 pathvars:
     library="scripts/medpeft",
     raw="data/raw/{dataset}",
-    prepared=f"data/prepared/{{dataset}}/{STUDY.stored_size}px",
+    stored="data/prepared/{dataset}/{pixels}px",
+    prepared=f"data/prepared/{{dataset}}/{stored_size(STUDY.settings['image_size'])}px",
+    pictures=f"data/prepared/{{dataset}}/{stored_size(STUDY.generated_size)}px",
     splits=f"data/splits/{{dataset}}/{STUDY.name}",
     weights="data/weights/{backbone}",
-    encoded=f"data/encoded/{{dataset}}/{{backbone}}/{STUDY.settings['image_size']}px",
+    encoded=f"data/encoded/{{dataset}}/{{backbone}}/{STUDY.generated_size}px",
     study=f"results/{STUDY.name}",
     reference="<study>/reference/{dataset}",
     tuning="<study>/tuning/{dataset}/{backbone}/{method}",
@@ -35,6 +37,7 @@ pathvars:
 
 wildcard_constraints:
     dataset=r"\w+",
+    pixels=r"\d+",
     backbone=r"[\w.]+",
     method=r"\w+",
     fraction=r"\d+(\.\d+)?",
@@ -123,7 +126,7 @@ def listing_of(wildcards):
 
 
 def generator_of(wildcards):
-    """The module that simulates a dataset; archives that are fetched depend on no code."""
+    """The modules that simulate a dataset; archives that are fetched depend on no code."""
     archives = datasets.load(wildcards.dataset, own_of(wildcards)).archives
     simulated = any(archive.generate for archive in archives)
-    return ["<library>/datasets/{dataset}.py"] if simulated else []
+    return code_of_dataset(wildcards) if simulated else []

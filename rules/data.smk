@@ -35,15 +35,15 @@ rule prepare:
         ],
         dataset=code_of_dataset,
     output:
-        images="<prepared>/images.npy",
-        manifest="<prepared>/manifest.csv",
+        images="<stored>/images.npy",
+        manifest="<stored>/manifest.csv",
     log:
-        "<prepared>/prepare.log",
+        "<stored>/prepare.log",
     conda:
         "../envs/data.yaml"
     threads: 4
     params:
-        size=STUDY.stored_size,
+        size=lambda wildcards: int(wildcards.pixels),
         own=own_of,
     script:
         "../scripts/prepare.py"

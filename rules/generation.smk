@@ -8,8 +8,8 @@ ruleorder: fidelity > evaluate
 
 rule encode:
     input:
-        images="<prepared>/images.npy",
-        manifest="<prepared>/manifest.csv",
+        images="<pictures>/images.npy",
+        manifest="<pictures>/manifest.csv",
         pipeline="<weights>",
         code=[
             "<library>/backbones.py",
@@ -34,7 +34,7 @@ rule encode:
         mem_mb=12000,
         runtime=240,
     params:
-        size=STUDY.settings["image_size"],
+        size=STUDY.generated_size,
         device=STUDY.settings["device"],
     script:
         "../scripts/encode.py"
@@ -58,6 +58,7 @@ rule finetune_unet:
             "<library>/pairs.py",
             "<library>/parts.py",
             "<library>/training.py",
+            "<library>/unet_training.py",
         ],
         method=code_of_method,
     output:
@@ -127,8 +128,8 @@ rule generate:
 
 rule reference:
     input:
-        images="<prepared>/images.npy",
-        manifest="<prepared>/manifest.csv",
+        images="<pictures>/images.npy",
+        manifest="<pictures>/manifest.csv",
         split="<splits>/split.csv",
         extractor=EXTRACTOR,
         code=[
@@ -155,7 +156,7 @@ rule reference:
         mem_mb=8000,
     params:
         images=STUDY.settings["generation"]["images"],
-        size=STUDY.settings["image_size"],
+        size=STUDY.generated_size,
         extractor=STUDY.settings["generation"]["extractor"],
         threads=STUDY.settings["generation"]["threads"],
         device=STUDY.settings["device"],
@@ -165,8 +166,8 @@ rule reference:
 
 rule fidelity:
     input:
-        images="<prepared>/images.npy",
-        manifest="<prepared>/manifest.csv",
+        images="<pictures>/images.npy",
+        manifest="<pictures>/manifest.csv",
         split="<splits>/split.csv",
         extractor=EXTRACTOR,
         floor="<reference>/floor.json",
@@ -197,7 +198,7 @@ rule fidelity:
         mem_mb=8000,
     params:
         images=STUDY.settings["generation"]["images"],
-        size=STUDY.settings["image_size"],
+        size=STUDY.generated_size,
         extractor=STUDY.settings["generation"]["extractor"],
         threads=STUDY.settings["generation"]["threads"],
         device=STUDY.settings["device"],

@@ -1,4 +1,4 @@
-"""Pre-training of the small transformer, whose weights come with the project: `make pretrain` makes them anew."""
+"""Pre-training of the small networks whose weights come with the project: `make pretrain` makes them anew."""
 
 PRETRAINED = ["vit_mini_patch8_64.distilled", "vit_mini_patch8_64.mae"]
 TEACHER = "data/weights/efficientnet_lite0/model.safetensors"
@@ -6,6 +6,8 @@ PRETRAINING = {
     "distilled": {"crops": 400_000, "batch_size": 64, "learning_rate": 1e-3},
     "mae": {"crops": 600_000, "batch_size": 128, "learning_rate": 1e-3},
 }
+AUTOENCODER = {"steps": 2000, "batch_size": 32, "learning_rate": 1e-3}
+UNET = {"steps": 4000, "batch_size": 64, "learning_rate": 6e-4, "ema_decay": 0.998}
 
 
 rule pretrain:
@@ -33,6 +35,40 @@ rule pretrain:
         | {"seed": 0},
     script:
         "../scripts/pretrain.py"
+
+
+rule pretrain_diffusion:
+    input:
+        images="data/prepared/organ_phantom/37px/images.npy",
+        manifest="data/prepared/organ_phantom/37px/manifest.csv",
+        code=[
+            "<library>/augmentation.py",
+            "<library>/backbones.py",
+            "<library>/diffusion.py",
+            "<library>/encode.py",
+            "<library>/minilm.py",
+            "<library>/models.py",
+            "<library>/pairs.py",
+            "<library>/parts.py",
+            "<library>/pretrain_diffusion.py",
+            "<library>/training.py",
+            "<library>/unet_training.py",
+        ],
+    output:
+        model=directory("data/pretrained/latent_diffusion_mini"),
+    log:
+        "data/pretrained/latent_diffusion_mini.log",
+    conda:
+        "../envs/train.yaml"
+    threads: 2
+    params:
+        recipes={
+            "autoencoder_recipe": AUTOENCODER,
+            "unet_recipe": UNET | {"caption_dropout": 0.1},
+            "seed": 0,
+        },
+    script:
+        "../scripts/pretrain_diffusion.py"
 
 
 rule appraise:

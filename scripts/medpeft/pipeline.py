@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from medpeft.download import Unfit, mirrored, retrieve
 from medpeft.errors import UserError
 from medpeft.files import read_json, sha256, write_json
+from medpeft.minilm import add_text_encoder
 
 INDEX = "model_index.json"
 NETWORKS = ("unet", "vae", "text_encoder")
@@ -71,12 +72,24 @@ def fetch_pipeline(name: str, repository: str | None, folder: Path, mirror: str 
     )
 
 
+def kept(name: str) -> Path:
+    """Return the folder in which the project itself keeps the pipeline `name`, if it does."""
+    return Path(__file__).parents[2] / "pretrained" / name
+
+
+def _assemble(name: str, folder: Path) -> None:
+    shutil.copytree(kept(name), folder)
+    add_text_encoder(folder)
+
+
 def _places(name: str, repository: str | None, mirror: str | None) -> Iterator[tuple]:
     """Yield each place that may have the pipeline, with a function that brings its files into a folder."""
     # The top of the mirror, which `mirrored` names first, holds no pipeline.
     for index in mirrored(INDEX, f"weights/{name}", mirror)[1:] + mirrored(INDEX, name, mirror)[1:]:
         base = index.removesuffix(f"/{INDEX}") if isinstance(index, str) else index.parent
         yield str(base), lambda folder, base=base: _copy(base, folder)
+    if kept(name).exists():
+        yield "the project's folder pretrained", lambda folder: _assemble(name, folder)
     if repository:
         yield f"the hub's {repository}", lambda folder: _of_hub(repository, folder)
 

@@ -50,10 +50,14 @@ class Study:
     def __init__(self, config: dict):
         self.settings = _complete(config)
         self.name = self.settings["study"]
-        self.stored_size = round(self.settings["image_size"] / CENTRE_SHARE)
         self.experiments = self.settings["experiments"]
         self.gpus = int(self.settings["device"] == "cuda")
         self.pipelines = self.settings["generation"]["pipelines"]
+
+    @property
+    def generated_size(self) -> int:
+        """The height and width in pixels of the images that pipelines learn from and generate."""
+        return self.settings["generation"]["image_size"] or self.settings["image_size"]
 
     @property
     def recipe(self) -> dict:
@@ -89,7 +93,7 @@ class Study:
     def sampling(self) -> dict:
         """How images are generated."""
         sampling = self._generation("scheduler", "sampling_steps", "guidance", "sampling_batch", "precision", "threads")
-        return sampling | {"image_size": self.settings["image_size"]}
+        return sampling | {"image_size": self.generated_size}
 
     def _generation(self, *names: str) -> dict:
         return {name: self.settings["generation"][name] for name in names} | {"device": self.settings["device"]}
@@ -127,6 +131,11 @@ class Study:
             and len(set.union(*blocks.values())) >= LEAST_STRATEGIES
             for blocks in methods.values()
         )
+
+
+def stored_size(size: int) -> int:
+    """Return the height and width at which images are stored whose centre of `size` pixels networks see."""
+    return round(size / CENTRE_SHARE)
 
 
 def _text(value: str | float) -> str:

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,4 +87,5 @@ def code(name: str, own: dict | None = None) -> list[str]:
     if own:
         return ["own"]
     text = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
-    return [f"datasets/{name}", *(["medmnist"] if "from medpeft.medmnist import" in text else [])]
+    imported = re.findall(r"^from medpeft\.(medmnist|datasets\.\w+) import", text, re.MULTILINE)
+    return [f"datasets/{name}", *(module.replace(".", "/") for module in imported if module != "datasets.registry")]

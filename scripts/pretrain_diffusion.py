@@ -1,0 +1,24 @@
+"""Pretrain the small latent diffusion model."""
+
+from pathlib import Path
+
+from medpeft.files import read_table, sha256, write_json
+from medpeft.pretrain_diffusion import pretrain_diffusion
+from medpeft.stage import run
+
+
+def main(snakemake):
+    data, folder = snakemake.input, Path(snakemake.output.model)
+    facts = pretrain_diffusion(
+        data.images,
+        read_table(data.manifest),
+        **snakemake.params.recipes,
+        threads=snakemake.threads,
+        folder=folder,
+        checkpoints=folder.parent,
+    )
+    hashes = {str(path.relative_to(folder)): sha256(path) for path in sorted(folder.rglob("*.safetensors"))}
+    write_json(folder / "pretraining.json", facts | {"images_sha256": sha256(data.images), "sha256": hashes})
+
+
+run(main, snakemake)  # noqa: F821
