@@ -106,12 +106,13 @@ rule generate:
         ],
         method=code_of_method,
     output:
-        images=directory("<run>/images"),
-        prompts="<run>/prompts.csv",
+        images=directory("<run>/generated/{part}"),
+        files="<run>/generated/{part}.csv",
     log:
-        "<run>/generate.log",
+        "<run>/generate_{part}.log",
     wildcard_constraints:
         backbone=PIPELINES,
+        part="test|train",
     conda:
         "../envs/train.yaml"
     threads: STUDY.settings["generation"]["threads"]
@@ -120,7 +121,8 @@ rule generate:
         mem_mb=16000,
         runtime=480,
     params:
-        images=STUDY.settings["generation"]["images"],
+        images=lambda wildcards: STUDY.generated(wildcards.part)[0],
+        repeats=lambda wildcards: STUDY.generated(wildcards.part)[1],
         sampling=STUDY.sampling,
     script:
         "../scripts/generate.py"
@@ -172,7 +174,7 @@ rule fidelity:
         extractor=EXTRACTOR,
         floor="<reference>/floor.json",
         cache="<reference>/cache",
-        generated="<run>/images",
+        generated="<run>/generated/test",
         record="<run>/record.json",
         code=[
             "<library>/augmentation.py",

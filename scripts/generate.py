@@ -1,4 +1,4 @@
-"""Generate images with one fine-tuned U-Net for captions of the test set."""
+"""Generate images with one fine-tuned U-Net, for captions of the test set or of the run's training images."""
 
 import shutil
 from pathlib import Path
@@ -6,31 +6,33 @@ from pathlib import Path
 import pandas as pd
 
 from medpeft.files import read_json, write_table
-from medpeft.generate import Sampling, generate
-from medpeft.pairs import chosen, load_pairs
+from medpeft.generate import COLUMNS, Sampling, generate
+from medpeft.pairs import chosen, drawn, load_pairs
 from medpeft.stage import run
 
 
 def main(snakemake):
-    data, output, asked = snakemake.input, snakemake.output, snakemake.wildcards
+    data, output, asked, settings = snakemake.input, snakemake.output, snakemake.wildcards, snakemake.params
     folder = Path(output.images)
     shutil.rmtree(folder, ignore_errors=True)
     if read_json(data.record)["status"] != "ok":
-        folder.mkdir()
-        write_table(output.prompts, pd.DataFrame(columns=["file", "image_id", "caption", "seed"]))
+        folder.mkdir(parents=True)
+        write_table(output.files, pd.DataFrame(columns=COLUMNS))
         return
-    _, test = load_pairs(data.moments, data.texts, data.captions, data.split, data.subset, float(asked.fraction))
+    train, test = load_pairs(data.moments, data.texts, data.captions, data.split, data.subset, float(asked.fraction))
+    prompts = {"test": lambda: chosen(test.rows, settings.images), "train": lambda: drawn(train.rows, settings.images)}
     files = generate(
         Path(data.pipeline),
         asked.method,
         Path(data.adapter),
         test.texts,
-        chosen(test.rows, snakemake.params.images),
-        Sampling(**snakemake.params.sampling),
+        prompts[asked.part](),
+        Sampling(**settings.sampling),
         int(asked.seed),
+        settings.repeats,
         folder,
     )
-    write_table(output.prompts, files)
+    write_table(output.files, files)
 
 
 run(main, snakemake)  # noqa: F821

@@ -21,7 +21,7 @@ from medpeft.finetune_unet import finetune_unet
 from medpeft.generate import Sampling, generate
 from medpeft.methods import registry
 from medpeft.models import delta
-from medpeft.pairs import Pairs, chosen, load_pairs
+from medpeft.pairs import Pairs, chosen, drawn, load_pairs
 from medpeft.pipeline import fetch_pipeline
 from medpeft.reference import reference
 from medpeft.unet_training import UnetRecipe, _draw, _Loop, _weights, fit_unet
@@ -62,7 +62,13 @@ def images(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def manifest() -> pd.DataFrame:
-    return pd.DataFrame({"image_id": [f"i{number:02d}" for number in range(40)], "caption": CAPTIONS * 10})
+    return pd.DataFrame(
+        {
+            "image_id": [f"i{number:02d}" for number in range(40)],
+            "label": ["benign", "malignant", "normal", "benign"] * 10,
+            "caption": CAPTIONS * 10,
+        }
+    )
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +264,7 @@ def test_each_strategy_trains_and_its_adapter_makes_other_images(name, diffusion
     assert outcome.cost["adapter_bytes"] == adapter.stat().st_size
     assert sum(tensor.numel() for tensor in load_file(adapter).values()) == outcome.cost["trainable_parameters"]
     prompts = chosen(test.rows, 8).head(2)
-    files = generate(diffusion, name, adapter, test.texts, prompts, SAMPLING, 0, tmp_path / "images")
+    files = generate(diffusion, name, adapter, test.texts, prompts, SAMPLING, 0, 1, tmp_path / "images")
     base = load_pipeline(diffusion)
     plain = base(
         prompt_embeds=torch.from_numpy(test.texts[prompts["text"].to_numpy()]).float(),
@@ -269,7 +275,7 @@ def test_each_strategy_trains_and_its_adapter_makes_other_images(name, diffusion
         guidance_scale=4,
         generator=[torch.Generator().manual_seed(int(seed)) for seed in files["seed"]],
     ).images
-    shown = np.asarray(Image.open(tmp_path / "images" / "00000.png"))
+    shown = np.asarray(Image.open(tmp_path / "images" / "0" / "00000.png"))
     assert shown.shape == (32, 32, 3)
     assert (shown != np.asarray(plain[0])).any() == (name != "untuned")
 
@@ -305,10 +311,33 @@ def test_batch_size_makes_no_difference(scheduler, diffusion, pairs, tmp_path):
     for size in (1, 3, 8):
         sampling = replace(SAMPLING, sampling_batch=size, scheduler=scheduler)
         folder = tmp_path / str(size)
-        files = generate(diffusion, "norm", adapter, test.texts, chosen(test.rows, 8), sampling, 5, folder)
+        files = generate(diffusion, "norm", adapter, test.texts, chosen(test.rows, 8), sampling, 5, 1, folder)
         shown.append(np.stack([np.asarray(Image.open(folder / file)) for file in files["file"]]).astype(int))
     assert all(np.abs(other - shown[0]).max() <= 1 for other in shown[1:])
     assert len({image.tobytes() for image in shown[0]}) == 8
+
+
+def test_repeats_show_the_same_captions_from_other_noise(diffusion, pairs, tmp_path):
+    adapter = tmp_path / "adapter.safetensors"
+    save_file(delta(unet_of(diffusion, "norm")), adapter)
+    prompts = chosen(pairs[1].rows, 8).head(2)
+    files = generate(diffusion, "norm", adapter, pairs[1].texts, prompts, SAMPLING, 3, 2, tmp_path / "images")
+    assert list(files["file"]) == ["0/00000.png", "0/00001.png", "1/00000.png", "1/00001.png"]
+    assert list(files["image_id"]) == list(prompts["image_id"]) * 2
+    assert list(files["label"]) == list(prompts["label"]) * 2
+    assert files["seed"].is_unique
+    assert len({(tmp_path / "images" / file).read_bytes() for file in files["file"]}) == 4
+
+
+def test_prompts_for_training_keep_the_proportions_of_the_classes(pairs):
+    rows = pairs[0].rows.assign(share=pairs[0].rows.groupby("label").cumcount().div(10))
+    sizes = rows["label"].value_counts(normalize=True)
+    half = drawn(rows, 10)
+    assert half["image_id"].is_unique
+    np.testing.assert_allclose(half["label"].value_counts(normalize=True)[sizes.index], sizes, atol=0.15)
+    more = drawn(rows, 50)
+    assert len(more) == 50
+    assert set(more["image_id"].value_counts()) == {2, 3}
 
 
 def test_unknown_scheduler_is_named(diffusion, pairs, tmp_path):
@@ -316,11 +345,11 @@ def test_unknown_scheduler_is_named(diffusion, pairs, tmp_path):
     save_file(delta(unet_of(diffusion, "norm")), adapter)
     sampling = replace(SAMPLING, scheduler="DDIMSheduler")
     with pytest.raises(UserError, match="'DDIMSheduler', which diffusers lacks"):
-        generate(diffusion, "norm", adapter, pairs[1].texts, pairs[1].rows, sampling, 0, tmp_path / "images")
+        generate(diffusion, "norm", adapter, pairs[1].texts, pairs[1].rows, sampling, 0, 1, tmp_path / "images")
 
 
 def _write(folder: Path, pixels: np.ndarray) -> Path:
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for number, image in enumerate(pixels):
         Image.fromarray(image).save(folder / f"{number:05d}.png")
     return folder
@@ -329,12 +358,12 @@ def _write(folder: Path, pixels: np.ndarray) -> Path:
 def test_scores_are_those_of_torch_fidelity_on_folders(images, manifest, lite0, tmp_path):
     real = real_images(images, manifest, manifest.iloc[20:], 32)
     generated = np.random.default_rng(1).integers(0, 200, (20, 32, 32, 3), dtype=np.uint8)
-    first, second = _write(tmp_path / "generated", generated), _write(tmp_path / "real", real.pixels)
+    first, second = _write(tmp_path / "generated" / "0", generated), _write(tmp_path / "real", real.pixels)
     floor = reference(real, "efficientnet_lite0", lite0, tmp_path / "cache", 1, "cpu")
     cached = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
     assert cached
     assert all(real.name in name and "32px-20" in name for name in cached)
-    found = fidelity(first, real, "efficientnet_lite0", lite0, tmp_path / "cache", 1, "cpu")
+    found = fidelity(first.parent, real, "efficientnet_lite0", lite0, tmp_path / "cache", 1, "cpu")
     assert cached == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
     expected = torch_fidelity.calculate_metrics(
         input1=str(first),
@@ -363,8 +392,23 @@ def test_images_are_as_good_as_themselves(images, manifest, lite0):
     assert found["precision"] == found["recall"] == 1
 
 
+def test_scores_of_repeats_are_means(images, manifest, lite0, tmp_path):
+    real = real_images(images, manifest, manifest.iloc[20:], 32)
+    random = np.random.default_rng(1)
+    each = []
+    for repeat in range(3):
+        pixels = random.integers(0, 100 + 50 * repeat, (20, 32, 32, 3), dtype=np.uint8)
+        _write(tmp_path / "generated" / str(repeat), pixels)
+        each.append(scores(Pixels(pixels), real, "efficientnet_lite0", lite0, "cpu"))
+    found = fidelity(tmp_path / "generated", real, "efficientnet_lite0", lite0, tmp_path / "cache", 1, "cpu")
+    fids = np.array([one["fid"] for one in each])
+    assert found["fid_sd"] == pytest.approx(np.sqrt(((fids - fids.mean()) ** 2).sum() / 2), rel=1e-3)
+    for name in ("fid", "kid", "precision", "recall"):
+        assert found[name] == pytest.approx(np.mean([one[name] for one in each]), rel=1e-3)
+
+
 def test_unequal_numbers_are_refused(images, manifest, lite0, tmp_path):
     real = real_images(images, manifest, manifest, 32)
-    folder = _write(tmp_path / "generated", real.pixels[:9])
+    folder = _write(tmp_path / "generated" / "0", real.pixels[:9]).parent
     with pytest.raises(UserError, match="has 9 images where the real side has 40"):
         fidelity(folder, real, "efficientnet_lite0", lite0, tmp_path / "cache", 1, "cpu")

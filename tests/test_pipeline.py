@@ -166,7 +166,9 @@ def test_runs_of_pipelines_have_their_own_scores(finished):
     assert generated["accuracy"].isna().all()
     assert runs.loc["table2", scores].isna().all().all()
     folder = finished / "results/tiny/runs/busi/tiny_diffusion/lora/0.1/0"
-    assert len(list((folder / "images").glob("*.png"))) == len(pd.read_csv(folder / "prompts.csv")) == 12
+    files = pd.read_csv(folder / "generated/test.csv")["file"]
+    assert sorted(files) == sorted(str(path.relative_to(folder / "generated/test")) for path in folder.rglob("0/*.png"))
+    assert len(files) == 12
 
 
 def test_published_adapter_gives_the_published_predictions(finished):

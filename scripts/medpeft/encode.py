@@ -20,9 +20,9 @@ BATCH = 32  # images, or captions, that are encoded at once
 def encode(
     pipeline: Path, images: Path, manifest: pd.DataFrame, size: int, device: str, moments: Path, texts: Path
 ) -> pd.DataFrame:
-    """Write `moments` and `texts`, arrays as `medpeft.pairs.Pairs` describes them, and return image_id, caption, text.
+    """Write `moments` and `texts`, arrays as `medpeft.pairs.Pairs` describes them, and return the table of captions.
 
-    Images are cropped to their centre of `size` pixels. The first text is that of the empty caption. Captions longer
+    That has image_id, label, caption and `text`, the row of the caption in `texts`. Images are cropped to their centre of `size` pixels. The first text is that of the empty caption. Captions longer
     than the text encoder takes are cut. Raises `UserError` for a size that the pipeline cannot generate.
     """
     if size % MULTIPLE:
@@ -35,7 +35,7 @@ def encode(
         batches = (_moments(loaded, pixels[start : start + BATCH], size) for start in _starts(pixels))
         _write(moments, batches, len(pixels))
     places = {caption: place for place, caption in enumerate(captions)}
-    return manifest[["image_id", "caption"]].assign(text=manifest["caption"].map(places))
+    return manifest[["image_id", "label", "caption"]].assign(text=manifest["caption"].map(places))
 
 
 def _starts(sequence) -> range:

@@ -57,15 +57,21 @@ def real_images(images: Path, manifest: pd.DataFrame, chosen: pd.DataFrame, size
 
 
 def fidelity(folder: Path, real: Pixels, extractor: str, weights: Path, cache: Path, threads: int, device: str) -> dict:
-    """Return fid, kid, precision and recall of the PNGs in `folder` against the `real` images, of which as many.
+    """Return fid, kid, precision and recall of generated images against the `real` ones.
 
-    What `medpeft.reference` found about these lies in `cache`. Raises `UserError` where the numbers of images differ.
+    Each sub-folder of `folder` is a repeat, as many PNGs as there are real images; the scores are the means over the
+    repeats, and `fid_sd` is the standard deviation where there are several. What `medpeft.reference` found about the
+    real images lies in `cache`. Raises `UserError` where the numbers of images differ.
     """
     fix_arithmetic(threads, device)
-    found = len(list(folder.glob("*.png")))
-    if found != len(real):
-        raise UserError(f"{folder} has {found} images where the real side has {len(real)}: delete it and run again")
-    return scores(str(folder), real, extractor, weights, device, cache)
+    repeats = sorted(folder.iterdir())
+    for repeat in repeats:
+        found = len(list(repeat.glob("*.png")))
+        if found != len(real):
+            raise UserError(f"{repeat} has {found} images where the real side has {len(real)}: delete it and run again")
+    table = pd.DataFrame([scores(str(repeat), real, extractor, weights, device, cache) for repeat in repeats])
+    spread = {"fid_sd": float(table["fid"].std())} if len(repeats) > 1 else {}
+    return {name: float(mean) for name, mean in table.mean().items()} | spread
 
 
 def scores(

@@ -1,4 +1,4 @@
-"""Images of a fine-tuned pipeline for the captions of the test set."""
+"""Images of a fine-tuned pipeline for captions of the test set or of the training images."""
 
 import logging
 import time
@@ -19,6 +19,8 @@ from medpeft.methods.registry import load
 from medpeft.models import load_delta
 from medpeft.pairs import UNCONDITIONAL
 from medpeft.training import as_fits, fix_arithmetic
+
+COLUMNS = ["file", "image_id", "label", "caption", "seed"]
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,13 @@ def generate(
     prompts: pd.DataFrame,
     sampling: Sampling,
     seed: int,
+    repeats: int,
     folder: Path,
 ) -> pd.DataFrame:
-    """Write one PNG for each of `prompts` into `folder` and return file, image_id, caption and seed of each.
+    """Write `repeats` PNGs for each of `prompts` into `folder` and return a row with `COLUMNS` for each.
 
-    `prompts` has image_id, caption and `text`, its row of `texts`, as in `medpeft.pairs.Pairs`. The U-Net is that of
+    The first image of a prompt lies in the sub-folder `0`, the second in `1`. `prompts` has image_id, label, caption
+    and `text`, its row of `texts`, as in `medpeft.pairs.Pairs`. The U-Net is that of
     the folder `pipeline` with the delta read back from `adapter`. Each image starts from noise of its own seed, so that
     the batch size makes no difference but for rounding.
     """
@@ -57,16 +61,16 @@ def generate(
     loaded = load_pipeline(pipeline, unet=unet.eval(), text_encoder=None, tokenizer=None).to(sampling.device)
     if sampling.scheduler:
         loaded.scheduler = _scheduler(sampling.scheduler).from_config(loaded.scheduler.config)
-    files = prompts[["image_id", "caption"]].assign(
-        file=[f"{number:05d}.png" for number in range(len(prompts))],
-        seed=[seed * 2**32 + number for number in range(len(prompts))],
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = prompts["text"].to_numpy()
+    names = [f"{repeat}/{number:05d}.png" for repeat in range(repeats) for number in range(len(prompts))]
+    files = pd.concat([prompts] * repeats, ignore_index=True)
+    files = files.assign(file=names, seed=[seed * 2**32 + number for number in range(len(names))])
+    for repeat in range(repeats):
+        (folder / str(repeat)).mkdir(parents=True, exist_ok=True)
+    rows = files["text"].to_numpy()
     # A strategy that computes weights from others does so once, not at every step.
     with torch.inference_mode(), parametrize.cached():
         as_fits(sampling.sampling_batch, lambda size: _write(loaded, texts, rows, files, sampling, size, folder))
-    return files[["file", "image_id", "caption", "seed"]]
+    return files[COLUMNS]
 
 
 def _scheduler(name: str) -> type[SchedulerMixin]:

@@ -18,8 +18,8 @@ class Pairs:
     """The latents and texts of a dataset, and which of them its images have.
 
     `moments` are float16 (N, 2 * channels, height, width), the mean and the logarithm of the variance of each image's
-    latents; `texts` float16 (distinct captions, tokens, width). `rows` has, for each pair, image_id, caption, the `row`
-    in `moments` and the `text` in `texts`.
+    latents; `texts` float16 (distinct captions, tokens, width). `rows` has, for each pair, image_id, label, caption, the
+    `row` in `moments`, the `text` in `texts` and, for training, the `share` that `medpeft.subset` gave it.
     """
 
     moments: np.ndarray
@@ -38,6 +38,15 @@ def load_pairs(
     train = table[(table["split"] == "train") & (table["share"] < fraction)]
     test = table[table["split"] == "test"]
     return Pairs(*arrays, train.reset_index(drop=True)), Pairs(*arrays, test.reset_index(drop=True))
+
+
+def drawn(train: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Return `count` rows of a training set in the order of their share, so that the classes keep their proportions.
+
+    Where it has fewer, it is gone through again.
+    """
+    ordered = train.sort_values("share", kind="stable")
+    return ordered.iloc[np.arange(count) % len(ordered)].reset_index(drop=True)
 
 
 def chosen(test: pd.DataFrame, count: int) -> pd.DataFrame:

@@ -95,6 +95,11 @@ class Study:
         sampling = self._generation("scheduler", "sampling_steps", "guidance", "sampling_batch", "precision", "threads")
         return sampling | {"image_size": self.generated_size}
 
+    def generated(self, part: str) -> tuple[int, int]:
+        """Return for how many captions of the part `test` or `train` a run generates images, and how often."""
+        settings = self.settings["generation"]
+        return {"test": (settings["images"], settings["repeats"]), "train": (settings["downstream"], 1)}[part]
+
     def _generation(self, *names: str) -> dict:
         return {name: self.settings["generation"][name] for name in names} | {"device": self.settings["device"]}
 
