@@ -1,17 +1,20 @@
-"""Tables, figures and the paper. An artefact whose experiment the study lacks is not among the targets."""
+"""Tables, figures and the paper. An artefact whose experiment or kind of run the study lacks is no target."""
 
 EXPERIMENTS_OF = {
     "table2": {"table2"},
     "table3": {"table3"},
+    "table4": {"table4"},
     "table5": {"table5"},
     "low_data": {"figure1"},
     "figure1": {"figure1"},
+    "figure2": {"table4"},
     "figure3": {"table2", "table3"},
 }
 TABLES = [
     "table1",
     "table2",
     "table3",
+    "table4",
     "table5",
     "low_data",
     "comparisons",
@@ -35,6 +38,9 @@ if not STUDY.settings["split"]["counterpart"]:
     LACKING.add("leakage")
 if not STUDY.has_blocks():
     LACKING |= {"ranks", "critical_difference"}
+if not RUNS:
+    LACKING |= {"leakage", "recommendations", "calibration", "learning_rates"}
+    LACKING |= {"pareto", "tuning"}
 
 
 wildcard_constraints:
@@ -47,10 +53,11 @@ rule table:
         unpack(material_of),
         published=expand(
             "paper/reference/{name}.csv",
-            name=["table2", "table3", "table5", "table6", "figure1"],
+            name=["table2", "table3", "table4", "table5", "table6", "figure1"],
         ),
         code=[
             "<library>/collect.py",
+            "<library>/generations.py",
             "<library>/markup.py",
             "<library>/palette.py",
             "<library>/table.py",
@@ -88,6 +95,7 @@ rule figure:
         code=[
             "<library>/collect.py",
             "<library>/figure.py",
+            "<library>/generations.py",
             "<library>/markup.py",
             "<library>/palette.py",
             "<library>/table.py",
@@ -124,6 +132,7 @@ rule findings:
             "<library>/card.py",
             "<library>/collect.py",
             "<library>/findings.py",
+            "<library>/generations.py",
             "<library>/markup.py",
             "<library>/palette.py",
             "<library>/split.py",

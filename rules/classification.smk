@@ -48,12 +48,18 @@ rule count:
             "<library>/backbones.py",
             "<library>/count.py",
             "<library>/models.py",
+            "<library>/unets.py",
         ],
         dataset=code_of_datasets(STUDY.values("dataset")[:1]),
+        pipelines=[
+            f"data/weights/{backbone}"
+            for backbone in STUDY.values("backbone", task="text-to-image")
+            if backbone not in UNETS
+        ],
         methods=sorted(
             {
                 f"<library>/{file}.py"
-                for method in STUDY.values("method", task="classification")
+                for method in STUDY.values("method")
                 for file in methods.code(method)
             }
         ),
@@ -64,7 +70,7 @@ rule count:
     conda:
         "../envs/train.yaml"
     params:
-        pairs=list(dict.fromkeys(run[1:3] for run in STUDY.runs(task="classification"))),
+        pairs=list(dict.fromkeys(run[1:3] for run in STUDY.runs())),
         dataset=STUDY.values("dataset")[0],
         image_size=STUDY.settings["image_size"],
         own=STUDY.settings["datasets"].get(STUDY.values("dataset")[0]),

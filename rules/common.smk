@@ -13,6 +13,7 @@ from medpeft.datasets import registry as datasets
 from medpeft.errors import UserError
 from medpeft.methods import registry as methods
 from medpeft.study import Study, stored_size
+from medpeft.unets import UNETS
 
 try:
     STUDY = Study(config)
@@ -68,7 +69,7 @@ def material_of(wildcards):
         }
     results = ["runs", "scores", "comparisons", "ranks", "friedman", "recommendations"]
     return {name: f"<study>/{name}.csv" for name in results} | {
-        "records": [f"<study>/runs/{run}/record.json" for run in RUNS],
+        "records": [f"<study>/runs/{run}/record.json" for run in RUNS + GENERATIONS],
         "trials": [f"<study>/tuning/{search}/trials.csv" for search in SEARCHES],
         "choices": [
             f"<study>/tuning/{search}/learning_rate.json" for search in SEARCHES

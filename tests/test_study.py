@@ -135,3 +135,9 @@ def test_a_block_without_all_strategies_does_not_count():
     methods = {"methods": ["full", "ssf", "tsa"]}
     other = GRID | {"datasets": ["breast_phantom"], "methods": ["full", "ssf"]}
     assert not Study(_study(experiments={"any": GRID | methods, "other": other})).has_blocks()
+
+
+def test_the_published_study_has_as_many_runs_as_it_says():
+    study = Study(yaml.safe_load((ROOT / "studies" / "paper.yaml").read_text()))
+    runs = {name: len(study.runs(name)) for name in study.experiments}
+    assert runs == {"table2": 90, "table3": 360, "table5": 80, "figure1": 144, "table4": 24}

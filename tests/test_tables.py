@@ -16,7 +16,8 @@ from medpeft.table import CELL, RANKINGS, TABLES, Material
 
 REFERENCE = Path(__file__).parents[1] / "paper" / "reference"
 PUBLISHED = {
-    name: pd.read_csv(REFERENCE / f"{name}.csv") for name in ("table2", "table3", "table5", "table6", "figure1")
+    name: pd.read_csv(REFERENCE / f"{name}.csv")
+    for name in ("table2", "table3", "table4", "table5", "table6", "figure1")
 }
 COST = {"trainable_parameters": 60, "head_parameters": 6, "total_parameters": 100, "adapter_bytes": 240}
 ENTRY = {"family": "additive", "encoders": ["cnn", "vit"], "source": "arXiv 2210.08823", "trains": "scales and shifts"}
@@ -275,7 +276,7 @@ def test_a_study_that_failed_has_an_empty_table(material, name, form):
     assert RENDERERS[form](layout)
 
 
-@pytest.mark.parametrize("name", [name for name in TABLES if name not in ("table3", "table5", "low_data")])
+@pytest.mark.parametrize("name", [name for name in TABLES if name not in ("table3", "table4", "table5", "low_data")])
 @pytest.mark.parametrize("form", RENDERERS)
 def test_every_row_has_a_cell_for_every_column(material, name, form):
     _, layout = TABLES[name](material)
@@ -359,3 +360,90 @@ def test_leakage_is_what_a_score_and_a_gain_lose(ours):
 def test_leakage_needs_both_protocols():
     with pytest.raises(UserError, match="are split by grouped and grouped, where one must be grouped and one paper"):
         TABLES["leakage"](Material(scores=_scored(0), other_scores=_scored(0), splits=["grouped", "grouped"]))
+
+
+GENERATED = {"fid": 30.0, "kid": 0.02, "precision": 0.5, "recall": 0.25}
+FLOOR = {"n_test": 1000, "feature_extractor": "inception", "floor_fid": 9.0, "floor_kid": 0.001, "floor_images": 500}
+
+
+def generated(dataset="mimic_cxr", backbone="stable_diffusion_v1_5", **facts) -> pd.DataFrame:
+    """Return rows of `runs.csv`: two seeds of three strategies at two fractions, of LoRA with all pairs one failed."""
+    rows = []
+    for seed in (0, 1):
+        for place, method in enumerate(("full", "lora", "bias")):
+            for fraction in (1.0, 0.1):
+                scores = {name: value * (1 + place) + seed for name, value in GENERATED.items()}
+                failed = (method, fraction, seed) == ("lora", 1.0, 1) or (method, fraction) == ("bias", 0.1)
+                row = {"method": method, "fraction": fraction, "seed": seed, "n_train": round(110_000 * fraction)}
+                row |= dict.fromkeys(scores, np.nan) if failed else scores
+                rows.append(row | FLOOR | facts | {"status": "failed: out of memory" if failed else "ok"})
+    table = pd.DataFrame(rows).assign(dataset=dataset, backbone=backbone, task="text-to-image", experiment="table4")
+    cost = {"train_seconds": 60.0, "images_per_second": 3.0, "peak_memory_bytes": 2**30, "adapter_bytes": 2**20}
+    return table.assign(device="cpu", **cost)
+
+
+def fid_table(**facts):
+    return TABLES["table4"](Material(runs=generated(**facts), published=PUBLISHED))
+
+
+def test_table4_has_the_published_fid_beside_ours():
+    table, layout = fid_table()
+    full = table.set_index(["method", "fraction"]).loc[("full", 1.0)]
+    assert (full["fid"], full["published_fid"], full["difference"]) == pytest.approx((30.5, 58.74, 30.5 - 58.74))
+    assert full["fid_std"] == pytest.approx(0.5**0.5)
+    text = markdown(layout)
+    assert layout.header == ["Strategy", "100 %", "10 %"]
+    assert "*mimic cxr, stable\\_diffusion\\_v1\\_5; training pairs: 110,000, 11,000*" in text
+    lines = ["**30.50 ± 0.71**", "KID 0.5200", "P 1.00, R 0.75", f"published 58.74 ({MINUS}28.24)"]
+    assert f"| Full fine-tuning | {'<br>'.join(lines)} |" in text
+    assert all(len(row) == 3 for block in layout.blocks.values() for row in block)
+    assert all(render(layout) for render in RENDERERS.values())
+
+
+def test_failed_generations_are_gaps():
+    _, layout = fid_table()
+    text = markdown(layout)
+    assert "| 60.00†<br>" in text
+    assert f"| {GAP}<br>published 17.87 |" in text
+    assert any("LoRA on mimic cxr, stable_diffusion_v1_5: 1 of 2" in note for note in layout.notes)
+
+
+@pytest.mark.parametrize("facts", [{"dataset": "busi"}, {"feature_extractor": "efficientnet_lite0"}])
+def test_the_difference_from_another_study_is_not_told(facts):
+    table, layout = fid_table(**facts)
+    assert table["difference"].isna().all()
+    assert "<br>published 58.74 |" in markdown(layout)
+
+
+@pytest.mark.parametrize(
+    ("images", "extractor", "small"),
+    [(1000, "inception", True), (2048, "inception", False), (1000, "efficientnet_lite0", True)],
+)
+def test_few_images_are_warned_of(images, extractor, small):
+    _, layout = fid_table(n_test=images, feature_extractor=extractor)
+    assert any(f"N = {images:,}" in note and "have an FID of 9.00 and a KID of 0.0010" in note for note in layout.notes)
+    assert any(note.startswith("Beware") for note in layout.notes) == small
+
+
+def test_fid_is_half_the_variance_where_images_are_as_many_as_features():
+    """What the warning rests on, for two samples of one Gaussian."""
+    random, features = np.random.default_rng(0), 100
+    for images, share in ((features, 0.5), (10 * features, 0.05)):
+        first, second = (random.normal(size=(images, features)) for _ in range(2))
+        one, other = np.cov(first.T), np.cov(second.T)
+        roots = np.sqrt(np.linalg.eigvals(one @ other).real.clip(0))
+        fid = np.square(first.mean(0) - second.mean(0)).sum() + np.trace(one + other) - 2 * roots.sum()
+        assert fid / features == pytest.approx(share, rel=0.1)
+
+
+def test_costs_have_the_pipelines_too(material):
+    both = pd.concat([material.runs, generated()], ignore_index=True)
+    table, layout = TABLES["costs"](replace(material, runs=both))
+    assert set(table["backbone"]) == {"resnet50", "resnet18", "stable_diffusion_v1_5"}
+    assert "| LoRA | 60.0 | 3 | 1024 | 1.00 |" in markdown(layout)
+
+
+def test_published_fids_are_complete():
+    table = PUBLISHED["table4"]
+    assert table.groupby("fraction").size().to_dict() == {0.1: 8, 0.5: 8, 1.0: 8}
+    assert table[table["method"] == "lora"]["fid"].min() > 390

@@ -5,8 +5,10 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch.nn import functional
 
+from medpeft.count import count
 from medpeft.methods import registry
 from medpeft.models import adapt, count_parameters, delta, load_delta
+from medpeft.unets import UNETS
 
 NAMES = [name for name in registry.names() if "unet" in registry.load(name).encoders]
 TUNED = [name for name in NAMES if name != "untuned"]
@@ -90,6 +92,13 @@ def test_counts_of_stable_diffusion(name):
     counts = count_parameters(adapt(stable_diffusion(), registry.load(name)))
     assert counts["trainable_parameters"] == COUNTS[name]
     assert counts["head_parameters"] == 0
+
+
+def test_counts_need_no_download():
+    pairs = [("stable_diffusion_v1_5", name) for name in COUNTS]
+    table = count(pairs, classes=3, unets=UNETS).set_index("method")
+    assert table["trainable_parameters"].to_dict() == COUNTS
+    assert set(table["head_parameters"]) == {0}
 
 
 def test_total_of_stable_diffusion():

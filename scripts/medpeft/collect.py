@@ -14,6 +14,7 @@ COLUMNS = [
     "family",
     "fraction",
     "n_train",
+    "n_test",
     "seed",
     "learning_rate",
     "accuracy",
@@ -31,6 +32,9 @@ COLUMNS = [
     "recall",
     "memorised",
     "feature_extractor",
+    "floor_fid",
+    "floor_kid",
+    "floor_images",
     "trainable_parameters",
     "total_parameters",
     "adapter_bytes",
@@ -59,9 +63,9 @@ def collect(experiments: dict[str, list[str]], metrics: dict[str, dict], records
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 
 
-def distinct(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the classification in `runs.csv` with one row a run, where experiments share runs."""
-    return runs[runs["task"] == "classification"].drop_duplicates([*CELL, "seed"])
+def distinct(runs: pd.DataFrame, task: str = "classification") -> pd.DataFrame:
+    """Return the runs of a task in `runs.csv` with one row a run, where experiments share runs."""
+    return runs[runs["task"] == task].drop_duplicates([*CELL, "seed"])
 
 
 def _row(run: str, metrics: dict, record: dict) -> dict:

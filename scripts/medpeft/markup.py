@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 NARROW, WIDE = 5, 7  # columns
+FEW = 2  # lines below the text of a cell
 MINUS, GAP, TIMES = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{MULTIPLICATION SIGN}"
 
 
@@ -130,10 +131,11 @@ def _latex(text: str) -> str:
 def typst(layout: Layout) -> str:
     """Return `layout` as a Typst table for a figure.
 
-    A narrow one has the lines of a cell side by side, a wide one smaller letters.
+    A narrow one with few lines in a cell has them side by side, a wide one has smaller letters.
     """
     width = len(layout.header)
-    break_line = width > NARROW
+    rows = [row for block in layout.blocks.values() for row in block]
+    break_line = width > NARROW or any(len(cell.below.splitlines()) > FEW for row in rows for cell in row)
     lines = [
         f"#text(size: {min(1, WIDE / width):.3g}em, table(",
         f"  columns: {width}, align: ({', '.join(layout.aligned('left', 'right'))}), stroke: none,",

@@ -9,6 +9,7 @@ import pandas as pd
 
 from medpeft.collect import CELL, distinct
 from medpeft.errors import UserError
+from medpeft.generations import FEATURES, generations, too_few
 from medpeft.markup import GAP, MINUS, Cell, Layout, interval, number
 from medpeft.palette import in_order, style
 
@@ -17,6 +18,7 @@ SIGNIFICANT = 0.05
 F1 = {"f1_micro": "micro-F1", "f1_macro": "macro-F1"}
 ENCODERS = {"cnn": "Convolutional networks", "vit": "Vision transformers"}
 EXACT = 12  # decimals: equal averages are to tie whatever order they were summed in
+SEARCH = ["dataset", "backbone", "method", "learning_rate", "validation_score", "trials", "trials_failed", "at_edge"]
 SEEDS_NOTE = "Mean ± standard deviation over seeds; in brackets, the 95 % bootstrap interval over test images."
 
 
@@ -326,6 +328,84 @@ def _comparison_line(row) -> list[Cell]:
     ]
 
 
+def table4(material: Material) -> tuple[pd.DataFrame, Layout]:
+    """FID of the images of every strategy against the share of the training pairs, beside the published values.
+
+    `difference` is ours less the published one where dataset, pipeline and extractor are those of the published study.
+    """
+    cells = _with_published_fid(generations(material.runs), material.published["table4"])
+    fractions = sorted(cells["fraction"].unique(), reverse=True)
+    blocks = {}
+    for (dataset, backbone), rows in cells.groupby(["dataset", "backbone"], sort=False):
+        sizes = rows.groupby("fraction")["n_train"].max()
+        pairs = ", ".join(f"{sizes.get(fraction, 0):,.0f}" for fraction in fractions)
+        best = rows.groupby("fraction")["fid"].min()
+        by_cell = rows.set_index(["method", "fraction"])
+        blocks[f"{plain(dataset)}, {backbone}; training pairs: {pairs}"] = [
+            [Cell(style(method).label), *(_fid_cell(by_cell, (method, fraction), best) for fraction in fractions)]
+            for method in in_order(rows["method"])
+        ]
+    header = ["Strategy", *(percent(fraction) for fraction in fractions)]
+    notes = ["FID, mean ± standard deviation over seeds; below it KID, precision (P) and recall (R)."]
+    notes += fid_notes(cells)
+    if cells["published_fid"].notna().any():
+        notes.append(
+            "Published: FID of Stable Diffusion on MIMIC-CXR, 1,000 test images (Dutt et al. 2024, table 4). It tells "
+            "the order of the strategies; its size compares with ours where dataset, pipeline, extractor and N agree."
+        )
+    return cells, Layout(header, blocks, [*notes, *_failure_notes(cells)])
+
+
+def _with_published_fid(cells: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Add the published FID of the same method and fraction, and the difference of ours where all else is the same."""
+    keys = ["method", "fraction"]
+    beside = published[[*keys, "fid"]].rename(columns={"fid": "published_fid"})
+    cells = cells.merge(beside, on=keys, how="left")
+    same = cells[CELL].merge(published[CELL], on=CELL, how="left", indicator=True)["_merge"] == "both"
+    same &= cells["feature_extractor"] == "inception"
+    return cells.assign(difference=(cells["fid"] - cells["published_fid"]).where(same))
+
+
+def fid_notes(cells: pd.DataFrame) -> list[str]:
+    """Return what FIDs are to be read against: N and the floor of each dataset, and a warning where N is small."""
+    notes = []
+    for dataset, row in cells.drop_duplicates("dataset").set_index("dataset").iterrows():
+        features = FEATURES[row["feature_extractor"]]
+        notes.append(
+            f"{plain(dataset)}: N = {row['n_test']:,.0f} generated images against as many real ones of the test set, "
+            f"in the {features:,} features of {row['feature_extractor']}; floor: two halves of these real images "
+            f"({row['floor_images']:,.0f} each) have an FID of {number(row['floor_fid'], 2)} and a KID of "
+            f"{number(row['floor_kid'], 4)} between them."
+        )
+        if too_few(row["n_test"], row["feature_extractor"]):
+            notes.append(
+                f"Beware of the FIDs on {plain(dataset)}: its {row['n_test']:,.0f} images are fewer than the "
+                f"{features:,} features. FID grows with the ratio of features to images even between samples of one "
+                "distribution, and fewer images than features leave its covariances singular: compare strategies "
+                "within this table, and no FID with one of another N. KID has no such bias."
+            )
+    return notes
+
+
+def _fid_cell(by_cell: pd.DataFrame, key: tuple, best: pd.Series) -> Cell:
+    if key not in by_cell.index:
+        return Cell(GAP)
+    row = by_cell.loc[key]
+    published = "" if np.isnan(row["published_fid"]) else f"published {number(row['published_fid'], 2)}"
+    if not np.isnan(row["difference"]):
+        published += f" ({number(row['difference'], 2, sign=True)})"
+    if np.isnan(row["fid"]):
+        return Cell(GAP, published)
+    spread = "" if np.isnan(row["fid_std"]) else f" ± {number(row['fid_std'], 2)}"
+    lines = [
+        f"KID {number(row['kid'], 4)}",
+        f"P {number(row['precision'], 2)}, R {number(row['recall'], 2)}",
+        published,
+    ]
+    text = number(row["fid"], 2) + spread + ("†" if row["n_failed"] else "")
+    return Cell(text, "\n".join(filter(None, lines)), bold=row["fid"] == best[key[1]])
+
+
 def table6(material: Material) -> tuple[pd.DataFrame, Layout]:
     """Parameters of every strategy on every backbone; the head's are those of the study's first dataset."""
     table = material.parameters
@@ -342,6 +422,11 @@ def table6(material: Material) -> tuple[pd.DataFrame, Layout]:
         "All counts include the head for the study's first dataset. Published: Dutt et al. 2024, table 6, where "
         "AdaptFormer has a tenth of what a bottleneck of 64 takes, which their figure 3 agrees with."
     ]
+    if "stable_diffusion_v1_5" in blocks:
+        notes.append(
+            "Of Stable Diffusion the whole U-Net and its attention are printed with a tenth of the parameters that "
+            "they have. A U-Net has no head."
+        )
     return table, Layout(header, blocks, notes)
 
 
@@ -359,8 +444,9 @@ def _parameters_line(method: str, row: pd.Series, published: str) -> list[Cell]:
 def costs(material: Material) -> tuple[pd.DataFrame, Layout]:
     """What a run costs: medians over the runs with all training images, as measured."""
     measures = ["train_seconds", "images_per_second", "peak_memory_bytes", "adapter_bytes"]
+    tasks = [distinct(material.runs, task) for task in dict.fromkeys(material.runs["task"])]
     table = (
-        full_data(distinct(material.runs))
+        pd.concat(map(full_data, tasks))
         .groupby(["dataset", "backbone", "method", "device"], sort=False)[measures]
         .median()
         .reset_index()
@@ -384,7 +470,8 @@ def costs(material: Material) -> tuple[pd.DataFrame, Layout]:
 
 def learning_rates(material: Material) -> tuple[pd.DataFrame, Layout]:
     """The learning rate that the search chose for every strategy, and its multiple of that of full fine-tuning."""
-    table = pd.DataFrame([_search(key, trials, material.choices[key]) for key, trials in material.trials.items()])
+    searches = [_search(key, trials, material.choices[key]) for key, trials in material.trials.items()]
+    table = pd.DataFrame(searches, columns=SEARCH)
     table = table.astype({"learning_rate": float, "validation_score": float})
     full = table[table["method"] == "full"].set_index(["dataset", "backbone"])["learning_rate"].rename("full")
     table = table.join(full, on=["dataset", "backbone"])
@@ -401,7 +488,7 @@ def learning_rates(material: Material) -> tuple[pd.DataFrame, Layout]:
 
 def _search(key: tuple[str, str, str], trials: pd.DataFrame, choice: dict) -> dict:
     rates = trials["learning_rate"]
-    return dict(zip(["dataset", "backbone", "method"], key, strict=True)) | {
+    return dict(zip(SEARCH[:3], key, strict=True)) | {
         "learning_rate": choice["learning_rate"],
         "validation_score": choice["validation_score"],
         "trials": len(trials),
@@ -583,6 +670,7 @@ TABLES: dict[str, Callable[[Material], tuple[pd.DataFrame, Layout]]] = {
     "table1": table1,
     "table2": partial(benchmark, "table2"),
     "table3": partial(benchmark, "table3"),
+    "table4": table4,
     "table5": partial(benchmark, "table5"),
     "table6": table6,
     "comparisons": comparisons,
