@@ -22,8 +22,9 @@ def encode(
 ) -> pd.DataFrame:
     """Write `moments` and `texts`, arrays as `medpeft.pairs.Pairs` describes them, and return the table of captions.
 
-    That has image_id, label, caption and `text`, the row of the caption in `texts`. Images are cropped to their centre of `size` pixels. The first text is that of the empty caption. Captions longer
-    than the text encoder takes are cut. Raises `UserError` for a size that the pipeline cannot generate.
+    It has image_id, label, caption and text. Images are cropped to their centre of `size` pixels. The first text is
+    that of the empty caption. Captions longer than the text encoder takes are cut. Raises `UserError` for a size that
+    the pipeline cannot generate.
     """
     if size % MULTIPLE:
         raise UserError(f"image_size {size} is no multiple of {MULTIPLE}, as diffusers asks: change it")

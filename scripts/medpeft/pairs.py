@@ -18,8 +18,8 @@ class Pairs:
     """The latents and texts of a dataset, and which of them its images have.
 
     `moments` are float16 (N, 2 * channels, height, width), the mean and the logarithm of the variance of each image's
-    latents; `texts` float16 (distinct captions, tokens, width). `rows` has, for each pair, image_id, label, caption, the
-    `row` in `moments`, the `text` in `texts` and, for training, the `share` that `medpeft.subset` gave it.
+    latents; `texts` float16 (distinct captions, tokens, width). `rows` has, for each pair, image_id, label, caption,
+    the `row` in `moments`, the `text` in `texts` and, for training, the `share` that `medpeft.subset` gave it.
     """
 
     moments: np.ndarray
