@@ -49,10 +49,12 @@ RUNS = [run.path for run in STUDY.runs(task="classification")]
 SEARCHES = list(dict.fromkeys(run.search for run in STUDY.runs(task="classification")))
 GENERATIONS = [run.path for run in STUDY.runs(task="text-to-image")]
 PIPELINES = "|".join(map(re.escape, STUDY.pipelines))
-EXTRACTOR = {
-    "efficientnet_lite0": "data/weights/efficientnet_lite0/model.safetensors",
-    "inception": "data/weights/inception/weights.pth",
-}[STUDY.settings["generation"]["extractor"]]
+EXTRACTOR = STUDY.settings["generation"]["extractor"]
+EXTRACTOR_WEIGHTS = (
+    "data/weights/inception/weights.pth"
+    if EXTRACTOR == "inception"
+    else f"data/weights/{EXTRACTOR}/model.safetensors"
+)
 
 
 def material_of(wildcards):

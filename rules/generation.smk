@@ -133,7 +133,7 @@ rule reference:
         images="<pictures>/images.npy",
         manifest="<pictures>/manifest.csv",
         split="<splits>/split.csv",
-        extractor=EXTRACTOR,
+        extractor=EXTRACTOR_WEIGHTS,
         code=[
             "<library>/augmentation.py",
             "<library>/backbones.py",
@@ -159,7 +159,7 @@ rule reference:
     params:
         images=STUDY.settings["generation"]["images"],
         size=STUDY.generated_size,
-        extractor=STUDY.settings["generation"]["extractor"],
+        extractor=EXTRACTOR,
         threads=STUDY.settings["generation"]["threads"],
         device=STUDY.settings["device"],
     script:
@@ -171,7 +171,7 @@ rule fidelity:
         images="<pictures>/images.npy",
         manifest="<pictures>/manifest.csv",
         split="<splits>/split.csv",
-        extractor=EXTRACTOR,
+        extractor=EXTRACTOR_WEIGHTS,
         floor="<reference>/floor.json",
         cache="<reference>/cache",
         generated="<run>/generated/test",
@@ -201,7 +201,7 @@ rule fidelity:
     params:
         images=STUDY.settings["generation"]["images"],
         size=STUDY.generated_size,
-        extractor=STUDY.settings["generation"]["extractor"],
+        extractor=EXTRACTOR,
         threads=STUDY.settings["generation"]["threads"],
         device=STUDY.settings["device"],
     script:

@@ -12,15 +12,19 @@ import torch_fidelity
 from diffusers import DDPMScheduler, StableDiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from torch.nn import functional
+from torch_fidelity.utils import create_feature_extractor
 
+from medpeft.augmentation import normalise
 from medpeft.diffusion import adapted_unet, load_pipeline
 from medpeft.encode import encode
 from medpeft.errors import UserError
+from medpeft.extractor import count_features, registered
 from medpeft.fidelity import Pixels, fidelity, real_images, scores
 from medpeft.finetune_unet import finetune_unet
 from medpeft.generate import Sampling, generate
 from medpeft.methods import registry
-from medpeft.models import delta
+from medpeft.models import architecture, delta
 from medpeft.pairs import Pairs, chosen, drawn, load_pairs
 from medpeft.pipeline import fetch_pipeline
 from medpeft.reference import reference
@@ -372,7 +376,7 @@ def test_scores_are_those_of_torch_fidelity_on_folders(images, manifest, lite0, 
         kid=True,
         prc=True,
         kid_subset_size=20,
-        feature_extractor="efficientnet_lite0",
+        feature_extractor=registered("efficientnet_lite0"),
         feature_extractor_weights_path=str(lite0),
         cuda=False,
         cache=False,
@@ -405,6 +409,28 @@ def test_scores_of_repeats_are_means(images, manifest, lite0, tmp_path):
     assert found["fid_sd"] == pytest.approx(np.sqrt(((fids - fids.mean()) ** 2).sum() / 2), rel=1e-3)
     for name in ("fid", "kid", "precision", "recall"):
         assert found[name] == pytest.approx(np.mean([one[name] for one in each]), rel=1e-3)
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "vit_tiny_patch16_224", "vit_mini_patch8_64"])
+def test_any_network_of_timm_serves_as_extractor(backbone, images, manifest, tmp_path):
+    """Its features are those of the same network called by hand."""
+    torch.manual_seed(0)
+    network = architecture(backbone, num_classes=0).eval()
+    save_file(network.state_dict(), tmp_path / "model.safetensors")
+    pixels = torch.from_numpy(real_images(images, manifest, manifest.head(3), 32).pixels)
+    size = {"resnet18": 128, "vit_tiny_patch16_224": 224, "vit_mini_patch8_64": 64}[backbone]
+    with torch.no_grad():
+        found = create_feature_extractor(
+            registered(backbone),
+            ["pooled"],
+            cuda=False,
+            feature_extractor_weights_path=str(tmp_path / "model.safetensors"),
+            feature_extractor_compile=False,
+            verbose=False,
+        )(pixels.permute(0, 3, 1, 2))[0]
+        expected = network(functional.interpolate(normalise(pixels), size, mode="bilinear", antialias=True))
+    assert found.shape == (3, count_features(backbone))
+    torch.testing.assert_close(found, expected)
 
 
 def test_unequal_numbers_are_refused(images, manifest, lite0, tmp_path):

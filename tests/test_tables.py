@@ -363,7 +363,14 @@ def test_leakage_needs_both_protocols():
 
 
 GENERATED = {"fid": 30.0, "kid": 0.02, "precision": 0.5, "recall": 0.25}
-FLOOR = {"n_test": 1000, "feature_extractor": "inception", "floor_fid": 9.0, "floor_kid": 0.001, "floor_images": 500}
+FLOOR = {
+    "n_test": 1000,
+    "feature_extractor": "inception",
+    "features": 2048,
+    "floor_fid": 9.0,
+    "floor_kid": 0.001,
+    "floor_images": 500,
+}
 
 
 def generated(dataset="mimic_cxr", backbone="stable_diffusion_v1_5", **facts) -> pd.DataFrame:
@@ -416,11 +423,11 @@ def test_the_difference_from_another_study_is_not_told(facts):
 
 
 @pytest.mark.parametrize(
-    ("images", "extractor", "small"),
-    [(1000, "inception", True), (2048, "inception", False), (1000, "efficientnet_lite0", True)],
+    ("images", "features", "small"),
+    [(1000, 2048, True), (2048, 2048, False), (1000, 1280, True), (1000, 384, False)],
 )
-def test_few_images_are_warned_of(images, extractor, small):
-    _, layout = fid_table(n_test=images, feature_extractor=extractor)
+def test_few_images_are_warned_of(images, features, small):
+    _, layout = fid_table(n_test=images, features=features)
     assert any(f"N = {images:,}" in note and "have an FID of 9.00 and a KID of 0.0010" in note for note in layout.notes)
     assert any(note.startswith("Beware") for note in layout.notes) == small
 

@@ -32,6 +32,7 @@ COLUMNS = [
     "recall",
     "memorised",
     "feature_extractor",
+    "features",
     "floor_fid",
     "floor_kid",
     "floor_images",

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from torch_fidelity import calculate_metrics
 
 from medpeft.errors import UserError
-from medpeft.extractor import NAMES
+from medpeft.extractor import registered
 from medpeft.training import fix_arithmetic
 
 SCORES = {"fid": "frechet_inception_distance", "kid": "kernel_inception_distance_mean"}
@@ -93,7 +93,7 @@ def scores(
         kid=True,
         prc=True,
         kid_subset_size=min(KID_SUBSET, len(real)),
-        feature_extractor=NAMES[extractor],
+        feature_extractor=registered(extractor),
         feature_extractor_weights_path=str(weights),
         cuda=device == "cuda",
         cache=cache is not None,

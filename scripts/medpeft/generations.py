@@ -6,8 +6,8 @@ from medpeft.collect import CELL, distinct
 
 UNTUNED = "untuned"  # the pipeline as it is
 SCORES = ["fid", "kid", "precision", "recall"]
-FACTS = ["n_test", "feature_extractor", "floor_fid", "floor_kid", "floor_images"]  # the same for all runs of a cell
-FEATURES = {"efficientnet_lite0": 1280, "inception": 2048}  # that an extractor gives of an image
+# The same for all runs of a cell.
+FACTS = ["n_test", "feature_extractor", "features", "floor_fid", "floor_kid", "floor_images"]
 
 
 def generations(runs: pd.DataFrame) -> pd.DataFrame:
@@ -27,11 +27,11 @@ def generations(runs: pd.DataFrame) -> pd.DataFrame:
     return counts.join(cells[SCORES].mean()).join(cells[SCORES].std().add_suffix("_std")).reset_index()
 
 
-def too_few(images: float, extractor: str) -> bool:
+def too_few(images: float, features: float) -> bool:
     """Tell whether FID of so many images on each side is more bias than measurement.
 
-    FID compares covariance matrices of d features. Of two samples of n images of one distribution it is about d / (2 n)
-    of the total variance of the features, where it should be 0 (equal variances, n well above d); with n at d that is
-    no small share any more, and below d the matrices are singular.
+    FID compares covariance matrices of d `features`. Of two samples of n images of one distribution it is about
+    d / (2 n) of the total variance of the features, where it should be 0 (equal variances, n well above d); with n at d
+    that is no small share any more, and below d the matrices are singular.
     """
-    return images < FEATURES[extractor]
+    return images < features

@@ -19,6 +19,7 @@ class Style(NamedTuple):
 
 
 STYLES = {
+    "untuned": Style("Untuned", GREY, "x"),
     "full": Style("Full fine-tuning", BLACK, "o"),
     "linear_probe": Style("Linear probing", GREY, "X"),
     "tsa": Style("TSA", BLUE, "p"),

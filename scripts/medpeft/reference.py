@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from medpeft.extractor import count_features
 from medpeft.fidelity import Pixels, scores
 from medpeft.training import fix_arithmetic
 
@@ -10,10 +11,11 @@ def reference(real: Pixels, extractor: str, weights: Path, cache: Path, threads:
     """Write the features and statistics of the `real` images to the folder `cache` and return the floor.
 
     The floor has the scores of two halves of them, `floor_fid` and so on, and `floor_images`, how many a half has: no
-    generated images can be expected to score better with as few.
+    generated images can be expected to score better with as few. It has the number of `features` too.
     """
     fix_arithmetic(threads, device)
     first, second = real.halves()
     floor = scores(first, second, extractor, weights, device)
     scores(real, real, extractor, weights, device, cache, input1_cache_name=real.name)
-    return {f"floor_{name}": score for name, score in floor.items()} | {"floor_images": len(first)}
+    facts = {"floor_images": len(first), "features": count_features(extractor)}
+    return {f"floor_{name}": score for name, score in floor.items()} | facts

@@ -9,7 +9,7 @@ import pandas as pd
 
 from medpeft.collect import CELL, distinct
 from medpeft.errors import UserError
-from medpeft.generations import FEATURES, generations, too_few
+from medpeft.generations import generations, too_few
 from medpeft.markup import GAP, MINUS, Cell, Layout, interval, number
 from medpeft.palette import in_order, style
 
@@ -370,17 +370,17 @@ def fid_notes(cells: pd.DataFrame) -> list[str]:
     """Return what FIDs are to be read against: N and the floor of each dataset, and a warning where N is small."""
     notes = []
     for dataset, row in cells.drop_duplicates("dataset").set_index("dataset").iterrows():
-        features = FEATURES[row["feature_extractor"]]
+        features = f"{row['features']:,.0f} features"
         notes.append(
             f"{plain(dataset)}: N = {row['n_test']:,.0f} generated images against as many real ones of the test set, "
-            f"in the {features:,} features of {row['feature_extractor']}; floor: two halves of these real images "
+            f"in the {features} of {row['feature_extractor']}; floor: two halves of these real images "
             f"({row['floor_images']:,.0f} each) have an FID of {number(row['floor_fid'], 2)} and a KID of "
             f"{number(row['floor_kid'], 4)} between them."
         )
-        if too_few(row["n_test"], row["feature_extractor"]):
+        if too_few(row["n_test"], row["features"]):
             notes.append(
                 f"Beware of the FIDs on {plain(dataset)}: its {row['n_test']:,.0f} images are fewer than the "
-                f"{features:,} features. FID grows with the ratio of features to images even between samples of one "
+                f"{features}. FID grows with the ratio of features to images even between samples of one "
                 "distribution, and fewer images than features leave its covariances singular: compare strategies "
                 "within this table, and no FID with one of another N. KID has no such bias."
             )
