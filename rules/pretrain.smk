@@ -41,7 +41,9 @@ rule pretrain_diffusion:
     input:
         images="data/prepared/organ_phantom/37px/images.npy",
         manifest="data/prepared/organ_phantom/37px/manifest.csv",
+        judge=TEACHER,
         code=[
+            "<library>/appraise.py",
             "<library>/augmentation.py",
             "<library>/backbones.py",
             "<library>/diffusion.py",

@@ -12,6 +12,7 @@ def main(snakemake):
     facts = pretrain_diffusion(
         data.images,
         read_table(data.manifest),
+        data.judge,
         **snakemake.params.recipes,
         threads=snakemake.threads,
         folder=folder,

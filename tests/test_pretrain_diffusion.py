@@ -35,11 +35,12 @@ def pipeline(tmp_path_factory):
     return folder
 
 
-def pretrained(pictures, folder):
+def pretrained(pictures, lite0, folder):
     short = {"steps": 2, "batch_size": 4, "learning_rate": 1e-3}
     folder.mkdir()
     facts = pretrain_diffusion(
         *pictures,
+        judge=lite0,
         autoencoder_recipe=short,
         unet_recipe=short | {"ema_decay": 0.9, "caption_dropout": 0.1},
         seed=0,
@@ -56,12 +57,12 @@ def test_the_architecture_is_the_announced_one():
     assert sizes == [921_031, 1_596_228]
 
 
-def test_pretraining_repeats_itself(pictures, tmp_path):
-    facts, files = pretrained(pictures, tmp_path / "first")
+def test_pretraining_repeats_itself(pictures, lite0, tmp_path):
+    facts, files = pretrained(pictures, lite0, tmp_path / "first")
     assert [folder for folder, _ in files] == ["unet", "vae"]
     assert facts["images"] == 16
     assert facts["unet_loss"] > 0
-    assert pretrained(pictures, tmp_path / "second")[1] == files
+    assert pretrained(pictures, lite0, tmp_path / "second")[1] == files
 
 
 def test_weights_come_with_the_project(pipeline):

@@ -169,6 +169,13 @@ def muscle(rng: np.random.Generator, textures: Textures) -> Tissue:
     return tissue
 
 
+def add_mottle(rng: np.random.Generator, tissue: Tissue, textures: Textures) -> None:
+    """Make `tissue` uneven, in place: more in one patient than in another, and strands of scar in a third of them."""
+    tissue.echo += rng.uniform(0, 4) * textures.fine
+    if rng.random() < 1 / 3:
+        tissue.echo += rng.uniform(4, 12) * band(textures.coarse - 0.3, 0.16)
+
+
 ORGANS = {
     "liver": liver,
     "kidney": kidney,
@@ -207,6 +214,7 @@ def draw(number: int, organ: str) -> tuple[str, bytes]:
     still = View(shift=rng.normal(0, 3), pressure=0.0, gain=(0.0, 0.0))
     textures = Textures(*(sample(smooth_noise(rng, size), still) for size in ((1.8, 3.6), (0.5, 1.3))))
     tissue = ORGANS[organ](rng, textures)
+    add_mottle(rng, tissue, textures)
     lesion = None if rng.random() < NORMAL else draw_lesion(rng)
     if lesion:
         add_lesion(tissue, lesion, textures.fine)
