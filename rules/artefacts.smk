@@ -15,6 +15,8 @@ TABLES = [
     "table2",
     "table3",
     "table4",
+    "memorisation",
+    "downstream",
     "table5",
     "low_data",
     "comparisons",
@@ -38,6 +40,10 @@ if not STUDY.settings["split"]["counterpart"]:
     LACKING.add("leakage")
 if not STUDY.has_blocks():
     LACKING |= {"ranks", "critical_difference"}
+if not GENERATIONS:
+    LACKING.add("memorisation")
+if not GENERATIONS or not STUDY.settings["generation"]["downstream"]:
+    LACKING.add("downstream")
 if not RUNS:
     LACKING |= {"leakage", "recommendations", "calibration", "learning_rates"}
     LACKING |= {"pareto", "tuning"}

@@ -69,6 +69,16 @@ def material_of(wildcards):
             "other_scores": f"{other}/scores.csv",
             "splits": [f"<study>/{record}", f"{other}/{record}"],
         }
+    if wildcards.table == "memorisation":
+        return {
+            "memorisations": [
+                f"<study>/runs/{run}/memorisation.json" for run in GENERATIONS
+            ]
+        }
+    if wildcards.table == "downstream":
+        return {
+            "downstreams": [f"<study>/runs/{run}/downstream.csv" for run in GENERATIONS]
+        }
     results = ["runs", "scores", "comparisons", "ranks", "friedman", "recommendations"]
     return {name: f"<study>/{name}.csv" for name in results} | {
         "records": [f"<study>/runs/{run}/record.json" for run in RUNS + GENERATIONS],

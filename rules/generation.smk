@@ -16,6 +16,7 @@ rule encode:
             "<library>/diffusion.py",
             "<library>/encode.py",
             "<library>/models.py",
+            "<library>/pictures.py",
         ],
     output:
         moments="<encoded>/moments.npy",
@@ -57,6 +58,7 @@ rule finetune_unet:
             "<library>/models.py",
             "<library>/pairs.py",
             "<library>/parts.py",
+            "<library>/subset.py",
             "<library>/training.py",
             "<library>/unet_training.py",
         ],
@@ -102,6 +104,7 @@ rule generate:
             "<library>/models.py",
             "<library>/pairs.py",
             "<library>/parts.py",
+            "<library>/subset.py",
             "<library>/training.py",
         ],
         method=code_of_method,
@@ -142,7 +145,9 @@ rule reference:
             "<library>/models.py",
             "<library>/pairs.py",
             "<library>/parts.py",
+            "<library>/pictures.py",
             "<library>/reference.py",
+            "<library>/subset.py",
             "<library>/training.py",
         ],
     output:
@@ -184,6 +189,8 @@ rule fidelity:
             "<library>/models.py",
             "<library>/pairs.py",
             "<library>/parts.py",
+            "<library>/pictures.py",
+            "<library>/subset.py",
             "<library>/training.py",
         ],
     output:
@@ -206,3 +213,119 @@ rule fidelity:
         device=STUDY.settings["device"],
     script:
         "../scripts/fidelity.py"
+
+
+rule copies:
+    input:
+        images="<pictures>/images.npy",
+        manifest="<pictures>/manifest.csv",
+        split="<splits>/split.csv",
+        subset="<splits>/subset-{seed}.csv",
+        generated="<run>/generated/test",
+        files="<run>/generated/test.csv",
+        record="<run>/record.json",
+        code=[
+            "<library>/copies.py",
+            "<library>/duplicates.py",
+            "<library>/pictures.py",
+            "<library>/subset.py",
+        ],
+    output:
+        table="<run>/memorisation.csv",
+        facts="<run>/memorisation.json",
+        picture=report(
+            "<run>/memorisation.png",
+            caption="../report/copies.rst",
+            category="Copies",
+        ),
+    log:
+        "<run>/copies.log",
+    wildcard_constraints:
+        backbone=PIPELINES,
+    conda:
+        "../envs/results.yaml"
+    resources:
+        mem_mb=8000,
+        runtime=120,
+    params:
+        size=STUDY.generated_size,
+    script:
+        "../scripts/copies.py"
+
+
+rule features:
+    input:
+        images="<pictures>/images.npy",
+        extractor=EXTRACTOR_WEIGHTS,
+        code=[
+            "<library>/augmentation.py",
+            "<library>/backbones.py",
+            "<library>/extractor.py",
+            "<library>/features.py",
+            "<library>/models.py",
+            "<library>/parts.py",
+            "<library>/pictures.py",
+            "<library>/subset.py",
+            "<library>/training.py",
+        ],
+    output:
+        "<reference>/features.npy",
+    log:
+        "<reference>/features.log",
+    conda:
+        "../envs/train.yaml"
+    threads: STUDY.settings["generation"]["threads"]
+    resources:
+        gpu=STUDY.gpus,
+        mem_mb=8000,
+    params:
+        size=STUDY.generated_size,
+        extractor=EXTRACTOR,
+        threads=STUDY.settings["generation"]["threads"],
+        device=STUDY.settings["device"],
+    script:
+        "../scripts/features.py"
+
+
+rule classify:
+    input:
+        features="<reference>/features.npy",
+        manifest="<pictures>/manifest.csv",
+        split="<splits>/split.csv",
+        subset="<splits>/subset-{seed}.csv",
+        extractor=EXTRACTOR_WEIGHTS,
+        generated="<run>/generated/train",
+        files="<run>/generated/train.csv",
+        record="<run>/record.json",
+        code=[
+            "<library>/augmentation.py",
+            "<library>/backbones.py",
+            "<library>/classify.py",
+            "<library>/evaluate.py",
+            "<library>/extractor.py",
+            "<library>/features.py",
+            "<library>/models.py",
+            "<library>/parts.py",
+            "<library>/pictures.py",
+            "<library>/subset.py",
+            "<library>/training.py",
+        ],
+    output:
+        "<run>/downstream.csv",
+    log:
+        "<run>/classify.log",
+    wildcard_constraints:
+        backbone=PIPELINES,
+    conda:
+        "../envs/train.yaml"
+    threads: STUDY.settings["generation"]["threads"]
+    resources:
+        gpu=STUDY.gpus,
+        mem_mb=16000,
+        runtime=240,
+    params:
+        extractor=EXTRACTOR,
+        threads=STUDY.settings["generation"]["threads"],
+        device=STUDY.settings["device"],
+    script:
+        "../scripts/classify.py"

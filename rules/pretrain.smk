@@ -20,6 +20,7 @@ rule pretrain:
             "<library>/models.py",
             "<library>/parts.py",
             "<library>/pretrain.py",
+            "<library>/subset.py",
             "<library>/training.py",
         ],
     output:
@@ -52,7 +53,9 @@ rule pretrain_diffusion:
             "<library>/models.py",
             "<library>/pairs.py",
             "<library>/parts.py",
+            "<library>/pictures.py",
             "<library>/pretrain_diffusion.py",
+            "<library>/subset.py",
             "<library>/training.py",
             "<library>/unet_training.py",
         ],
@@ -87,6 +90,7 @@ rule appraise:
             "<library>/backbones.py",
             "<library>/models.py",
             "<library>/parts.py",
+            "<library>/subset.py",
         ],
     output:
         "data/pretrained/{dataset}.csv",

@@ -20,6 +20,7 @@ rule collect:
     input:
         metrics=expand("<study>/runs/{run}/metrics.json", run=RUNS + GENERATIONS),
         records=expand("<study>/runs/{run}/record.json", run=RUNS + GENERATIONS),
+        memorisations=expand("<study>/runs/{run}/memorisation.json", run=GENERATIONS),
         code=["<library>/collect.py"],
     output:
         runs="<study>/runs.csv",

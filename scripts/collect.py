@@ -8,10 +8,12 @@ from medpeft.stage import run
 
 
 def main(snakemake):
-    metrics, records = (
+    metrics, records, memorisations = (
         {"/".join(Path(path).parts[-6:-1]): read_json(path) for path in paths}
-        for paths in (snakemake.input.metrics, snakemake.input.records)
+        for paths in (snakemake.input.metrics, snakemake.input.records, snakemake.input.memorisations)
     )
+    for name, found in memorisations.items():
+        metrics[name]["memorised"] = found["memorised"]
     write_table(snakemake.output.runs, collect(snakemake.params.experiments, metrics, records))
 
 

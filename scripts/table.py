@@ -13,6 +13,8 @@ READERS = {
         read_table,
     ),
     "records": lambda paths: {Path(path).parts[-6:-3]: read_json(path) for path in reversed(paths)},
+    "memorisations": lambda paths: {Path(path).parts[-6:-1]: read_json(path) for path in paths},
+    "downstreams": lambda paths: {Path(path).parts[-6:-1]: read_table(path) for path in paths},
     "splits": lambda paths: [read_json(path)["study"]["split"]["protocol"] for path in paths],
     "trials": lambda paths: {Path(path).parts[-4:-1]: read_table(path) for path in paths},
     "choices": lambda paths: {Path(path).parts[-4:-1]: read_json(path) for path in paths},

@@ -50,17 +50,20 @@ STUDY = {
         "table4": {
             "datasets": ["busi"],
             "backbones": ["tiny_diffusion"],
-            "methods": ["full", "lora"],
+            "methods": ["full", "lora", "bias"],
             "fractions": [0.1],
             "seeds": [0],
         },
     },
     "generation": {
         "pipelines": {"tiny_diffusion": None},
+        "learning_rates": {"bias": 1e30},  # fails
         "steps": 2,
         "batch_size": 4,
         "sampling_steps": 2,
         "images": 12,
+        "repeats": 2,
+        "downstream": 9,
     },
 }
 
@@ -129,7 +132,7 @@ def _jobs(folder: Path, *arguments: str) -> set[str]:
 def test_all_artefacts_are_there(finished):
     results = finished / "results" / "tiny"
     expected = ["runs.csv", "paper.pdf", "audit/busi.csv"]
-    tables = ("table1", "table2", "recommendations", "calibration")
+    tables = ("table1", "table2", "memorisation", "downstream", "recommendations", "calibration")
     expected += [f"tables/{name}.{kind}" for name in tables for kind in ("csv", "md", "tex")]
     expected += [
         f"figures/{name}.{kind}" for name in ("figure1", "figure3", "pareto") for kind in ("pdf", "png", "csv")
@@ -149,8 +152,8 @@ def test_the_records_tell_table1_what_a_strategy_trains(finished):
 
 def test_runs_table_has_every_run_of_every_experiment(finished):
     runs = pd.read_csv(finished / "results" / "tiny" / "runs.csv")
-    assert len(runs) == 3 + 4 + 2
-    assert set(runs["status"]) == {"ok"}
+    assert len(runs) == 3 + 4 + 3
+    assert set(runs.loc[runs["method"] != "bias", "status"]) == {"ok"}
     shared = runs[(runs["method"] == "ssf") & (runs["fraction"] == 0.1)]
     assert set(shared["experiment"]) == {"table2", "figure1"}
     assert shared["f1_micro"].nunique() == 1
@@ -162,13 +165,48 @@ def test_runs_of_pipelines_have_their_own_scores(finished):
     scores = ["fid", "kid", "precision", "recall"]
     assert set(generated["task"]) == {"text-to-image"}
     assert set(generated["feature_extractor"]) == {"efficientnet_lite0"}
-    assert generated[scores].notna().all().all()
+    assert generated.loc[generated["status"] == "ok", [*scores, "memorised"]].notna().all().all()
     assert generated["accuracy"].isna().all()
     assert runs.loc["table2", scores].isna().all().all()
     folder = finished / "results/tiny/runs/busi/tiny_diffusion/lora/0.1/0"
     files = pd.read_csv(folder / "generated/test.csv")["file"]
-    assert sorted(files) == sorted(str(path.relative_to(folder / "generated/test")) for path in folder.rglob("0/*.png"))
-    assert len(files) == 12
+    assert sorted(files) == sorted(
+        str(path.relative_to(folder / "generated/test")) for path in (folder / "generated/test").glob("*/*.png")
+    )
+    assert len(files) == 2 * 12
+    assert len(pd.read_csv(folder / "generated/train.csv")) == 9
+    assert json.loads((folder / "metrics.json").read_text())["fid_sd"] > 0
+
+
+def test_generated_images_are_audited_and_trained_on(finished):
+    folder = finished / "results/tiny/runs/busi/tiny_diffusion/lora/0.1/0"
+    copies = pd.read_csv(folder / "memorisation.csv")
+    assert list(copies["file"]) == [f"0/{number:05d}.png" for number in range(12)]
+    splits = pd.read_csv(finished / "data/splits/busi/tiny/split.csv").set_index("image_id")["split"]
+    assert set(splits[copies["nearest"]]) == {"train"}
+    facts = json.loads((folder / "memorisation.json").read_text())
+    assert facts["memorised"] == copies["flagged"].mean()
+    assert facts["training"] == json.loads((folder / "record.json").read_text())["n_train"]
+    scores = pd.read_csv(folder / "downstream.csv").set_index("trained_on")
+    assert list(scores["n_train"]) == [facts["training"], 9, facts["training"] + 9]
+    assert scores["auroc"].notna().all()
+
+
+def test_a_failed_run_of_a_pipeline_is_a_gap(finished):
+    results = finished / "results/tiny"
+    folder = results / "runs/busi/tiny_diffusion/bias/0.1/0"
+    run = pd.read_csv(results / "runs.csv").set_index("method").loc["bias"]
+    assert run["status"].startswith("failed: the loss was not finite")
+    assert run[["fid", "memorised"]].isna().all()
+    assert len(pd.read_csv(folder / "memorisation.csv")) == 0
+    assert (folder / "memorisation.png").stat().st_size
+    assert pd.read_csv(folder / "downstream.csv").set_index("trained_on")["auroc"].isna().to_dict() == {
+        "real": False,
+        "generated": True,
+        "both": True,
+    }
+    for name in ("memorisation", "downstream"):
+        assert "Bias on busi, tiny_diffusion: 1 of 1" in (results / f"tables/{name}.md").read_text().replace("\\_", "_")
 
 
 def test_published_adapter_gives_the_published_predictions(finished):
@@ -221,7 +259,7 @@ def test_same_study_on_one_core_gives_the_same_bytes(finished, tmp_path):
     result = _snakemake(folder, "--cores", "1", "--quiet", "--", "results/tiny/runs.csv")
     assert result.returncode == 0, result.stderr
     metrics = sorted(path.relative_to(folder) for path in folder.glob("results/tiny/runs/**/metrics.json"))
-    assert len(metrics) == 5 + 2
+    assert len(metrics) == 5 + 3
     assert all((folder / path).read_bytes() == (finished / path).read_bytes() for path in metrics)
 
 

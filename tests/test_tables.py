@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from scipy.stats import rankdata
 
+from medpeft.classify import COLUMNS
+from medpeft.copies import FACTS
 from medpeft.errors import UserError
 from medpeft.markup import GAP, MINUS, RENDERERS, Cell, Layout, latex, markdown, number, typst
 from medpeft.methods import registry
@@ -30,6 +32,15 @@ def score_rows(dataset, backbone, method, fraction):
     for metric in ("f1_micro", "f1_macro", "auroc", "ece", "brier"):
         bounds = (mean - 0.05, mean + 0.05) if metric.startswith("f1") else (np.nan, np.nan)
         yield (dataset, backbone, method, fraction, metric, "additive", 100, 3, failed, mean, 0.01 + mean * 0, *bounds)
+
+
+def downstream_scores(method, seed):
+    """Return what classifiers scored that were trained on images of one run; those of the method bias failed."""
+    generated, both = (300, 0.5 + 0.1 * seed, 0.4, MEANS[method]), (884, MEANS[method], 0.6, 0.8)
+    if method == "bias":
+        generated = both = (0, np.nan, np.nan, np.nan)
+    rows = [("real", 584, 0.7, 0.6, 0.8), ("generated", *generated), ("both", *both)]
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 @pytest.fixture
@@ -72,6 +83,19 @@ def material():
         scores=scores,
         other_scores=scores,
         splits=["grouped", "paper"],
+        memorisations={
+            ("busi", "tiny", method, "1", str(seed)): dict.fromkeys(FACTS)
+            if method == "bias"
+            else {"memorised": 0.02 * seed, "by_chance": 0.01, "threshold": 0.5}
+            | {"generated": 50, "real": 100, "training": 584}
+            for method in MEANS
+            for seed in (0, 1)
+        },
+        downstreams={
+            ("busi", "tiny", method, "1", str(seed)): downstream_scores(method, seed)
+            for method in MEANS
+            for seed in (0, 1)
+        },
         comparisons=comparisons,
         ranks=pd.DataFrame(ranks).assign(p_adjusted=[0.5, np.nan]),
         friedman=pd.DataFrame([test | {"critical_difference": 1.39, "status": "ok"}]),
@@ -454,3 +478,28 @@ def test_published_fids_are_complete():
     table = PUBLISHED["table4"]
     assert table.groupby("fraction").size().to_dict() == {0.1: 8, 0.5: 8, 1.0: 8}
     assert table[table["method"] == "lora"]["fid"].min() > 390
+
+
+def test_memorisation_stands_beside_what_chance_makes(material):
+    table, layout = TABLES["memorisation"](material)
+    row = table.set_index("method").loc["ssf"]
+    assert (row["memorised"], row["by_chance"], row["n_failed"]) == (pytest.approx(0.01), 0.01, 0)
+    assert row["memorised_std"] == pytest.approx(0.01 * np.sqrt(2))
+    text = markdown(layout)
+    assert "| SSF | 1.0 ± 1.4 % | 1.0 % | 50 |" in text
+    assert f"| Bias | {GAP} | {GAP} | {GAP} |" in text
+    assert "Bias on busi, tiny: 2 of 2" in text
+    assert "busi, tiny, 100 %; training images: 584" in text
+
+
+def test_downstream_has_a_column_a_training_set(material):
+    table, layout = TABLES["downstream"](material)
+    rows = table.set_index(["method", "trained_on"])
+    assert rows.at[("ssf", "generated"), "f1_micro"] == pytest.approx(0.55)
+    assert rows.at[("ssf", "generated"), "n_train"] == 300
+    text = markdown(layout)
+    assert "| SSF | 0.700 ± 0.000<br>0.600; 0.800 | **0.550 ± 0.071**<br>0.400; 0.900 |" in text
+    assert "**0.900 ± 0.000**<br>0.600; 0.800 |" in text
+    assert f"| Bias | 0.700 ± 0.000<br>0.600; 0.800 | {GAP} | {GAP} |" in text
+    assert "584 real, 300 generated" in text
+    assert "Bias on busi, tiny: 2 of 2" in text

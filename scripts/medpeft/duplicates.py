@@ -54,14 +54,14 @@ def find(images: np.ndarray, manifest: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def describe(images: np.ndarray) -> np.ndarray:
-    """Return (N, SIDE, SIDE) float32 descriptions of `images` (N, H, W, 3) uint8; inner products are similarities.
+def describe(images: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """Return (N, side, side) float32 descriptions of `images` (N, H, W, 3) uint8; inner products are similarities.
 
     A description is the grey thumbnail less its blurred self, divided by its local contrast, with mean 0 and norm 1.
     """
-    described = np.empty((len(images), SIDE, SIDE), dtype=np.float32)
+    described = np.empty((len(images), side, side), dtype=np.float32)
     for row, image in zip(described, images, strict=True):
-        thumbnail = Image.fromarray(image).convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+        thumbnail = Image.fromarray(image).convert("L").resize((side, side), Image.Resampling.BILINEAR)
         grey = np.asarray(thumbnail, dtype=np.float32)
         detail = grey - gaussian_filter(grey, SCALE)
         detail /= np.sqrt(gaussian_filter(detail**2, 2 * SCALE)) + CONTRAST

@@ -12,6 +12,7 @@ from torch import Tensor
 from medpeft.diffusion import load_pipeline
 from medpeft.errors import UserError
 from medpeft.files import replacing
+from medpeft.pictures import centre
 
 MULTIPLE = 8  # pixels that diffusers wants the sides of an image to be a multiple of
 BATCH = 32  # images, or captions, that are encoded at once
@@ -50,8 +51,7 @@ def _embed(pipeline: StableDiffusionPipeline, captions: list[str]) -> Tensor:
 
 def _moments(pipeline: StableDiffusionPipeline, images: np.ndarray, size: int) -> Tensor:
     """Return mean and log variance, (N, 2 * channels, h, w), of the latents of uint8 images (N, H, H, 3)."""
-    start = (images.shape[1] - size) // 2
-    crops = torch.tensor(images[:, start : start + size, start : start + size], device=pipeline.vae.device)
+    crops = torch.tensor(centre(images, size), device=pipeline.vae.device)
     return pipeline.vae.encode(crops.permute(0, 3, 1, 2) / 127.5 - 1).latent_dist.parameters
 
 

@@ -16,6 +16,7 @@ from torch_fidelity import calculate_metrics
 
 from medpeft.errors import UserError
 from medpeft.extractor import registered
+from medpeft.pictures import centre
 from medpeft.training import fix_arithmetic
 
 SCORES = {"fid": "frechet_inception_distance", "kid": "kernel_inception_distance_mean"}
@@ -52,8 +53,7 @@ def real_images(images: Path, manifest: pd.DataFrame, chosen: pd.DataFrame, size
     """Return the centres, `size` pixels wide, of the stored images that the rows `chosen` of a test set name."""
     rows = pd.Index(manifest["image_id"]).get_indexer(chosen["image_id"])
     stored = np.load(images, mmap_mode="r")
-    start = (stored.shape[1] - size) // 2
-    return Pixels(np.ascontiguousarray(stored[np.sort(rows), start : start + size, start : start + size]))
+    return Pixels(np.ascontiguousarray(centre(stored[np.sort(rows)], size)))
 
 
 def fidelity(folder: Path, real: Pixels, extractor: str, weights: Path, cache: Path, threads: int, device: str) -> dict:

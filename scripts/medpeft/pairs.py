@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from medpeft.errors import UserError
-from medpeft.files import read_table
+from medpeft.subset import members
 
 UNCONDITIONAL = 0  # row of the embedding of the empty caption
 LEAST_IMAGES = 8  # of a test set: its halves are compared by their three nearest neighbours
@@ -31,13 +31,10 @@ def load_pairs(
     moments: Path, texts: Path, captions: Path, split: Path, subset: Path, fraction: float
 ) -> tuple[Pairs, Pairs]:
     """Return the pairs for training, cut to `fraction`, and those for testing."""
-    table = read_table(captions)
-    table["row"] = np.arange(len(table))
-    table = table.merge(read_table(split), on="image_id").merge(read_table(subset)[["image_id", "share"]], how="left")
+    rows = members(captions, split, subset, fraction)
     arrays = np.load(moments, mmap_mode="r"), np.load(texts, mmap_mode="r")
-    train = table[(table["split"] == "train") & (table["share"] < fraction)]
-    test = table[table["split"] == "test"]
-    return Pairs(*arrays, train.reset_index(drop=True)), Pairs(*arrays, test.reset_index(drop=True))
+    train, test = (rows[rows["split"] == part].reset_index(drop=True) for part in ("train", "test"))
+    return Pairs(*arrays, train), Pairs(*arrays, test)
 
 
 def drawn(train: pd.DataFrame, count: int) -> pd.DataFrame:

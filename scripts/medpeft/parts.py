@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from medpeft.files import read_table
+from medpeft.subset import members
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,8 @@ def load_parts(
     images: Path, manifest: Path, split: Path, subset: Path, fraction: float
 ) -> tuple[list[str], dict[str, Part]]:
     """Return the sorted class names and the parts train, validation and test; only train is cut to `fraction`."""
-    table = read_table(manifest)
-    classes = sorted(table["label"].unique())
-    table["row"] = np.arange(len(table))
-    table = table.merge(read_table(split), on="image_id").merge(read_table(subset)[["image_id", "share"]], how="left")
-    table = table[(table["split"] != "train") | (table["share"] < fraction)]
+    classes = sorted(read_table(manifest)["label"].unique())
+    table = members(manifest, split, subset, fraction)
     pixels = np.load(images, mmap_mode="r")
     return classes, {name: _part(pixels, rows, classes) for name, rows in table.groupby("split")}
 

@@ -1,7 +1,11 @@
 """Nested, stratified fractions of the training images."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+
+from medpeft.files import read_table
 
 
 def subset(manifest: pd.DataFrame, split: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -15,3 +19,15 @@ def subset(manifest: pd.DataFrame, split: pd.DataFrame, seed: int) -> pd.DataFra
     random = np.random.default_rng(seed)
     share = train.groupby("label")["image_id"].transform(lambda ids: random.permutation(len(ids)) / len(ids))
     return pd.DataFrame({"image_id": train["image_id"], "share": share})
+
+
+def members(table: Path, split: Path, subset: Path, fraction: float) -> pd.DataFrame:
+    """Return the rows of `table`, a manifest or captions, that belong to a run on `fraction` of the training images.
+
+    They are in their order and have besides their `row` in the table, their `split` and `cluster`, and for training
+    their `share`.
+    """
+    rows = read_table(table)
+    rows["row"] = np.arange(len(rows))
+    rows = rows.merge(read_table(split), on="image_id").merge(read_table(subset)[["image_id", "share"]], how="left")
+    return rows[(rows["split"] != "train") | (rows["share"] < fraction)]

@@ -1,0 +1,22 @@
+"""Compute the features of all real images of one dataset, once for all runs on it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from medpeft.features import BATCH, features
+from medpeft.files import replacing
+from medpeft.pictures import centre
+from medpeft.stage import run
+
+
+def main(snakemake):
+    data, settings = snakemake.input, snakemake.params
+    stored = np.load(data.images, mmap_mode="r")
+    batches = (centre(stored[start : start + BATCH], settings.size) for start in range(0, len(stored), BATCH))
+    found = features(batches, settings.extractor, Path(data.extractor), settings.threads, settings.device)
+    with replacing(snakemake.output[0]) as temporary, open(temporary, "wb") as stream:
+        np.save(stream, found)
+
+
+run(main, snakemake)  # noqa: F821
