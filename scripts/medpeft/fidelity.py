@@ -16,6 +16,7 @@ from torch_fidelity import calculate_metrics
 
 from medpeft.errors import UserError
 from medpeft.extractor import registered
+from medpeft.pairs import centres
 from medpeft.training import fix_arithmetic
 
 SCORES = {"fid": "frechet_inception_distance", "kid": "kernel_inception_distance_mean"}
@@ -51,9 +52,7 @@ class Pixels(Dataset):
 def real_images(images: Path, manifest: pd.DataFrame, chosen: pd.DataFrame, size: int) -> Pixels:
     """Return the centres, `size` pixels wide, of the stored images that the rows `chosen` of a test set name."""
     rows = pd.Index(manifest["image_id"]).get_indexer(chosen["image_id"])
-    stored = np.load(images, mmap_mode="r")
-    start = (stored.shape[1] - size) // 2
-    return Pixels(np.ascontiguousarray(stored[np.sort(rows), start : start + size, start : start + size]))
+    return Pixels(centres(np.load(images, mmap_mode="r"), np.sort(rows), size))
 
 
 def fidelity(folder: Path, real: Pixels, extractor: str, weights: Path, cache: Path, threads: int, device: str) -> dict:

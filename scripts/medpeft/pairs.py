@@ -61,3 +61,9 @@ def chosen(test: pd.DataFrame, count: int) -> pd.DataFrame:
             f"least {LEAST_IMAGES}"
         )
     return test.sample(min(count, len(test)), random_state=0).sort_index().reset_index(drop=True)
+
+
+def centres(images: np.ndarray, rows: np.ndarray, size: int) -> np.ndarray:
+    """Return the centres, `size` pixels wide, of these `rows` of stored images: uint8 (rows, size, size, 3)."""
+    start = (images.shape[1] - size) // 2
+    return np.ascontiguousarray(images[rows, start : start + size, start : start + size])
