@@ -183,7 +183,14 @@ rule findings:
     params:
         settings={
             name: STUDY.settings[name]
-            for name in ["study", "image_size", "split", "recipe", "tuning"]
+            for name in [
+                "study",
+                "image_size",
+                "split",
+                "recipe",
+                "tuning",
+                "generation",
+            ]
         },
         own=STUDY.settings["datasets"],
         protocols={name: STUDY.protocol(name) for name in STUDY.values("dataset")},

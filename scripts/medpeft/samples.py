@@ -24,7 +24,7 @@ POINTS = 72  # to an inch
 LETTERS, SHAPE = 7, 0.58  # height in points, mean width by height
 NARROWEST = 4.0  # inches
 WRAP = 14  # letters of a strategy's name that go over one picture
-HEADING = 5  # lines
+HEADING = 4  # lines
 
 
 @dataclass(frozen=True)
@@ -60,16 +60,10 @@ def samples(groups: list[Samples], size: int) -> tuple[pd.DataFrame, Figure]:
     figure = Figure(figsize=(width, height))
     sheet = _Sheet(figure, width, height)
     for (group, cells), text in zip(shown, texts, strict=True):
-        sheet.heading(group, in_order_of_columns([REAL, *group.generated]))
+        sheet.heading(group, [REAL, *in_order(group.generated)])
         for image_id, lines in text.items():
             sheet.row(lines, cells[cells["image_id"] == image_id])
     return pd.concat([cells.drop(columns="pixels") for _, cells in shown], ignore_index=True), figure
-
-
-def in_order_of_columns(methods) -> list[str]:
-    """Return the distinct `methods` from left to right: the real picture, the pipeline as it is, then as in tables."""
-    first = [method for method in (REAL, UNTUNED) if method in set(methods)]
-    return first + in_order(set(methods) - set(first))
 
 
 def chosen_prompts(prompts: pd.DataFrame) -> pd.DataFrame:
