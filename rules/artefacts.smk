@@ -28,7 +28,7 @@ TABLES = [
     "learning_rates",
     "costs",
 ]
-FIGURES = ["figure1", "figure3", "critical_difference", "pareto", "tuning"]
+FIGURES = ["figure1", "figure2", "figure3", "critical_difference", "pareto", "tuning"]
 LACKING = {
     artefact
     for artefact, experiments in EXPERIMENTS_OF.items()
@@ -51,7 +51,7 @@ if not RUNS:
 
 wildcard_constraints:
     table="|".join(TABLES),
-    figure="|".join(FIGURES),
+    figure="|".join(name for name in FIGURES if name != "figure2"),
 
 
 rule table:
@@ -122,6 +122,41 @@ rule figure:
         "../scripts/figure.py"
 
 
+rule samples:
+    input:
+        **generated_of(SHOWN),
+        images=expand(f"{PICTURES}/images.npy", dataset=SHOWN_DATASETS),
+        manifests=expand(f"{PICTURES}/manifest.csv", dataset=SHOWN_DATASETS),
+        code=[
+            "<library>/collect.py",
+            "<library>/figure.py",
+            "<library>/generations.py",
+            "<library>/markup.py",
+            "<library>/pictures.py",
+            "<library>/palette.py",
+            "<library>/samples.py",
+            "<library>/table.py",
+        ],
+    output:
+        csv="<study>/figures/figure2.csv",
+        pdf="<study>/figures/figure2.pdf",
+        png=report(
+            "<study>/figures/figure2.png",
+            caption="../report/samples.rst",
+            category="Figures",
+        ),
+    log:
+        "<study>/logs/figure_figure2.log",
+    conda:
+        "../envs/results.yaml"
+    params:
+        runs=[list(run) for run in SHOWN],
+        datasets=SHOWN_DATASETS,
+        size=STUDY.generated_size,
+    script:
+        "../scripts/samples.py"
+
+
 rule findings:
     input:
         runs="<study>/runs.csv",
@@ -154,7 +189,14 @@ rule findings:
     params:
         settings={
             name: STUDY.settings[name]
-            for name in ["study", "image_size", "split", "recipe", "tuning"]
+            for name in [
+                "study",
+                "image_size",
+                "split",
+                "recipe",
+                "tuning",
+                "generation",
+            ]
         },
         own=STUDY.settings["datasets"],
         protocols={name: STUDY.protocol(name) for name in STUDY.values("dataset")},

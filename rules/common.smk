@@ -21,12 +21,15 @@ except UserError as error:
     sys.exit(f"medpeft: {error}")
 
 
+PICTURES = f"data/prepared/{{dataset}}/{stored_size(STUDY.generated_size)}px"
+
+
 pathvars:
     library="scripts/medpeft",
     raw="data/raw/{dataset}",
     stored="data/prepared/{dataset}/{pixels}px",
     prepared=f"data/prepared/{{dataset}}/{stored_size(STUDY.settings['image_size'])}px",
-    pictures=f"data/prepared/{{dataset}}/{stored_size(STUDY.generated_size)}px",
+    pictures=PICTURES,
     splits=f"data/splits/{{dataset}}/{STUDY.name}",
     weights="data/weights/{backbone}",
     encoded=f"data/encoded/{{dataset}}/{{backbone}}/{STUDY.generated_size}px",
@@ -48,6 +51,8 @@ wildcard_constraints:
 RUNS = [run.path for run in STUDY.runs(task="classification")]
 SEARCHES = list(dict.fromkeys(run.search for run in STUDY.runs(task="classification")))
 GENERATIONS = [run.path for run in STUDY.runs(task="text-to-image")]
+SHOWN = STUDY.shown()
+SHOWN_DATASETS = list(dict.fromkeys(run.dataset for run in SHOWN))
 PIPELINES = "|".join(map(re.escape, STUDY.pipelines))
 EXTRACTOR = STUDY.settings["generation"]["extractor"]
 EXTRACTOR_WEIGHTS = (
@@ -86,6 +91,15 @@ def material_of(wildcards):
         "choices": [
             f"<study>/tuning/{search}/learning_rate.json" for search in SEARCHES
         ],
+    }
+
+
+def generated_of(runs):
+    """The table of the images that each run generated for captions of the test set, and the folder of their files."""
+    folders = [f"<study>/runs/{run.path}" for run in runs]
+    return {
+        "tables": [f"{folder}/generated/test.csv" for folder in folders],
+        "folders": [f"{folder}/generated/test" for folder in folders],
     }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from medpeft.collect import COLUMNS
 from medpeft.datasets import registry
 from medpeft.errors import UserError
 from medpeft.findings import Evidence, findings
@@ -49,7 +50,7 @@ def evidence(methods=("full", "linear_probe", "ssf", "bias"), fractions=(0.1, 1.
     differences["p_adjusted"] = np.where(np.abs(gain) > 0.05, 0.004, 0.6)
     differences = differences.assign(seeds_won=seeds, seeds_compared=seeds)
     runs = cells.merge(pd.DataFrame({"seed": range(seeds)}), how="cross")
-    runs = runs.assign(task="classification", status="ok", device="cpu")
+    runs = runs.assign(task="classification", experiment="table2", status="ok", device="cpu").reindex(columns=COLUMNS)
     runs.loc[runs["method"].isin(failed), "status"] = "failed: the loss is not a number"
     rates = pd.DataFrame([("busi", "resnet50", method) for method in methods], columns=CELL[:3])
     rates = rates.assign(times_full=10.0 if "full" in methods else np.nan, at_edge=False)
@@ -157,18 +158,71 @@ def test_limitations_depend_on_the_seeds(seeds, sentence):
     assert any(sentence in limitation for limitation in findings(evidence(seeds=seeds))["limitations"])
 
 
+GENERATED = {"n_train": 100, "n_test": 60, "feature_extractor": "efficientnet_lite0", "features": 1280}
+GENERATED |= {"device": "cpu"}
+GENERATED |= {"floor_fid": 9.0, "floor_kid": 0.01, "floor_images": 30, "task": "text-to-image", "experiment": "table4"}
+
+
+def with_pipelines(found: Evidence, fids: dict, seeds=2, alone=False) -> Evidence:
+    """Return `found` with runs of a pipeline whose FIDs are these and, with another seed, one more; or these alone."""
+    rows = [
+        {"dataset": "busi", "backbone": "tiny", "method": method, "fraction": 1.0, "seed": seed, **GENERATED}
+        | dict.fromkeys(("fid", "kid", "precision", "recall"), np.nan if fid is None else fid + seed)
+        | {"status": "failed: out of memory" if fid is None else "ok"}
+        for method, fid in fids.items()
+        for seed in range(seeds)
+    ]
+    runs = pd.concat([found.runs.iloc[: 0 if alone else None], pd.DataFrame(rows)], ignore_index=True)
+    if not alone:
+        return replace(found, runs=runs)
+    tables = ("scores", "differences", "crossovers", "friedman", "recommendations", "learning_rates")
+    return replace(found, runs=runs, **{name: getattr(found, name).iloc[:0] for name in tables})
+
+
+FIDS = {"untuned": 40.0, "full": 50.0, "lora": 20.0, "bias": None}
+
+
+def test_the_best_generator_is_named_and_those_that_beat_the_pipeline_as_it_is():
+    found = findings(with_pipelines(evidence(), FIDS))
+    (answer,) = found["generation"]["answers"]
+    assert answer.startswith("busi, tiny, 100 % (100 training pairs). The best FID has LoRA: 20.50 ± 0.71, with a KID")
+    assert "halves of the real images have 9.00" in answer
+    assert answer.endswith("Better than the pipeline untuned (40.50 ± 0.71): LoRA; not better: Full fine-tuning.")
+    assert "60 images are fewer than the 1,280 features" in found["generation"]["warnings"][0]
+    assert found["generation"]["failed"][0] == "Bias, busi, tiny, 100 %, seed 0: out of memory"
+    assert found["overview"]["runs"] == 24
+    assert claim(found, "FID of LoRA, the worst") == {
+        "statement": "FID of LoRA, the worst of eight: Stable Diffusion, all pairs of MIMIC-CXR (table 4)",
+        "published": "439.65",
+        "ours": "20.50, place 1 of 2 (busi, tiny)",
+    }
+
+
+def test_without_the_pipeline_as_it_is_nothing_is_said_to_beat_it():
+    (answer,) = findings(with_pipelines(evidence(), {"lora": 20.0}, seeds=1))["generation"]["answers"]
+    assert "LoRA: 20.00, with a KID" in answer
+    assert answer.endswith("How the pipeline scores untuned is not known.")
+    (answer,) = findings(with_pipelines(evidence(), {"lora": None}))["generation"]["answers"]
+    assert answer.endswith("No strategy has a score here.")
+    assert findings(evidence())["generation"] is None
+
+
 STUDIES = {
     "whole": {},
     "without full fine-tuning": {"methods": ("ssf", "bias")},
     "one strategy": {"methods": ("full",)},
     "full data, one seed": {"fractions": (1.0,), "seeds": 1},
     "failed runs": {"failed": ("bias",)},
+    "pipelines too": {"fids": FIDS},
+    "pipelines alone": {"fids": FIDS, "alone": True},
 }
 
 
-def make(folder, name, **changes):
+def make(folder, name, fids=None, alone=False, **changes):
     folder.mkdir()
-    (folder / "findings.json").write_text(json.dumps(findings(evidence(**changes))), encoding="utf-8")
+    found = evidence(**changes)
+    content = findings(with_pipelines(found, fids, alone=alone) if fids else found)
+    (folder / "findings.json").write_text(json.dumps(content), encoding="utf-8")
     typeset(PAPER / "paper.typ", PAPER / "references.yml", folder, [], [], folder / f"{name}.pdf")
     return (folder / f"{name}.pdf").read_bytes()
 

@@ -100,8 +100,8 @@ def _png(pixels: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def _snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "snakemake", "--configfile", "tiny.yaml", *arguments]
+def _snakemake(folder: Path, *arguments: str, study: str = "tiny.yaml") -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "snakemake", "--configfile", study, *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
@@ -132,14 +132,31 @@ def _jobs(folder: Path, *arguments: str) -> set[str]:
 def test_all_artefacts_are_there(finished):
     results = finished / "results" / "tiny"
     expected = ["runs.csv", "paper.pdf", "audit/busi.csv"]
-    tables = ("table1", "table2", "memorisation", "downstream", "recommendations", "calibration")
+    tables = ("table1", "table2", "table4", "table6", "memorisation", "downstream", "recommendations", "calibration")
     expected += [f"tables/{name}.{kind}" for name in tables for kind in ("csv", "md", "tex")]
     expected += [
-        f"figures/{name}.{kind}" for name in ("figure1", "figure3", "pareto") for kind in ("pdf", "png", "csv")
+        f"figures/{name}.{kind}"
+        for name in ("figure1", "figure2", "figure3", "pareto")
+        for kind in ("pdf", "png", "csv")
     ]
     assert [name for name in expected if not (results / name).stat().st_size] == []
     assert not (results / "tables/table3.csv").exists()  # without an experiment of that name
     assert not (results / "figures/critical_difference.pdf").exists()  # with a single block
+
+
+def test_a_study_of_pipelines_alone_has_tables_figures_and_a_paper(finished):
+    alone = STUDY | {"study": "pipelines", "experiments": {"table4": STUDY["experiments"]["table4"]}}
+    (finished / "pipelines.yaml").write_text(yaml.safe_dump(alone))
+    result = _snakemake(finished, "--cores", "2", "--quiet", study="pipelines.yaml")
+    assert result.returncode == 0, result.stderr
+    results = finished / "results" / "pipelines"
+    tables = {path.name for path in results.glob("tables/*.csv")}
+    assert tables == {"table1.csv", "table4.csv", "table6.csv", "costs.csv", "learning_rates.csv"}
+    assert {path.name for path in results.glob("figures/*")} == {f"figure2.{kind}" for kind in ("csv", "pdf", "png")}
+    assert (results / "paper.pdf").stat().st_size
+    shown = pd.read_csv(results / "figures/figure2.csv")
+    assert set(shown["method"]) == {"real", "full", "lora"}
+    assert all((finished / file).exists() for file in shown.loc[shown["method"] != "real", "file"])
 
 
 def test_the_records_tell_table1_what_a_strategy_trains(finished):

@@ -346,14 +346,14 @@ def test_every_strategy_of_the_project_has_a_style_of_its_own():
     for together in (
         ["full", "linear_probe", "tsa", "batchnorm", "bias", "ssf"],
         ["full", "linear_probe", "attention", "layernorm", "bitfit", "lora", "ssf", "adaptformer"],
-        ["full", "attention", "bias", "norm", "bias_norm_attention", "lora", "svdiff", "difffit"],
+        ["untuned", "full", "attention", "bias", "norm", "bias_norm_attention", "lora", "svdiff", "difffit"],
     ):
         assert len({style(method).colour for method in together}) == len(together)
         assert len({style(method).marker for method in together}) == len(together)
 
 
 def test_baselines_come_first_and_a_new_method_last():
-    assert in_order(["zeta", "ssf", "full", "ssf"]) == ["full", "ssf", "zeta"]
+    assert in_order(["zeta", "ssf", "untuned", "full", "ssf"]) == ["untuned", "full", "ssf", "zeta"]
     assert style("zeta") == style("zeta")
 
 
@@ -453,7 +453,7 @@ def test_the_difference_from_another_study_is_not_told(facts):
 def test_few_images_are_warned_of(images, features, small):
     _, layout = fid_table(n_test=images, features=features)
     assert any(f"N = {images:,}" in note and "have an FID of 9.00 and a KID of 0.0010" in note for note in layout.notes)
-    assert any(note.startswith("Beware") for note in layout.notes) == small
+    assert any(note.startswith("Beware of the FIDs on mimic cxr") for note in layout.notes) == small
 
 
 def test_fid_is_half_the_variance_where_images_are_as_many_as_features():

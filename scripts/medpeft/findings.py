@@ -11,10 +11,11 @@ from medpeft.blocks import encoder
 from medpeft.card import Numbers, audit_sentence, counted
 from medpeft.collect import CELL, distinct
 from medpeft.datasets.registry import Dataset
+from medpeft.generations import UNTUNED, generations
 from medpeft.markup import GAP, TIMES, number
 from medpeft.palette import in_order, style
 from medpeft.split import PARTS
-from medpeft.table import ENCODERS, NOT_PEFT, SIGNIFICANT, friedman_words, outcomes, percent, plain
+from medpeft.table import ENCODERS, NOT_PEFT, SIGNIFICANT, fid_warnings, friedman_words, outcomes, percent, plain
 
 PUBLISHED_SIZE = 224
 
@@ -48,20 +49,16 @@ def findings(evidence: Evidence) -> dict:
         "tests": [_test(row) for _, row in evidence.friedman.iterrows()],
         "recommendations": _recommendations(evidence.recommendations),
         "low_data": _low_data(evidence),
+        "generation": _generation(evidence),
         "claims": _claims(evidence),
         "limitations": _limitations(runs, evidence),
     }
 
 
 def _overview(runs: pd.DataFrame, evidence: Evidence) -> dict:
-    failed = runs[runs["status"] != "ok"]
     return {
         "runs": len(runs),
-        "failed": [
-            f"{style(run.method).label}, {plain(run.dataset)}, {run.backbone}, {percent(run.fraction)}, "
-            f"seed {run.seed}: {run.status.removeprefix('failed: ')}"
-            for run in failed.itertuples()
-        ],
+        "failed": _failed(runs),
         "backbones": list(dict.fromkeys(runs["backbone"])),
         "strategies": [style(method).label for method in in_order(runs["method"])],
         "fractions": [percent(fraction) for fraction in sorted(set(runs["fraction"]))],
@@ -71,6 +68,14 @@ def _overview(runs: pd.DataFrame, evidence: Evidence) -> dict:
         "most_data": _most_data(evidence),
         "verdict": _verdict(evidence),
     }
+
+
+def _failed(runs: pd.DataFrame) -> list[str]:
+    return [
+        f"{style(run.method).label}, {plain(run.dataset)}, {run.backbone}, {percent(run.fraction)}, "
+        f"seed {run.seed}: {run.status.removeprefix('failed: ')}"
+        for run in runs[runs["status"] != "ok"].itertuples()
+    ]
 
 
 def _dataset(name: str, evidence: Evidence) -> dict:
@@ -254,6 +259,67 @@ def _always_ahead(evidence: Evidence, dataset: str, backbone: str) -> list[str]:
     return [method for method, group in rows.groupby("method") if (group["difference"] > 0).all()]
 
 
+def _generation(evidence: Evidence) -> dict | None:
+    """Return what there is to say of text-to-image; None where the study has no table 4."""
+    cells = generations(evidence.runs)
+    if cells.empty:
+        return None
+    runs = distinct(evidence.runs, "text-to-image")
+    cases = [(*case, group) for case, group in cells.groupby(["dataset", "backbone", "fraction"], sort=False)]
+    return {
+        "runs": len(runs),
+        "failed": _failed(runs),
+        "pipelines": list(dict.fromkeys(cells["backbone"])),
+        "strategies": [style(method).label for method in in_order(cells["method"])],
+        "fractions": [percent(fraction) for fraction in sorted(set(cells["fraction"]))],
+        "seeds": int(runs["seed"].nunique()),
+        "devices": sorted(set(runs["device"])),
+        "answers": [_fid_answer(*case) for case in cases],
+        "images": [
+            f"{plain(row.dataset)} N = {row.n_test:,.0f}, floor {number(row.floor_fid, 2)}"
+            for row in cells.drop_duplicates("dataset").itertuples()
+        ],
+        "warnings": fid_warnings(cells),
+    }
+
+
+def _fid_answer(dataset: str, backbone: str, fraction: float, cells: pd.DataFrame) -> str:
+    """Return which strategy has the best FID, and which have a better one than the pipeline as it is."""
+    pairs = counted(int(cells["n_train"].max()), "training pair")
+    sentence = f"{plain(dataset)}, {backbone}, {percent(fraction)} ({pairs}). "
+    scored = cells.dropna(subset=["fid"]).set_index("method")
+    tuned = scored.drop(index=UNTUNED, errors="ignore")
+    if tuned.empty:
+        return f"{sentence}No strategy has a score here."
+    best = tuned.loc[tuned["fid"].idxmin()]
+    sentence += (
+        f"The best FID has {style(best.name).label}: {_with_spread(best)}, with a KID of {number(best['kid'], 4)}; two "
+        f"halves of the real images have {number(best['floor_fid'], 2)}. "
+    )
+    if UNTUNED not in scored.index:
+        return f"{sentence}How the pipeline scores untuned is not known."
+    untuned = scored.loc[UNTUNED]
+    better = tuned["fid"] < untuned["fid"]
+    return (
+        f"{sentence}Better than the pipeline untuned ({_with_spread(untuned)}): {_labels(tuned.index[better])}; not "
+        f"better: {_labels(tuned.index[~better])}."
+    )
+
+
+def _with_spread(row: pd.Series) -> str:
+    return number(row["fid"], 2) + ("" if pd.isna(row["fid_std"]) else f" ± {number(row['fid_std'], 2)}")
+
+
+def _fid_place(evidence: Evidence, claim) -> list[str]:
+    ours = []
+    for (dataset, backbone), group in generations(evidence.runs).groupby(["dataset", "backbone"], sort=False):
+        fids = group[(group["fraction"] == 1) & (group["method"] != UNTUNED)].set_index("method")["fid"].dropna()
+        if claim.method in fids:
+            place = f"{fids.rank(method='min')[claim.method]:.0f} of {len(fids)}"
+            ours.append(f"{number(fids[claim.method], 2)}, place {place} ({plain(dataset)}, {backbone})")
+    return ours
+
+
 def _claims(evidence: Evidence) -> list[dict[str, str]]:
     return [
         {
@@ -269,6 +335,7 @@ def _published(claim) -> str:
     if pd.isna(claim.published):
         return GAP
     forms = {"crossover": percent, "learning_rate": lambda times: f"{TIMES} {times:g}"}
+    forms["fid"] = lambda fid: number(fid, 2)
     return forms.get(claim.kind, lambda gain: number(gain, 2, sign=True))(claim.published)
 
 
@@ -335,6 +402,7 @@ OURS = {
     "low_data": _low_data_gain,
     "crossover": _crossover,
     "learning_rate": _rate_ratio,
+    "fid": _fid_place,
 }
 
 
@@ -347,10 +415,11 @@ def _limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
     size = evidence.settings["image_size"]
     searches = len(evidence.learning_rates)
     small = sorted({backbone for backbone in runs["backbone"] if backbone.startswith("vit_mini")})
+    generated = not generations(evidence.runs).empty
     sentences = [
         (simulated, f"The images of {', '.join(simulated)} are simulated: they say nothing about medicine."),
         (
-            True,
+            not runs.empty,
             "The interval of a score covers another sample of test images for these networks, not another training.",
         ),
         (1 < seeds < 10, f"With {seeds} seeds the standard deviation over training runs is itself uncertain."),
@@ -361,7 +430,7 @@ def _limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
             "the adjusted p-values cover the choice.",
         ),
         (
-            size != PUBLISHED_SIZE,
+            size != PUBLISHED_SIZE and not runs.empty,
             f"Images are {size} pixels wide, those of the published study {PUBLISHED_SIZE}.",
         ),
         (
@@ -375,7 +444,12 @@ def _limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
             "package: far less than that of a published one.",
         ),
         (
-            (runs["status"] != "ok").any(),
+            generated,
+            "FID, KID, precision and recall see of an image what a network trained on photographs sees; nobody who "
+            "reads such images has judged them. Differences in FID are not tested.",
+        ),
+        (
+            (evidence.runs["status"] != "ok").any(),
             "Failed runs are left out of the means, which flatters a strategy that fails on hard seeds.",
         ),
     ]

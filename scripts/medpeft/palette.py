@@ -50,6 +50,6 @@ def style(method: str) -> Style:
 
 
 def in_order(methods) -> list[str]:
-    """Return the distinct `methods` in the order in which every table and legend shows them: baselines first."""
+    """Return the distinct `methods` in the order in which tables and legends show them: untuned, baselines, methods."""
     known = list(STYLES)
     return sorted(set(methods), key=lambda method: (known.index(method) if method in STYLES else len(known), method))

@@ -121,6 +121,14 @@ class Study:
         runs = dict.fromkeys(Run(*cell) for cell in cells)
         return [run for run in runs if task in (None, self.task(run))]
 
+    def shown(self) -> list[Run]:
+        """Return the runs whose images figure 2 shows: of table 4, each pipeline's largest fraction and first seed."""
+        grids = {}
+        for run in self.runs("table4", "text-to-image") if "table4" in self.experiments else []:
+            grids.setdefault((run.dataset, run.backbone), []).append(run)
+        firsts = {pair: max(runs, key=lambda run: float(run.fraction)) for pair, runs in grids.items()}
+        return [run for pair, runs in grids.items() for run in runs if run[3:] == firsts[pair][3:]]
+
     def values(self, axis: str, task: str | None = None) -> list[str]:
         """Return the distinct values of one field of `Run` over the runs of a task, or all, in grid order."""
         return list(dict.fromkeys(getattr(run, axis) for run in self.runs(task=task)))

@@ -350,7 +350,7 @@ def table4(material: Material) -> tuple[pd.DataFrame, Layout]:
         ]
     header = ["Strategy", *(percent(fraction) for fraction in fractions)]
     notes = ["FID, mean ± standard deviation over seeds; below it KID, precision (P) and recall (R)."]
-    notes += fid_notes(cells)
+    notes += floor_notes(cells) + fid_warnings(cells)
     if cells["published_fid"].notna().any():
         notes.append(
             "Published: FID of Stable Diffusion on MIMIC-CXR, 1,000 test images (Dutt et al. 2024, table 4). It tells "
@@ -369,25 +369,27 @@ def _with_published_fid(cells: pd.DataFrame, published: pd.DataFrame) -> pd.Data
     return cells.assign(difference=(cells["fid"] - cells["published_fid"]).where(same))
 
 
-def fid_notes(cells: pd.DataFrame) -> list[str]:
-    """Return what FIDs are to be read against: N and the floor of each dataset, and a warning where N is small."""
-    notes = []
-    for dataset, row in cells.drop_duplicates("dataset").set_index("dataset").iterrows():
-        features = f"{row['features']:,.0f} features"
-        notes.append(
-            f"{plain(dataset)}: N = {row['n_test']:,.0f} generated images against as many real ones of the test set, "
-            f"in the {features} of {row['feature_extractor']}; floor: two halves of these real images "
-            f"({row['floor_images']:,.0f} each) have an FID of {number(row['floor_fid'], 2)} and a KID of "
-            f"{number(row['floor_kid'], 4)} between them."
-        )
-        if too_few(row["n_test"], row["features"]):
-            notes.append(
-                f"Beware of the FIDs on {plain(dataset)}: its {row['n_test']:,.0f} images are fewer than the "
-                f"{features}. FID grows with the ratio of features to images even between samples of one "
-                "distribution, and fewer images than features leave its covariances singular: compare strategies "
-                "within this table, and no FID with one of another N. KID has no such bias."
-            )
-    return notes
+def floor_notes(cells: pd.DataFrame) -> list[str]:
+    """Return what the FIDs on each dataset are to be read against: N, the features, and the floor."""
+    return [
+        f"{plain(row.dataset)}: N = {row.n_test:,.0f} generated images against as many real ones of the test set, in "
+        f"the {row.features:,.0f} features of {row.feature_extractor}; floor: two halves of these real images "
+        f"({row.floor_images:,.0f} each) have an FID of {number(row.floor_fid, 2)} and a KID of "
+        f"{number(row.floor_kid, 4)} between them."
+        for row in cells.drop_duplicates("dataset").itertuples()
+    ]
+
+
+def fid_warnings(cells: pd.DataFrame) -> list[str]:
+    """Return a warning for each dataset on which FID is computed of too few images."""
+    return [
+        f"Beware of the FIDs on {plain(row.dataset)}: {row.n_test:,.0f} images are fewer than the "
+        f"{row.features:,.0f} features. FID grows with the ratio of features to images even between samples of one "
+        "distribution, and fewer images than features leave its covariances singular: compare strategies on these "
+        "images, and no FID with one of another N. KID has no such bias."
+        for row in cells.drop_duplicates("dataset").itertuples()
+        if too_few(row.n_test, row.features)
+    ]
 
 
 def _fid_cell(by_cell: pd.DataFrame, key: tuple, best: pd.Series) -> Cell:
