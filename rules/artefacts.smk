@@ -37,6 +37,16 @@ if not STUDY.has_blocks():
     LACKING |= {"ranks", "critical_difference"}
 
 
+localrules:
+    table,
+    figure,
+    findings,
+    typeset,
+    paper,
+    tables,
+    figures,
+
+
 wildcard_constraints:
     table="|".join(TABLES),
     figure="|".join(FIGURES),
@@ -46,7 +56,7 @@ rule table:
     input:
         unpack(material_of),
         published=expand(
-            "paper/reference/{name}.csv",
+            "<texts>/reference/{name}.csv",
             name=["table2", "table3", "table5", "table6", "figure1"],
         ),
         code=[
@@ -118,7 +128,7 @@ rule findings:
         recommendations="<study>/recommendations.csv",
         learning_rates="<study>/tables/learning_rates.csv",
         audits=expand("<study>/audit/{dataset}.csv", dataset=STUDY.values("dataset")),
-        claims="paper/reference/claims.csv",
+        claims="<texts>/reference/claims.csv",
         code=[
             "<library>/blocks.py",
             "<library>/card.py",
@@ -158,8 +168,8 @@ rule typeset:
             "<study>/figures/{figure}.pdf",
             figure=[name for name in FIGURES if name not in LACKING],
         ),
-        references="paper/references.yml",
-        source="paper/paper.typ",
+        references="<texts>/references.yml",
+        source="<texts>/paper.typ",
         code=["<library>/typeset.py"],
     output:
         paper=report(
@@ -203,6 +213,7 @@ for artefact in [name for name in TABLES if name not in LACKING]:
             artefact
         input:
             multiext(f"<study>/tables/{artefact}", ".csv", ".md", ".tex"),
+        localrule: True
 
 
 for artefact in [name for name in FIGURES if name not in LACKING]:
@@ -212,3 +223,4 @@ for artefact in [name for name in FIGURES if name not in LACKING]:
             artefact
         input:
             multiext(f"<study>/figures/{artefact}", ".csv", ".pdf", ".png"),
+        localrule: True

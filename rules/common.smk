@@ -21,7 +21,8 @@ except UserError as error:
 
 
 pathvars:
-    library="scripts/medpeft",
+    library=str(PROJECT / "scripts" / "medpeft"),
+    texts=str(PROJECT / "paper"),
     raw="data/raw/{dataset}",
     prepared=f"data/prepared/{{dataset}}/{STUDY.stored_size}px",
     splits=f"data/splits/{{dataset}}/{STUDY.name}",
@@ -49,6 +50,11 @@ EXTRACTOR = {
     "efficientnet_lite0": "data/weights/efficientnet_lite0/model.safetensors",
     "inception": "data/weights/inception/weights.pth",
 }[STUDY.settings["generation"]["extractor"]]
+
+
+def growing(amount):
+    """Return a resource that is `amount` at the first attempt, twice as much at the second, and so on."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def material_of(wildcards):
