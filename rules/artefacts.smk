@@ -93,7 +93,7 @@ rule figure:
         trials=expand("<study>/tuning/{search}/trials.csv", search=SEARCHES),
         choices=expand("<study>/tuning/{search}/learning_rate.json", search=SEARCHES),
         published=expand(
-            "paper/reference/{name}.csv", name=["table2", "table3", "figure1"]
+            "<texts>/reference/{name}.csv", name=["table2", "table3", "figure1"]
         ),
         code=[
             "<library>/collect.py",

@@ -31,8 +31,8 @@ rule encode:
     threads: STUDY.settings["generation"]["threads"]
     resources:
         gpu=STUDY.gpus,
-        mem_mb=12000,
-        runtime=240,
+        mem_mb=growing(12000),
+        runtime=growing(240),
     params:
         size=STUDY.settings["image_size"],
         device=STUDY.settings["device"],
@@ -73,8 +73,8 @@ rule finetune_unet:
     threads: STUDY.settings["generation"]["threads"]
     resources:
         gpu=STUDY.gpus,
-        mem_mb=24000,
-        runtime=1440,
+        mem_mb=growing(24000),
+        runtime=growing(1440),
     params:
         recipe=STUDY.unet_recipe,
         learning_rate=lambda wildcards: STUDY.unet_rate(wildcards.method),
@@ -116,8 +116,8 @@ rule generate:
     threads: STUDY.settings["generation"]["threads"]
     resources:
         gpu=STUDY.gpus,
-        mem_mb=16000,
-        runtime=480,
+        mem_mb=growing(16000),
+        runtime=growing(480),
     params:
         images=STUDY.settings["generation"]["images"],
         sampling=STUDY.sampling,
@@ -152,7 +152,7 @@ rule reference:
     threads: STUDY.settings["generation"]["threads"]
     resources:
         gpu=STUDY.gpus,
-        mem_mb=8000,
+        mem_mb=growing(8000),
     params:
         images=STUDY.settings["generation"]["images"],
         size=STUDY.settings["image_size"],
@@ -194,7 +194,7 @@ rule fidelity:
     threads: STUDY.settings["generation"]["threads"]
     resources:
         gpu=STUDY.gpus,
-        mem_mb=8000,
+        mem_mb=growing(8000),
     params:
         images=STUDY.settings["generation"]["images"],
         size=STUDY.settings["image_size"],

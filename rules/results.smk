@@ -97,7 +97,9 @@ rule verify:
     conda:
         "../envs/train.yaml"
     params:
-        runs=[f"results/{STUDY.name}/runs/{run}" for run in RUNS],
-        recipe=STUDY.recipe,
+        runs=lambda wildcards: {
+            f"results/{STUDY.name}/runs/{run.path}": STUDY.asked(run)
+            for run in STUDY.runs()
+        },
     script:
         "../scripts/verify.py"

@@ -17,7 +17,7 @@ def main(snakemake):
     shutil.rmtree(folder, ignore_errors=True)
     if read_json(data.record)["status"] != "ok":
         folder.mkdir()
-        write_table(output.prompts, pd.DataFrame(columns=["file", "image_id", "caption", "seed"]))
+        write_table(output.prompts, pd.DataFrame(columns=["file", "image_id", "caption", "seed", "sha256"]))
         return
     _, test = load_pairs(data.moments, data.texts, data.captions, data.split, data.subset, float(asked.fraction))
     files = generate(

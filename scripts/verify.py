@@ -12,9 +12,10 @@ from medpeft.verify import doubts
 
 
 def main(snakemake):
-    folders = [folder for folder in map(Path, snakemake.params.runs) if (folder / "metrics.json").exists()]
+    runs = snakemake.params.runs
+    folders = [folder for folder in map(Path, runs) if (folder / "metrics.json").exists()]
     here, digest = versions(), cache(sha256)
-    found = {folder: doubts(folder, dict(snakemake.params.recipe), here, digest) for folder in folders}
+    found = {folder: doubts(folder, runs[str(folder)], here, digest) for folder in folders}
     for folder, reasons in found.items():
         for reason in reasons:
             logging.warning("%s: %s", folder, reason)
@@ -24,7 +25,7 @@ def main(snakemake):
             f"{len(doubtful)} of {len(folders)} runs do not belong to what is here, the first {doubtful[0]}: "
             f"{found[doubtful[0]][0]}; all reasons are in {snakemake.log[0]}; run the study again"
         )
-    print(f"{len(folders)} of {len(snakemake.params.runs)} runs are there and belong to the code and data at hand")
+    print(f"{len(folders)} of {len(runs)} runs are there and belong to the code and data at hand")
 
 
 run(main, snakemake)  # noqa: F821

@@ -12,7 +12,7 @@ from medpeft.provenance import provenance, versions
 from medpeft.verify import doubts
 
 STUDY = {"study": "s", "recipe": {"epochs": 1}, "mirror": "here"}
-RECIPE = {"epochs": 1}
+ASKED = {"recipe": {"epochs": 1}, "learning_rate": 0.1}
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def run(tmp_path, monkeypatch):
     table = pd.DataFrame({"image_id": ["a", "b"], "cluster": [0, 1], "label": ["x", "y"]})
     predictions = table.assign(probability_x=[0.9, 0.2], probability_y=[0.1, 0.8])
     write_table(folder / "predictions.csv", predictions)
-    record = {"asked": {"recipe": RECIPE}, "n_train": 4, "status": "ok"}
+    record = {"asked": ASKED | {"method": "full"}, "n_train": 4, "status": "ok"}
     outputs = [folder / "adapter.safetensors", folder / "predictions.csv"]
     record["provenance"] = provenance(STUDY, ["data.npy", "code.py"], outputs)
     write_json(folder / "record.json", record)
@@ -35,8 +35,8 @@ def run(tmp_path, monkeypatch):
     return folder
 
 
-def _doubts(run, recipe=RECIPE, here=None):
-    return doubts(run, recipe, here or versions(), sha256)
+def _doubts(run, asked=ASKED, here=None):
+    return doubts(run, asked, here or versions(), sha256)
 
 
 def test_a_record_says_where_its_result_comes_from(run):
@@ -79,12 +79,41 @@ def test_a_missing_file_is_named(run):
     assert _doubts(run) == ["data.npy is missing"]
 
 
-def test_other_packages_and_another_recipe_are_named(run):
+def test_other_packages_and_other_settings_are_named(run):
     assert _doubts(run, here=versions() | {"torch": "0.1"})[0].endswith("and 0.1 is here")
-    assert _doubts(run, recipe={"epochs": 2}) == ["the study's recipe is another than when it ran"]
+    assert _doubts(run, ASKED | {"recipe": {"epochs": 2}}) == ["the study's recipe is another than when it ran"]
+    assert _doubts(run, {"learning_rate": 0.2}) == ["the study's learning rate is another than when it ran"]
 
 
 def test_scores_that_do_not_follow_from_predictions_are_told(run):
     scores = json.loads((run / "metrics.json").read_text())
     write_json(run / "metrics.json", scores | {"accuracy": 0.99})
     assert _doubts(run) == ["metrics.json does not follow from predictions.csv"]
+
+
+@pytest.fixture
+def generated(run):
+    """The folder of a finished run that learned from what hashes.json lists, with two images that it generated."""
+    folder = run.parent
+    write_json(folder / "hashes.json", {"sha256": {"data.npy": sha256(folder / "data.npy")}})
+    record = read_json(run / "record.json")
+    (run / "predictions.csv").unlink()
+    record["provenance"] = provenance(STUDY, ["hashes.json"], [run / "adapter.safetensors"])
+    write_json(run / "record.json", record)
+    (run / "images").mkdir()
+    files = [run / "images" / name for name in ("0.png", "1.png")]
+    for file in files:
+        file.write_bytes(file.name.encode())
+    prompts = pd.DataFrame({"file": [file.name for file in files], "sha256": list(map(sha256, files))})
+    write_table(run / "prompts.csv", prompts)
+    return run
+
+
+def test_generated_images_that_are_as_they_were_raise_no_doubt(generated):
+    assert _doubts(generated) == []
+
+
+@pytest.mark.parametrize("path", ["data.npy", "run/images/1.png"])
+def test_a_changed_file_of_a_list_is_named(generated, path):
+    (generated.parent / path).write_bytes(b"other")
+    assert [path in reason and "not as it was" in reason for reason in _doubts(generated)] == [True]

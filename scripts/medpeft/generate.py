@@ -15,6 +15,7 @@ from torch.nn.utils import parametrize
 
 from medpeft.diffusion import adapted_unet, autocast, load_pipeline
 from medpeft.errors import UserError
+from medpeft.files import sha256
 from medpeft.methods.registry import load
 from medpeft.models import load_delta
 from medpeft.pairs import UNCONDITIONAL
@@ -45,7 +46,7 @@ def generate(
     seed: int,
     folder: Path,
 ) -> pd.DataFrame:
-    """Write one PNG for each of `prompts` into `folder` and return file, image_id, caption and seed of each.
+    """Write one PNG for each of `prompts` into `folder` and return file, image_id, caption, seed and sha256 of each.
 
     `prompts` has image_id, caption and `text`, its row of `texts`, as in `medpeft.pairs.Pairs`. The U-Net is that of
     the folder `pipeline` with the delta read back from `adapter`. Each image starts from noise of its own seed, so that
@@ -66,7 +67,8 @@ def generate(
     # A strategy that computes weights from others does so once, not at every step.
     with torch.inference_mode(), parametrize.cached():
         as_fits(sampling.sampling_batch, lambda size: _write(loaded, texts, rows, files, sampling, size, folder))
-    return files[["file", "image_id", "caption", "seed"]]
+    hashes = [sha256(folder / file) for file in files["file"]]
+    return files[["file", "image_id", "caption", "seed"]].assign(sha256=hashes)
 
 
 def _scheduler(name: str) -> type[SchedulerMixin]:

@@ -7,26 +7,49 @@ from medpeft.evaluate import evaluate
 from medpeft.files import read_json, read_table
 
 
-def doubts(folder: Path, recipe: dict, versions: dict[str, str], digest: Callable[[str], str]) -> list[str]:
+def doubts(folder: Path, asked: dict, versions: dict[str, str], digest: Callable[[str], str]) -> list[str]:
     """Return what speaks against the results in the folder of a finished run, or nothing.
 
-    `recipe` is that of the study at hand, `versions` are those of the packages at hand, `digest(path)` returns the
-    SHA-256 of a file, relative to the working directory like the paths in the run's record. The scores are recomputed.
+    `asked` are the settings that the study at hand has for the run, `versions` are those of the packages at hand,
+    `digest(path)` returns the SHA-256 of a file, relative to the working directory like the paths in the run's record.
+    The scores of predictions are recomputed; of generated images it is asked whether they are those that were scored.
     """
     record = read_json(folder / "record.json")
     origin = record["provenance"]
     outputs = {str(folder / name): value for name, value in origin["outputs"].items()}
-    found = _changed(origin["inputs"] | outputs, digest)
+    found = _changed(origin["inputs"] | _listed(origin["inputs"]) | outputs, digest)
     found += [
         f"it ran with {name} {version}, and {versions.get(name, 'none')} is here"
         for name, version in origin["packages"].items()
         if versions.get(name) != version
     ]
-    if record["asked"]["recipe"] != recipe:
-        found.append("the study's recipe is another than when it ran")
-    if evaluate(read_table(folder / "predictions.csv"), record) != read_json(folder / "metrics.json"):
-        found.append("metrics.json does not follow from predictions.csv")
-    return found
+    found += [
+        f"the study's {name.replace('_', ' ')} is another than when it ran"
+        for name, value in asked.items()
+        if record["asked"][name] != value
+    ]
+    return found + (_doubts_of_images(folder, digest) if (folder / "images").exists() else _doubts_of_scores(folder))
+
+
+def _listed(inputs: dict[str, str]) -> dict[str, str]:
+    """Return the digests by path that those of `inputs` hold which are lists, of the large files beside them."""
+    lists = [Path(path) for path in inputs if path.endswith(".json") and Path(path).exists()]
+    return {
+        str(path.with_name(file)): value for path in lists for file, value in read_json(path).get("sha256", {}).items()
+    }
+
+
+def _doubts_of_scores(folder: Path) -> list[str]:
+    scores = evaluate(read_table(folder / "predictions.csv"), read_json(folder / "record.json"))
+    return [] if scores == read_json(folder / "metrics.json") else ["metrics.json does not follow from predictions.csv"]
+
+
+def _doubts_of_images(folder: Path, digest: Callable[[str], str]) -> list[str]:
+    prompts = read_table(folder / "prompts.csv")
+    listed = {
+        str(folder / "images" / file): value for file, value in zip(prompts["file"], prompts["sha256"], strict=True)
+    }
+    return _changed(listed, digest)
 
 
 def _changed(expected: dict[str, str], digest: Callable[[str], str]) -> list[str]:
