@@ -4,7 +4,9 @@ CORES ?= all
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo pretrain test lint units studies
+STUDY ?= config.yaml
+
+.PHONY: demo pretrain verify disk-use clean-incomplete test lint units studies
 
 demo: .venv/installed
 	snakemake --cores $(CORES) --quiet rules reason host
@@ -14,6 +16,18 @@ demo: .venv/installed
 pretrain: .venv/installed
 	snakemake --cores $(CORES) --quiet rules reason host --configfile studies/busi.yaml --config mirror=$(MIRROR) -- pretrained
 	cp data/pretrained/*.safetensors data/pretrained/*.json data/pretrained/*.csv pretrained/
+
+# Whether the results of a study belong to the code and data that are here: make verify STUDY=studies/busi.yaml
+verify: .venv/installed
+	snakemake --cores 1 --quiet all --configfile $(STUDY) -- verify
+
+disk-use:
+	@du -hsc data/*/* results/* 2>/dev/null
+
+# What killed runs have left, while none is running: checkpoints, half-written files, the lock. Finished work stays.
+clean-incomplete: .venv/installed
+	find data results -name '.*.part' -delete -o -name '.*.unfinished*' -delete
+	snakemake --unlock --configfile $(STUDY)
 
 test: lint units studies
 

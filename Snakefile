@@ -1,11 +1,21 @@
+import os
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.14")
 
+# The project as seen from the working directory, which is another one with --directory.
+PROJECT = Path(os.path.relpath(workflow.basedir))
+
 # A study given with --configfile replaces the default one instead of being merged into it.
 if "study" not in config and not workflow.overwrite_configfiles:
 
-    configfile: "config.yaml"
+    configfile: PROJECT / "config.yaml"
+
+
+# Used with --sdm apptainer only: see Dockerfile.
+container: "medpeft.sif"
 
 
 include: "rules/common.smk"
@@ -16,6 +26,10 @@ include: "rules/classification.smk"
 include: "rules/generation.smk"
 include: "rules/results.smk"
 include: "rules/artefacts.smk"
+
+
+localrules:
+    all,
 
 
 rule all:

@@ -49,6 +49,16 @@ if not RUNS:
     LACKING |= {"pareto", "tuning"}
 
 
+localrules:
+    table,
+    figure,
+    findings,
+    typeset,
+    paper,
+    tables,
+    figures,
+
+
 wildcard_constraints:
     table="|".join(TABLES),
     figure="|".join(name for name in FIGURES if name != "figure2"),
@@ -58,7 +68,7 @@ rule table:
     input:
         unpack(material_of),
         published=expand(
-            "paper/reference/{name}.csv",
+            "<texts>/reference/{name}.csv",
             name=["table2", "table3", "table4", "table5", "table6", "figure1"],
         ),
         code=[
@@ -96,7 +106,7 @@ rule figure:
         trials=expand("<study>/tuning/{search}/trials.csv", search=SEARCHES),
         choices=expand("<study>/tuning/{search}/learning_rate.json", search=SEARCHES),
         published=expand(
-            "paper/reference/{name}.csv", name=["table2", "table3", "figure1"]
+            "<texts>/reference/{name}.csv", name=["table2", "table3", "figure1"]
         ),
         code=[
             "<library>/collect.py",
@@ -167,7 +177,7 @@ rule findings:
         recommendations="<study>/recommendations.csv",
         learning_rates="<study>/tables/learning_rates.csv",
         audits=expand("<study>/audit/{dataset}.csv", dataset=STUDY.values("dataset")),
-        claims="paper/reference/claims.csv",
+        claims="<texts>/reference/claims.csv",
         code=[
             "<library>/blocks.py",
             "<library>/card.py",
@@ -215,8 +225,8 @@ rule typeset:
             "<study>/figures/{figure}.pdf",
             figure=[name for name in FIGURES if name not in LACKING],
         ),
-        references="paper/references.yml",
-        source="paper/paper.typ",
+        references="<texts>/references.yml",
+        source="<texts>/paper.typ",
         code=["<library>/typeset.py"],
     output:
         paper=report(
@@ -260,6 +270,7 @@ for artefact in [name for name in TABLES if name not in LACKING]:
             artefact
         input:
             multiext(f"<study>/tables/{artefact}", ".csv", ".md", ".tex"),
+        localrule: True
 
 
 for artefact in [name for name in FIGURES if name not in LACKING]:
@@ -269,3 +280,4 @@ for artefact in [name for name in FIGURES if name not in LACKING]:
             artefact
         input:
             multiext(f"<study>/figures/{artefact}", ".csv", ".pdf", ".png"),
+        localrule: True

@@ -34,8 +34,8 @@ rule tune:
     threads: STUDY.settings["recipe"]["threads"]
     resources:
         gpu=STUDY.gpus,
-        mem_mb=MEMORY,
-        runtime=SEARCH_MINUTES,
+        mem_mb=growing(MEMORY),
+        runtime=growing(SEARCH_MINUTES),
     params:
         search=STUDY.settings["tuning"],
         recipe=STUDY.trial_recipe,
@@ -109,8 +109,8 @@ rule finetune:
     threads: STUDY.settings["recipe"]["threads"]
     resources:
         gpu=STUDY.gpus,
-        mem_mb=MEMORY,
-        runtime=RUN_MINUTES,
+        mem_mb=growing(MEMORY),
+        runtime=growing(RUN_MINUTES),
     params:
         recipe=STUDY.recipe,
         study={key: STUDY.settings[key] for key in ["study", "split", "tuning"]},

@@ -25,7 +25,8 @@ PICTURES = f"data/prepared/{{dataset}}/{stored_size(STUDY.generated_size)}px"
 
 
 pathvars:
-    library="scripts/medpeft",
+    library=str(PROJECT / "scripts" / "medpeft"),
+    texts=str(PROJECT / "paper"),
     raw="data/raw/{dataset}",
     stored="data/prepared/{dataset}/{pixels}px",
     prepared=f"data/prepared/{{dataset}}/{stored_size(STUDY.settings['image_size'])}px",
@@ -60,6 +61,11 @@ EXTRACTOR_WEIGHTS = (
     if EXTRACTOR == "inception"
     else f"data/weights/{EXTRACTOR}/model.safetensors"
 )
+
+
+def growing(amount):
+    """Return a resource that is `amount` at the first attempt, twice as much at the second, and so on."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def material_of(wildcards):

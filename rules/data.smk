@@ -3,6 +3,8 @@
 
 localrules:
     download,
+    split,
+    subset,
     audit,
     cards,
 
@@ -61,7 +63,7 @@ rule duplicates:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
     script:
         "../scripts/duplicates.py"
 

@@ -32,8 +32,8 @@ rule encode:
     threads: STUDY.settings["generation"]["threads"]
     resources:
         gpu=STUDY.gpus,
-        mem_mb=12000,
-        runtime=240,
+        mem_mb=growing(12000),
+        runtime=growing(240),
     params:
         size=STUDY.generated_size,
         device=STUDY.settings["device"],
@@ -76,8 +76,8 @@ rule finetune_unet:
     threads: STUDY.settings["generation"]["threads"]
     resources:
         gpu=STUDY.gpus,
-        mem_mb=24000,
-        runtime=1440,
+        mem_mb=growing(24000),
+        runtime=growing(1440),
     params:
         recipe=STUDY.unet_recipe,
         learning_rate=lambda wildcards: STUDY.unet_rate(wildcards.method),
@@ -121,8 +121,8 @@ rule generate:
     threads: STUDY.settings["generation"]["threads"]
     resources:
         gpu=STUDY.gpus,
-        mem_mb=16000,
-        runtime=480,
+        mem_mb=growing(16000),
+        runtime=growing(480),
     params:
         images=lambda wildcards: STUDY.generated(wildcards.part)[0],
         repeats=lambda wildcards: STUDY.generated(wildcards.part)[1],
@@ -160,7 +160,7 @@ rule reference:
     threads: STUDY.settings["generation"]["threads"]
     resources:
         gpu=STUDY.gpus,
-        mem_mb=8000,
+        mem_mb=growing(8000),
     params:
         images=STUDY.settings["generation"]["images"],
         size=STUDY.generated_size,
@@ -204,7 +204,7 @@ rule fidelity:
     threads: STUDY.settings["generation"]["threads"]
     resources:
         gpu=STUDY.gpus,
-        mem_mb=8000,
+        mem_mb=growing(8000),
     params:
         images=STUDY.settings["generation"]["images"],
         size=STUDY.generated_size,
@@ -245,8 +245,8 @@ rule copies:
     conda:
         "../envs/results.yaml"
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=growing(8000),
+        runtime=growing(120),
     params:
         size=STUDY.generated_size,
     script:
@@ -277,7 +277,7 @@ rule features:
     threads: STUDY.settings["generation"]["threads"]
     resources:
         gpu=STUDY.gpus,
-        mem_mb=8000,
+        mem_mb=growing(8000),
     params:
         size=STUDY.generated_size,
         extractor=EXTRACTOR,
@@ -321,8 +321,8 @@ rule classify:
     threads: STUDY.settings["generation"]["threads"]
     resources:
         gpu=STUDY.gpus,
-        mem_mb=16000,
-        runtime=240,
+        mem_mb=growing(16000),
+        runtime=growing(240),
     params:
         extractor=EXTRACTOR,
         threads=STUDY.settings["generation"]["threads"],

@@ -1,6 +1,12 @@
 """From the predictions of every run to one table of runs and the statistics over them."""
 
 
+localrules:
+    collect,
+    rank,
+    verify,
+
+
 rule evaluate:
     input:
         predictions="<run>/predictions.csv",
@@ -82,3 +88,19 @@ rule rank:
         "../envs/results.yaml"
     script:
         "../scripts/rank.py"
+
+
+rule verify:
+    input:
+        code=["<library>/evaluate.py", "<library>/verify.py"],
+    log:
+        "<study>/logs/verify.log",
+    conda:
+        "../envs/train.yaml"
+    params:
+        runs=lambda wildcards: {
+            f"results/{STUDY.name}/runs/{run.path}": STUDY.asked(run)
+            for run in STUDY.runs()
+        },
+    script:
+        "../scripts/verify.py"

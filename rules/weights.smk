@@ -8,8 +8,8 @@ rule weights:
     input:
         kept=lambda wildcards: [
             path
-            for path in [f"pretrained/{wildcards.backbone}.safetensors"]
-            if Path(path).exists()
+            for path in [PROJECT / "pretrained" / f"{wildcards.backbone}.safetensors"]
+            if path.exists()
         ],
     output:
         weights="<weights>/model.safetensors",

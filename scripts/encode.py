@@ -19,7 +19,8 @@ def main(snakemake):
         output.texts,
     )
     write_table(output.captions, captions)
-    write_json(output.hashes, {name: sha256(output[name]) for name in ("moments", "texts", "captions")})
+    encoded = map(Path, (output.moments, output.texts, output.captions))
+    write_json(output.hashes, {"sha256": {path.name: sha256(path) for path in encoded}})
 
 
 run(main, snakemake)  # noqa: F821

@@ -16,8 +16,8 @@ def main(snakemake):
     asked["recipe"] = dict(snakemake.params.recipe)
     asked["learning_rate"] = read_json(data.learning_rate)["learning_rate"]
     classes, parts = load_parts(data.images, data.manifest, data.split, data.subset, float(asked["fraction"]))
-    sources = {name: data[name] for name in ("images", "manifest", "split", "subset", "weights")}
-    checkpoint = unfinished(output.adapter, asked, [*sources.values(), *data.code, *data.method])
+    sources = [data.images, data.manifest, data.split, data.subset, data.weights, *data.code, *data.method]
+    checkpoint = unfinished(output.adapter, asked, sources)
     outcome = finetune(
         asked["backbone"],
         asked["method"],
@@ -41,7 +41,11 @@ def main(snakemake):
             "n_train": len(parts["train"].labels),
             "cost": outcome.cost,
             "device": asked["recipe"]["device"],
-            "provenance": provenance(sources),
+            "provenance": provenance(
+                snakemake.config,
+                [*sources, data.learning_rate],
+                [output.adapter, output.predictions, output.history],
+            ),
             "status": outcome.status,
         },
     )

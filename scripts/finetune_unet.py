@@ -17,8 +17,9 @@ def main(snakemake):
     asked["learning_rate"] = snakemake.params.learning_rate
     pipeline = Path(data.pipeline)
     train, _ = load_pairs(data.moments, data.texts, data.captions, data.split, data.subset, float(asked["fraction"]))
-    sources = {name: data[name] for name in ("hashes", "split", "subset")} | {"pipeline": pipeline / "source.json"}
-    checkpoint = unfinished(output.adapter, asked, [*sources.values(), *data.code, *data.method])
+    # The first two list the hashes of the files beside them, which are gigabytes.
+    sources = [data.hashes, pipeline / "source.json", data.split, data.subset, *data.code, *data.method]
+    checkpoint = unfinished(output.adapter, asked, sources)
     outcome = finetune_unet(
         pipeline,
         asked["method"],
@@ -40,7 +41,7 @@ def main(snakemake):
             "n_train": len(train.rows),
             "cost": outcome.cost,
             "device": asked["recipe"]["device"],
-            "provenance": provenance(sources),
+            "provenance": provenance(snakemake.config, sources, [output.adapter, output.history]),
             "status": outcome.status,
         },
     )

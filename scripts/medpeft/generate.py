@@ -15,12 +15,13 @@ from torch.nn.utils import parametrize
 
 from medpeft.diffusion import adapted_unet, autocast, load_pipeline
 from medpeft.errors import UserError
+from medpeft.files import sha256
 from medpeft.methods.registry import load
 from medpeft.models import load_delta
 from medpeft.pairs import UNCONDITIONAL
 from medpeft.training import as_fits, fix_arithmetic
 
-COLUMNS = ["file", "image_id", "label", "caption", "seed"]
+COLUMNS = ["file", "image_id", "label", "caption", "seed", "sha256"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def generate(
     # A strategy that computes weights from others does so once, not at every step.
     with torch.inference_mode(), parametrize.cached():
         as_fits(sampling.sampling_batch, lambda size: _write(loaded, texts, rows, files, sampling, size, folder))
+    files["sha256"] = [sha256(folder / file) for file in files["file"]]
     return files[COLUMNS]
 
 

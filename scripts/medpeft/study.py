@@ -108,6 +108,12 @@ class Study:
         settings = self.settings["generation"]
         return settings["learning_rates"].get(method, settings["learning_rate"])
 
+    def asked(self, run: Run) -> dict:
+        """Return what the study asks of `run` beyond its name, by the names under which its record holds it."""
+        if self.task(run) == "text-to-image":
+            return {"recipe": self.unet_recipe, "learning_rate": self.unet_rate(run.method)}
+        return {"recipe": self.recipe}
+
     def task(self, run: Run) -> str:
         """Return `text-to-image` for a run whose backbone is a pipeline, `classification` for any other."""
         return "text-to-image" if run.backbone in self.pipelines else "classification"
