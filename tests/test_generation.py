@@ -101,6 +101,15 @@ def unet_of(diffusion, name, seed=0):
     return adapted_unet(diffusion, registry.load(name))
 
 
+def write_adapter(diffusion, name, folder, size=0.1) -> Path:
+    """Write the delta of a strategy, each of its numbers moved by about `size`, as if it had been trained."""
+    generator = torch.Generator().manual_seed(2)
+    tensors = delta(unet_of(diffusion, name))
+    moved = {key: tensor + size * torch.randn(tensor.shape, generator=generator) for key, tensor in tensors.items()}
+    save_file(moved, folder / "adapter.safetensors")
+    return folder / "adapter.safetensors"
+
+
 def test_pipeline_comes_from_the_mirror_complete(diffusion, tmp_path):
     shutil.copytree(diffusion, tmp_path / "mirror" / "weights" / "tiny")
     fetch_pipeline("tiny", None, tmp_path / "kept", str(tmp_path / "mirror"))
@@ -309,8 +318,7 @@ def test_lora_loads_in_diffusers(diffusion, pairs, tmp_path):
 @pytest.mark.parametrize("scheduler", [None, "EulerAncestralDiscreteScheduler", "DPMSolverMultistepScheduler"])
 def test_batch_size_makes_no_difference(scheduler, diffusion, pairs, tmp_path):
     _, test = pairs
-    adapter = tmp_path / "adapter.safetensors"
-    save_file(delta(unet_of(diffusion, "norm")), adapter)
+    adapter = write_adapter(diffusion, "norm", tmp_path)
     shown = []
     for size in (1, 3, 8):
         sampling = replace(SAMPLING, sampling_batch=size, scheduler=scheduler)
@@ -322,8 +330,7 @@ def test_batch_size_makes_no_difference(scheduler, diffusion, pairs, tmp_path):
 
 
 def test_repeats_show_the_same_captions_from_other_noise(diffusion, pairs, tmp_path):
-    adapter = tmp_path / "adapter.safetensors"
-    save_file(delta(unet_of(diffusion, "norm")), adapter)
+    adapter = write_adapter(diffusion, "norm", tmp_path)
     prompts = chosen(pairs[1].rows, 8).head(2)
     files = generate(diffusion, "norm", adapter, pairs[1].texts, prompts, SAMPLING, 3, 2, tmp_path / "images")
     assert list(files["file"]) == ["0/00000.png", "0/00001.png", "1/00000.png", "1/00001.png"]
@@ -345,8 +352,7 @@ def test_prompts_for_training_keep_the_proportions_of_the_classes(pairs):
 
 
 def test_unknown_scheduler_is_named(diffusion, pairs, tmp_path):
-    adapter = tmp_path / "adapter.safetensors"
-    save_file(delta(unet_of(diffusion, "norm")), adapter)
+    adapter = write_adapter(diffusion, "norm", tmp_path)
     sampling = replace(SAMPLING, scheduler="DDIMSheduler")
     with pytest.raises(UserError, match="'DDIMSheduler', which diffusers lacks"):
         generate(diffusion, "norm", adapter, pairs[1].texts, pairs[1].rows, sampling, 0, 1, tmp_path / "images")
@@ -363,6 +369,7 @@ def test_scores_are_those_of_torch_fidelity_on_folders(images, manifest, lite0, 
     real = real_images(images, manifest, manifest.iloc[20:], 32)
     generated = np.random.default_rng(1).integers(0, 200, (20, 32, 32, 3), dtype=np.uint8)
     first, second = _write(tmp_path / "generated" / "0", generated), _write(tmp_path / "real", real.pixels)
+    (tmp_path / "generated" / ".snakemake_timestamp").touch()  # as Snakemake does in a folder that a rule makes
     floor = reference(real, "efficientnet_lite0", lite0, tmp_path / "cache", 1, "cpu")
     cached = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir()}
     assert cached
@@ -439,3 +446,55 @@ def test_unequal_numbers_are_refused(images, manifest, lite0, tmp_path):
     folder = _write(tmp_path / "generated" / "0", real.pixels[:9]).parent
     with pytest.raises(UserError, match="has 9 images where the real side has 40"):
         fidelity(folder, real, "efficientnet_lite0", lite0, tmp_path / "cache", 1, "cpu")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "untuned"])
+def test_an_adapter_that_changes_nothing_is_refused(name, diffusion, pairs, tmp_path):
+    """Also where its numbers differ from those that generate draws, as the first factor of LoRA does."""
+    adapter, texts = write_adapter(diffusion, name, tmp_path, size=0), pairs[1].texts
+    torch.manual_seed(7)
+    with pytest.raises(UserError, match=r"adapter.safetensors changes nothing of the pipeline"):
+        generate(diffusion, name, adapter, texts, pairs[1].rows, SAMPLING, 0, 1, tmp_path / "images")
+
+
+@pytest.mark.parametrize("spoil", [lambda tensor: None, lambda tensor: tensor[:1]], ids=["missing", "of another shape"])
+def test_an_adapter_whose_tensors_find_no_place_is_refused(spoil, diffusion, pairs, tmp_path):
+    adapter = write_adapter(diffusion, "lora", tmp_path)
+    tensors = load_file(adapter)
+    first = min(tensors)
+    spoilt = spoil(tensors.pop(first))
+    save_file(tensors | ({} if spoilt is None else {first: spoilt.contiguous()}), adapter)
+    with pytest.raises(UserError, match=r"does not belong to this model: 1 tensors differ, such as .*lora_A"):
+        generate(diffusion, "lora", adapter, pairs[1].texts, pairs[1].rows, SAMPLING, 0, 1, tmp_path / "images")
+
+
+def pictures(diffusion, name, pairs, folder, seed=0) -> np.ndarray:
+    """Return the images, uint8 (N, 32, 32, 3), that `generate` makes with the adapter in `folder`."""
+    files = generate(
+        diffusion, name, folder / "adapter.safetensors", pairs[1].texts, pairs[1].rows, SAMPLING, seed, 1, folder
+    )
+    return np.stack([np.asarray(Image.open(folder / file)) for file in files["file"]])
+
+
+def test_an_adapter_that_is_not_loaded_gives_the_untuned_images(diffusion, pairs, tmp_path, monkeypatch):
+    """One slip that may explain a published FID of LoRA near 400: no error, plausible images, none of them tuned."""
+    for name in ("untuned", "lora"):
+        (tmp_path / name).mkdir()
+        write_adapter(diffusion, name, tmp_path / name)
+    tuned = pictures(diffusion, "lora", pairs, tmp_path / "lora")
+    untuned = pictures(diffusion, "untuned", pairs, tmp_path / "untuned")
+    assert (tuned != untuned).any()
+    monkeypatch.setattr("medpeft.generate._load", lambda unet, adapter, text: None)
+    assert (pictures(diffusion, "lora", pairs, tmp_path / "lora") == untuned).all()
+
+
+def test_slips_that_leave_garbage_show_in_fid(diffusion, pairs, tmp_path, lite0):
+    """Others that may: values of 0 to 1 saved as bytes, and a LoRA at a multiple of its scale."""
+    adapter = write_adapter(diffusion, "lora", tmp_path)
+    real, right = (Pixels(pictures(diffusion, "lora", pairs, tmp_path, seed)) for seed in (0, 1))
+    as_bytes = Pixels((right.pixels / 255).astype(np.uint8))
+    louder = {key: tensor * (100 if "lora_B" in key else 1) for key, tensor in load_file(adapter).items()}
+    save_file(louder, adapter)
+    wrong_scale = Pixels(pictures(diffusion, "lora", pairs, tmp_path, 1))
+    fids = [scores(real, found, "efficientnet_lite0", lite0, "cpu")["fid"] for found in (right, as_bytes, wrong_scale)]
+    assert min(fids[1:]) > 3 * fids[0]

@@ -64,7 +64,7 @@ def fidelity(folder: Path, real: Pixels, extractor: str, weights: Path, cache: P
     real images lies in `cache`. Raises `UserError` where the numbers of images differ.
     """
     fix_arithmetic(threads, device)
-    repeats = sorted(path for path in folder.iterdir() if path.is_dir())
+    repeats = sorted(path for path in folder.iterdir() if path.is_dir())  # not the mark that Snakemake leaves there
     for repeat in repeats:
         found = len(list(repeat.glob("*.png")))
         if found != len(real):

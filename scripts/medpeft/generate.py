@@ -9,8 +9,9 @@ import diffusers
 import numpy as np
 import pandas as pd
 import torch
-from diffusers import SchedulerMixin, StableDiffusionPipeline
+from diffusers import SchedulerMixin, StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.torch import load_file
+from torch import Tensor
 from torch.nn.utils import parametrize
 
 from medpeft.diffusion import adapted_unet, autocast, load_pipeline
@@ -21,6 +22,7 @@ from medpeft.models import load_delta
 from medpeft.pairs import UNCONDITIONAL
 from medpeft.training import as_fits, fix_arithmetic
 
+PROBE_TIME = 500  # of 1000
 COLUMNS = ["file", "image_id", "label", "caption", "seed", "sha256"]
 
 
@@ -54,12 +56,13 @@ def generate(
     The first image of a prompt lies in the sub-folder `0`, the second in `1`. `prompts` has image_id, label, caption
     and `text`, its row of `texts`, as in `medpeft.pairs.Pairs`. The U-Net is that of
     the folder `pipeline` with the delta read back from `adapter`. Each image starts from noise of its own seed, so that
-    the batch size makes no difference but for rounding.
+    the batch size makes no difference but for rounding. Raises `UserError` where a tensor of the adapter finds no place
+    in the U-Net, or where all of them change nothing: the images would be those of the untuned pipeline.
     """
     fix_arithmetic(sampling.threads, sampling.device)
-    unet = adapted_unet(pipeline, load(method))
-    load_delta(unet, load_file(adapter))
-    loaded = load_pipeline(pipeline, unet=unet.eval(), text_encoder=None, tokenizer=None).to(sampling.device)
+    unet = adapted_unet(pipeline, load(method)).to(sampling.device).eval()
+    _load(unet, adapter, torch.from_numpy(texts[[UNCONDITIONAL]]).float().to(sampling.device))
+    loaded = load_pipeline(pipeline, unet=unet, text_encoder=None, tokenizer=None).to(sampling.device)
     if sampling.scheduler:
         loaded.scheduler = _scheduler(sampling.scheduler).from_config(loaded.scheduler.config)
     names = [f"{repeat}/{number:05d}.png" for repeat in range(repeats) for number in range(len(prompts))]
@@ -73,6 +76,32 @@ def generate(
         as_fits(sampling.sampling_batch, lambda size: _write(loaded, texts, rows, files, sampling, size, folder))
     files["sha256"] = [sha256(folder / file) for file in files["file"]]
     return files[COLUMNS]
+
+
+def _load(unet: UNet2DConditionModel, adapter: Path, text: Tensor) -> None:
+    """Load the delta in the file `adapter`, in place, and see to it that it changes what the U-Net makes of a `text`.
+
+    A strategy starts as the untuned U-Net, whatever the first values of its parameters. An adapter that is not in
+    effect leaves plausible images and a FID that says nothing of the strategy.
+    """
+    tensors = load_file(adapter, device=str(unet.device))
+    before = _probe(unet, text)
+    load_delta(unet, tensors)
+    after = _probe(unet, text)
+    if tensors and torch.equal(before, after):
+        raise UserError(
+            f"{adapter} changes nothing of the pipeline, so that its images would be untuned: delete the run's folder "
+            "and run it again, with a higher learning rate under generation if it trained"
+        )
+    logging.info("the adapter changes the U-Net's answer by %.3g of its size", (after - before).norm() / before.norm())
+
+
+def _probe(unet: UNet2DConditionModel, text: Tensor) -> Tensor:
+    """Return what the U-Net answers to a fixed noise at a fixed time, under a text, float32 (1, tokens, width)."""
+    side = 2 ** len(unet.config.block_out_channels)
+    noise = torch.randn(1, unet.config.in_channels, side, side, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        return unet(noise.to(unet.device), PROBE_TIME, text).sample
 
 
 def _scheduler(name: str) -> type[SchedulerMixin]:

@@ -124,10 +124,14 @@ def _copy(tensor: Tensor) -> Tensor:
 
 
 def load_delta(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Load a delta into `model`; one of another strategy or head is a `UserError`."""
-    expected = delta(model).keys()
-    if tensors.keys() != expected:
-        raise UserError(f"the adapter does not belong to this model: {len(tensors.keys() ^ expected)} tensors differ")
+    """Load a delta into `model`; one of another strategy, head or network is a `UserError`."""
+    found, expected = ({name: tensor.shape for name, tensor in state.items()} for state in (tensors, delta(model)))
+    wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+    if wrong:
+        raise UserError(
+            f"the adapter does not belong to this model: {len(wrong)} tensors differ, such as {wrong[0]}; delete the "
+            "run's folder and run it again"
+        )
     model.load_state_dict(tensors, strict=False)
 
 
