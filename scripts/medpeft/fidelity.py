@@ -64,7 +64,7 @@ def fidelity(folder: Path, real: Pixels, extractor: str, weights: Path, cache: P
     real images lies in `cache`. Raises `UserError` where the numbers of images differ.
     """
     fix_arithmetic(threads, device)
-    repeats = sorted(folder.iterdir())
+    repeats = sorted(filter(Path.is_dir, folder.iterdir()))
     for repeat in repeats:
         found = len(list(repeat.glob("*.png")))
         if found != len(real):
