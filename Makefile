@@ -26,7 +26,9 @@ disk-use:
 
 # What killed runs have left, while none is running: checkpoints, half-written files, the lock. Finished work stays.
 clean-incomplete: .venv/installed
-	find data results -name '.*.part' -delete -o -name '.*.unfinished*' -delete
+	for folder in $(wildcard data results); do \
+	  find $$folder -name '.*.part' -delete -o -name '.*.unfinished*' -delete -o -name '.images.npy.*' -delete; \
+	done
 	snakemake --unlock --configfile $(STUDY)
 
 test: lint units studies

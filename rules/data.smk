@@ -6,6 +6,7 @@ localrules:
     split,
     subset,
     audit,
+    card,
     cards,
 
 
