@@ -64,7 +64,7 @@ rule duplicates:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=growing(2000),
+        mem_mb=growing(3000),
     script:
         "../scripts/duplicates.py"
 

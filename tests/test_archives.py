@@ -174,8 +174,8 @@ def test_a_table_is_found_in_any_source_and_folder_and_stays_text(pack):
 @pytest.mark.parametrize(
     ("members", "sentence"),
     [
-        ({"x.png": b""}, r"there is no t\.csv in .*a\.zip: fetch the archive as it is published"),
-        ({"t.csv": b"code\n1\n"}, r"'t\.csv' in .*a\.zip lacks the columns id: fetch the published version"),
+        ({"x.png": b""}, r"there is no t\.csv in .*a\.zip: name a table .* or fetch the archive"),
+        ({"t.csv": b"code\n1\n"}, r"'t\.csv' in .*a\.zip lacks the columns id: add them, or fetch the published"),
         ({"t.csv": b""}, r"'t\.csv' in .*a\.zip is no table"),
         ({"t.csv": b"\xff\xfe\x00"}, r"'t\.csv' in .*a\.zip is no table"),
         ({"__MACOSX/t.csv": b"id\n1\n", "d/._t.csv": b""}, r"there is no t\.csv in"),

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 from scipy.ndimage import gaussian_filter
 
 from medpeft import duplicates
-from medpeft.duplicates import describe, find
+from medpeft.duplicates import SIDE, THRESHOLD, describe, find
 
 
 def textures(number: int, size: int = 256, seed: int = 0) -> np.ndarray:
@@ -140,6 +140,42 @@ def test_the_result_does_not_depend_on_the_block(monkeypatch):
     monkeypatch.setattr(duplicates, "BLOCK", 7)
     assert pairs_of(find(images, table(40))) == pairs_of(whole)
     assert len(whole) == 6
+
+
+def described_at_random(kind: str, number: int = 120) -> np.ndarray:
+    """Return descriptions among which pairs have similarities all around the threshold, as they are or mirrored."""
+    random = np.random.default_rng(3)
+    flat = random.normal(size=(number, SIDE, SIDE))
+    if kind == "smooth":
+        flat = gaussian_filter(flat, (0, 3, 3))
+    elif kind == "mixed":
+        flat[::2] = gaussian_filter(flat[::2], (0, 6, 6))
+    flat /= np.linalg.norm(flat, axis=(1, 2), keepdims=True)
+    for copy in range(1, number // 2, 2):
+        share = random.uniform(THRESHOLD - 0.02, THRESHOLD + 0.02)
+        mixture = share * flat[copy - 1][:, :: random.choice([1, -1])] + np.sqrt(1 - share**2) * flat[copy]
+        flat[copy] = mixture / np.linalg.norm(mixture)
+    if kind == "blank":
+        flat[::9] = 0
+    return flat.astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["noise", "smooth", "mixed", "blank"])
+def test_no_pair_is_lost_and_none_is_added_by_comparing_few_numbers_first(kind):
+    described = described_at_random(kind)
+    plain, mirrored = (part.reshape(len(described), -1).astype(float) for part in (described, described[:, :, ::-1]))
+    alike = np.maximum(plain @ plain.T, plain @ mirrored.T)
+    expected = {(i, j): alike[i, j] for i, j in zip(*np.nonzero(np.triu(alike >= THRESHOLD, 1)), strict=True)}
+    found = {(i, j): value for i, j, value in duplicates._near(described)}
+    assert 3 < len(expected) < 300
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_most_pairs_are_never_compared_in_full(monkeypatch):
+    compared = []
+    monkeypatch.setattr(duplicates, "_compared", lambda described, first, second: compared.append(len(first)) or ())
+    find(textures(300, 64), table(300))
+    assert sum(compared) < 0.01 * 300 * 299 / 2
 
 
 def test_the_similarity_is_a_correlation_of_the_descriptions():

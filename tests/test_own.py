@@ -4,6 +4,7 @@ import io
 import re
 import subprocess
 import sys
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -100,6 +101,72 @@ def test_a_table_needs_but_paths_and_labels(pack, first):
     assert table["caption"].tolist() == ["chest, sick."]
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_table_may_come_from_any_spreadsheet(pack, separator, line_end):
+    rows = [["path", "label", "caption"], ["images\\a.png", "sick", "Opacity: left"], ["images/b.png", "well", ""]]
+    content = "\ufeff" + "".join(separator.join(row) + line_end for row in rows)
+    table = index(pack("chest.zip", LISTED | {"x/labels.csv": content.encode()}), table="labels.csv")
+    assert table["image_id"].tolist() == ["a.png", "b.png"]
+    assert table["label"].tolist() == ["sick", "well"]
+    assert table["caption"].tolist() == ["Opacity: left", ""]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_a_table_in_another_encoding_is_named(pack, encoding):
+    content = "path,label,caption\nimages/a.png,sick,Détail\n".encode(encoding)
+    with pytest.raises(UserError, match=r"'x/labels\.csv' in .*save it as CSV in UTF-8"):
+        index(pack("chest.zip", LISTED | {"x/labels.csv": content}), table="labels.csv")
+
+
+def test_accents_are_the_same_however_they_are_written(pack):
+    """In names from macOS a letter and its accent are two characters, in a study or a table mostly one."""
+    names = [unicodedata.normalize("NFD", f"{label}/é 1 + ü.PNG") for label in ("Schädel", "gesund")]
+    source = pack("chest.zip", dict.fromkeys(names, b""))
+    table = index(source, classes=["Schädel", "gesund"])
+    assert table["image_id"].tolist() == ["Schädel/é 1 + ü.PNG", "gesund/é 1 + ü.PNG"]
+    assert table["label"].tolist() == ["Schädel", "gesund"]
+    assert table["source_file"].tolist() == [f"chest.zip/{name}" for name in names]
+
+
+def test_accents_in_a_table_find_their_files(pack):
+    name = unicodedata.normalize("NFD", "x/é.png")
+    source = pack("chest.zip", {name: b"", "x/labels.csv": "path,label\né.png,sick\n".encode()})
+    assert index(source, table="labels.csv")["source_file"].tolist() == [f"chest.zip/{name}"]
+
+
+def test_what_systems_leave_in_folders_is_no_image(pack, caplog):
+    left = [
+        "Thumbs.db",
+        "desktop.ini",
+        ".DS_Store",
+        "._1.png",
+        ".ipynb_checkpoints/1-checkpoint.png",
+        "@eaDir/1.png/T.jpg",
+    ]
+    members = {f"{label}/{name}": b"" for label in ("sick", "well") for name in ["1.png", *left]}
+    assert index(pack("chest.zip", members))["image_id"].tolist() == ["sick/1.png", "well/1.png"]
+    assert "4 files are no images and 0 images lie in no folder" in caplog.text
+
+
+def test_dicom_files_need_no_suffix(pack):
+    dicom = bytes(128) + b"DICM"
+    members = {"sick/IM0001": dicom, "sick/README": b"About these.", "well/1.2.840.113619": dicom, "well/2.Png": b""}
+    assert index(pack("chest.zip", members))["image_id"].tolist() == [
+        "sick/IM0001",
+        "well/1.2.840.113619",
+        "well/2.Png",
+    ]
+
+
+def test_an_empty_folder_of_a_class_is_named(tmp_path):
+    (tmp_path / "chest.zip" / "well").mkdir(parents=True)
+    (tmp_path / "chest.zip" / "sick").mkdir()
+    (tmp_path / "chest.zip" / "sick" / "1.png").write_bytes(b"")
+    with pytest.raises(UserError, match="has no image in a folder named 'well'"):
+        index(Source(tmp_path / "chest.zip"))
+
+
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
@@ -180,6 +247,12 @@ def test_a_folder_that_is_gone_is_named(tmp_path):
     (tmp_path / "chest").rmdir()
     with pytest.raises(UserError, match=r"stands for the folder .*chest, which is gone: delete the file and run again"):
         Source(raw)
+
+
+def test_a_file_address_as_mirror_is_named(tmp_path):
+    archive = registry.load("chest", declared()).archives[0]
+    with pytest.raises(UserError, match=r"'file:///.*', which is no folder here and no http\(s\) address"):
+        fetch(archive, "chest", tmp_path / "raw.zip", mirror=tmp_path.as_uri())
 
 
 def test_a_path_that_does_not_exist_is_named(tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from test_dicom import dicom
 
 from medpeft import prepare as prepare_module
 from medpeft.datasets.registry import Archive, Dataset
@@ -274,12 +275,13 @@ def test_an_array_of_anything_else_is_none():
         decode(stream.getvalue(), 40, "x")
 
 
-def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
+@pytest.mark.parametrize("content", [encoded(GREY), dicom(gradient(200, 200).astype(np.uint16))], ids=["PNG", "DICOM"])
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path, content):
     def peak(number):
         folder = tmp_path / str(number)
         folder.mkdir()
         tracemalloc.start()
-        run(folder, {f"a/{i}.png": encoded(GREY) for i in range(number)}, {"a": number}, size=200)
+        run(folder, {f"a/{i}.png": content for i in range(number)}, {"a": number}, size=200)
         size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return size

@@ -20,6 +20,7 @@ import pandas as pd
 from medpeft.errors import UserError
 
 LINK = '{"folder": '  # how a file begins that stands for a folder elsewhere
+ADDED = ("__MACOSX", "@eaDir")  # folders that macOS and Synology fill with files named like those beside them
 LARGEST = 2**30  # bytes of a member when unpacked; larger ones are taken for a bomb
 # What zipfile raises for members that are cut, altered, encrypted or packed in a way that it does not know.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, KeyError, OSError, EOFError, RuntimeError, ValueError)
@@ -174,21 +175,30 @@ def find_table(sources: Iterable[Source], name: str, columns: Iterable[str]) -> 
     found = find_member(sources, name)
     if not found:
         raise UserError(
-            f"there is no {name} in {', '.join(str(source.path) for source in sources)}: fetch the archive as it is "
-            "published, with its tables"
+            f"there is no {name} in {', '.join(str(source.path) for source in sources)}: name a table that is there, "
+            "or fetch the archive as it is published, with its tables"
         )
     source, member = found
     content = source.read(member)
     try:
         content = gzip.decompress(content) if member.endswith(".gz") else content
-        table = pd.read_csv(io.BytesIO(content), dtype=str, keep_default_na=False)
+        table = pd.read_csv(io.BytesIO(content), sep=_separator(content), dtype=str, keep_default_na=False)
     except (ValueError, OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{member!r} in {source.path} is no table ({error}): fetch it anew") from error
+        raise UserError(
+            f"{member!r} in {source.path} is no table ({error}): save it as CSV in UTF-8, or fetch it anew"
+        ) from error
     if missing := set(columns) - set(table.columns):
         raise UserError(
-            f"{member!r} in {source.path} lacks the columns {', '.join(sorted(missing))}: fetch the published version"
+            f"{member!r} in {source.path} lacks the columns {', '.join(sorted(missing))}: add them, or fetch the "
+            "published version"
         )
     return table
+
+
+def _separator(content: bytes) -> str:
+    """Return what separates the columns in the first line of a table: spreadsheets also write semicolons and tabs."""
+    header = content.partition(b"\n")[0].decode("utf-8", "replace")
+    return max(",;\t", key=header.count)
 
 
 def find_images(sources: Iterable[Source], pattern: str) -> dict[str, str]:
@@ -219,8 +229,8 @@ def with_images(table: pd.DataFrame, images: dict[str, str]) -> pd.DataFrame:
 
 
 def visible_members(sources: Iterable[Source]) -> Iterator[tuple[Source, str]]:
-    """Yield the members of all `sources` but for those that macOS adds to its archives."""
+    """Yield the members of all `sources` that are not hidden: what macOS, NAS and notebooks add lies in such places."""
     for source in sources:
         for member in source.names():
-            if not member.startswith("__MACOSX/") and not Path(member).name.startswith("._"):
+            if not any(part.startswith(".") or part in ADDED for part in member.split("/")):
                 yield source, member

@@ -3,6 +3,7 @@
 import logging
 import posixpath
 import re
+import unicodedata
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -46,7 +47,7 @@ def check_pattern(pattern: str) -> str | None:
 def _folders(declared: dict, title: str, source: Source) -> pd.DataFrame:
     """Return the images that lie in folders named after classes, at any depth; see `Dataset.index`."""
     members = [name for _, name in visible_members([source])]
-    images = [name for name in members if PurePosixPath(name).suffix.lower() in SUFFIXES]
+    images = [name for name in members if _is_image(source, name)]
     labels = [_label(name, declared["classes"]) for name in images]
     table = pd.DataFrame({"member": images, "label": pd.Series(labels, dtype=object)})
     outside = table["label"].isna()
@@ -64,9 +65,24 @@ def _folders(declared: dict, title: str, source: Source) -> pd.DataFrame:
     return _index(table, declared, title, source)
 
 
+def _is_image(source: Source, member: str) -> bool:
+    """Tell by its name whether a member is an image; DICOM files that have none of its names tell it themselves."""
+    suffix = PurePosixPath(member).suffix.lower()
+    if suffix and not suffix[1:].isdigit():  # IM0001, and 1.2.840.113619 as scanners name files
+        return suffix in SUFFIXES
+    return source.read(member)[128:132] == b"DICM"
+
+
 def _label(member: str, classes: list[str]) -> str | None:
     """Return the innermost folder of `member` that is one of `classes`."""
-    return next((part for part in reversed(PurePosixPath(member).parts[:-1]) if part in classes), None)
+    known = {_composed(label): label for label in classes}
+    parts = reversed(PurePosixPath(_composed(member)).parts[:-1])
+    return next((known[part] for part in parts if part in known), None)
+
+
+def _composed(name: str) -> str:
+    """Return `name` with letters and accents as one character each: macOS writes them as two, others as one."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _table(declared: dict, title: str, source: Source) -> pd.DataFrame:
@@ -83,8 +99,9 @@ def _table(declared: dict, title: str, source: Source) -> pd.DataFrame:
             "classes: correct them, or add the class to the study"
         )
     given = table["path"].str.replace("\\", "/")
-    members = given.map(lambda path: posixpath.normpath(posixpath.join(posixpath.dirname(place), path)))
-    missing = table.loc[~members.isin(set(source.names())), "path"]
+    paths = given.map(lambda path: _composed(posixpath.normpath(posixpath.join(posixpath.dirname(place), path))))
+    members = paths.map({_composed(name): name for name in source.names()})
+    missing = table.loc[members.isna(), "path"]
     if len(missing):
         raise UserError(
             f"{where} lists {len(missing)} paths that are no files there, such as {missing.iloc[0]!r}: paths start at "
@@ -100,7 +117,7 @@ def _index(table: pd.DataFrame, declared: dict, title: str, source: Source) -> p
 
     An image whose group is empty is a group of its own.
     """
-    image_id = _below_common_folder(table["member"])
+    image_id = _below_common_folder(table["member"].map(_composed))
     group = table["group"] if "group" in table else pd.Series("", index=table.index)
     if declared["group"]:
         group = table["member"].map(partial(_group, declared["group"]))

@@ -199,7 +199,8 @@ def decode(content: bytes, size: int, place: str) -> np.ndarray:
         raise UserError(f"{place} is refused for its size ({error}): replace the archive by a sound copy") from error
     except (OSError, SyntaxError, ValueError, EOFError, TypeError) as error:
         raise UserError(
-            f"{place} is not a readable image ({error}): delete the archive and run again to fetch it anew"
+            f"{place} is not a readable image ({error}): put a sound copy in its place, or delete the archive and run "
+            "again to fetch it anew"
         ) from error
 
 

@@ -10,5 +10,8 @@ DATASET = medmnist(
     md5="8974907d8e169bef5f5b96bc506ae45d",
     source="HAM10000, Tschandl et al. 2018",
     licence="CC BY-NC 4.0",
-    caveats=("These are the images of HAM10000: its split is by image, and images of one lesion lie on both sides.",),
+    caveats=(
+        "These are the images of HAM10000: its split is by image, and images of one lesion lie on both sides "
+        "(Abhishek et al. 2025, Scientific Data 12:196).",
+    ),
 )

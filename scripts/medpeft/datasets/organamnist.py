@@ -1,6 +1,6 @@
 """OrganAMNIST: axial slices of abdominal CT at 224 pixels, of MedMNIST+."""
 
-from medpeft.medmnist import ORGANS, medmnist
+from medpeft.medmnist import ORGAN_CAVEATS, ORGAN_SOURCE, ORGANS, medmnist
 
 DATASET = medmnist(
     "organamnist",
@@ -8,6 +8,6 @@ DATASET = medmnist(
     counts=dict.fromkeys(ORGANS),
     sizes=(34561, 6491, 17778),
     md5="50747347e05c87dd3aaf92c49f9f3170",
-    source="LiTS, Bilic et al. 2023, Medical Image Analysis 84:102680",
-    caveats=("The organs are cut out of CT volumes and can be told by shape and place alone.",),
+    source=ORGAN_SOURCE,
+    caveats=ORGAN_CAVEATS,
 )

@@ -60,7 +60,8 @@ DATASET = Dataset(
     index=index,
     counts={"no pneumonia": 20672, "pneumonia": 6012},
     sizes=(20412, 2269, 4003),
-    licence="RSNA's terms: research, education and other uses with attribution; on Kaggle also the competition's rules",
+    licence="RSNA's terms: research, education and any other use, commercial or not, with attribution; on Kaggle also "
+    "the competition's rules",
     access="a Kaggle account that has accepted the rules of the competition rsna-pneumonia-detection-challenge; then "
     "`kaggle competitions download -c rsna-pneumonia-detection-challenge`, and the file that it gives is "
     "rsna_pneumonia.zip; to keep a patient's images together, add "
