@@ -15,7 +15,7 @@ demo: .venv/installed
 # The weights in pretrained/ and what they are worth on BUSI; MIRROR is a folder with busi.zip.
 pretrain: .venv/installed
 	snakemake --cores $(CORES) --quiet rules reason host --configfile studies/busi.yaml --config mirror=$(MIRROR) -- pretrained
-	cp data/pretrained/*.safetensors data/pretrained/*.json data/pretrained/*.csv pretrained/
+	cp -r data/pretrained/*.safetensors data/pretrained/*.json data/pretrained/*.csv data/pretrained/latent_diffusion_mini pretrained/
 
 # Whether the results of a study belong to the code and data that are here: make verify STUDY=studies/busi.yaml
 verify: .venv/installed

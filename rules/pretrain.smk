@@ -7,7 +7,7 @@ PRETRAINING = {
     "mae": {"crops": 600_000, "batch_size": 128, "learning_rate": 1e-3},
 }
 AUTOENCODER = {"steps": 2000, "batch_size": 32, "learning_rate": 1e-3}
-UNET = {"steps": 4000, "batch_size": 64, "learning_rate": 6e-4, "ema_decay": 0.998}
+UNET = {"steps": 5000, "batch_size": 64, "learning_rate": 6e-4, "ema_decay": 0.998}
 
 
 rule pretrain:
@@ -106,4 +106,5 @@ rule appraise:
 
 rule pretrained:
     input:
+        "data/pretrained/latent_diffusion_mini",
         expand("data/pretrained/{dataset}.csv", dataset=STUDY.values("dataset")),
