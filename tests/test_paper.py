@@ -10,11 +10,15 @@ import pandas as pd
 import pytest
 
 from medpeft.collect import COLUMNS
+from medpeft.compare import compare
 from medpeft.datasets import registry
 from medpeft.errors import UserError
+from medpeft.files import read_table, write_table
 from medpeft.findings import Evidence, findings
 from medpeft.markup import MINUS, TIMES
+from medpeft.rank import rank, recommend
 from medpeft.study import Study
+from medpeft.table import TABLES, Material
 from medpeft.typeset import typeset
 
 PAPER = Path(__file__).parents[1] / "paper"
@@ -205,6 +209,35 @@ def test_without_the_pipeline_as_it_is_nothing_is_said_to_beat_it():
     (answer,) = findings(with_pipelines(evidence(), {"lora": None}))["generation"]["answers"]
     assert answer.endswith("No strategy has a score here.")
     assert findings(evidence())["generation"] is None
+
+
+def test_the_tables_of_a_study_without_classification_are_empty_and_can_be_read(tmp_path):
+    """As each stage writes them for the next one."""
+    found = with_pipelines(evidence(), FIDS, alone=True)
+
+    def handed_on(table):
+        write_table(tmp_path / "table.csv", table)
+        return read_table(tmp_path / "table.csv")
+
+    runs = handed_on(found.runs)
+    results = {name: handed_on(table) for name, table in compare(runs, read=None)._asdict().items()}
+    ranks, friedman = map(handed_on, rank(results["scores"]))
+    recommendations = handed_on(recommend(ranks, results["pairs"], runs))
+    learning_rates = handed_on(TABLES["learning_rates"](Material(trials={}, choices={}))[0])
+    content = findings(
+        replace(
+            found,
+            runs=runs,
+            scores=results["scores"],
+            differences=results["comparisons"],
+            crossovers=results["crossovers"],
+            friedman=friedman,
+            recommendations=recommendations,
+            learning_rates=learning_rates,
+        )
+    )
+    assert content == findings(found)
+    assert (content["answers"], content["overview"]["searches"]) == ([], 0)
 
 
 STUDIES = {

@@ -274,4 +274,5 @@ def _scores(runs: pd.DataFrame, draws: dict[tuple, pd.DataFrame]) -> pd.DataFram
         )
         .reset_index()
     )
-    return table.merge(intervals, on=[*CELL, "metric"], how="left")
+    key = [*CELL, "metric"]
+    return table.merge(intervals.astype(table[key].dtypes), on=key, how="left")  # types, where there are no rows
