@@ -18,7 +18,7 @@ from medpeft.pictures import centre
 from medpeft.table import percent, plain
 
 REAL = "real"
-LEAST, MOST = 3, 6  # prompts that are shown of one dataset
+PROMPTS = 6  # that are shown of one dataset
 CELL, SPACE, LINE = 0.8, 0.05, 0.14  # inches: side of a picture, space around it, height of a line of text
 POINTS = 72  # to an inch
 LETTERS, SHAPE = 7, 0.58  # height in points, mean width by height
@@ -67,10 +67,10 @@ def samples(groups: list[Samples], size: int) -> tuple[pd.DataFrame, Figure]:
 
 
 def chosen_prompts(prompts: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows to show: one of each label, and more of each in turn where that are few, new captions first."""
+    """Return the rows to show: of each label in turn, new captions first."""
     table = prompts.assign(again=prompts.duplicated("caption")).sort_values("again", kind="stable")
     table = table.assign(turn=table.groupby("label").cumcount()).sort_values(["turn", "again", "label"], kind="stable")
-    return table.head(np.clip(table["label"].nunique(), LEAST, MOST))[prompts.columns]
+    return table.head(PROMPTS)[prompts.columns]
 
 
 def _cells(group: Samples, size: int) -> pd.DataFrame:
