@@ -38,9 +38,9 @@ def group(tmp_path) -> Samples:
 
 def test_a_row_is_one_prompt_and_one_noise(group):
     table, _ = samples([group], SIZE)
-    assert len(table) == 3 * 4
+    assert len(table) == PROMPTS * 4
     assert table.groupby("image_id")[["caption", "seed", "label"]].nunique().max().max() == 1
-    assert sorted(table.drop_duplicates("image_id")["label"]) == ["a", "b", "c"]
+    assert sorted(table.drop_duplicates("image_id")["label"]) == list("aabbcc")
     files = table.set_index(["method", "image_id"])["file"]
     assert files[REAL, "i04"] == "x/i04.png"
     assert files["lora", "i04"].endswith("lora/0/00000.png")
@@ -64,7 +64,7 @@ def test_real_pictures_come_first_then_the_pipeline_as_it_is(group):
         [int(image.get_array().flat[0]) for axes in column for image in axes.images]
         for _, column in sorted(by_column.items())
     ]
-    assert greys == [[6, 4, 5], [10, 10, 10], [30, 30, 30], []]  # of the classes a, b and c
+    assert greys == [[6, 4, 5, 9, 7, 8], [10] * 6, [30] * 6, []]  # of the classes a, b, c, a, b, c
     assert all(axes.get_images() or axes.texts[0].get_text() == "no image" for axes in figure.axes)
 
 
