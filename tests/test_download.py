@@ -452,7 +452,8 @@ def test_another_mirror_makes_no_fetched_archive_stale(tmp_path):
     """Where an archive came from is no reason to fetch it again; another checksum is."""
     for name in ("rules", "scripts", "schemas", "envs"):
         (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / "Snakefile").write_text('include: "rules/common.smk"\ninclude: "rules/data.smk"\n', encoding="utf-8")
+    lines = ["from pathlib import Path", "PROJECT = Path()", 'include: "rules/common.smk"', 'include: "rules/data.smk"']
+    (tmp_path / "Snakefile").write_text("\n".join(lines), encoding="utf-8")
     (tmp_path / "toy.yaml").write_text(STUDY, encoding="utf-8")
     mirror = tmp_path / "mirror"
     mirror.mkdir()

@@ -315,7 +315,8 @@ def project(tmp_path) -> Path:
     """A project with a folder of 60 images of 30 patients, and the rules that prepare data."""
     for name in ("rules", "scripts", "schemas", "envs", "report"):
         (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / "Snakefile").write_text('include: "rules/common.smk"\ninclude: "rules/data.smk"\n', encoding="utf-8")
+    lines = ["from pathlib import Path", "PROJECT = Path()", 'include: "rules/common.smk"', 'include: "rules/data.smk"']
+    (tmp_path / "Snakefile").write_text("\n".join(lines), encoding="utf-8")
     (tmp_path / "study.yaml").write_text(STUDY, encoding="utf-8")
     noise = np.random.default_rng(0)
     for number in range(60):
