@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from medpeft.archives import Source
 from medpeft.datasets.breast_phantom import (
+    COLUMNS,
     DEPTH,
     FAT,
     FIELD,
@@ -31,6 +30,7 @@ from medpeft.datasets.breast_phantom import (
     add_member,
     band,
     envelope,
+    index,
     log_compress,
     pick,
     png,
@@ -40,11 +40,9 @@ from medpeft.datasets.breast_phantom import (
     step,
 )
 from medpeft.datasets.registry import Archive, Dataset
-from medpeft.errors import UserError
 
 SEED = 1942
 IMAGES = 2000  # of each organ
-COLUMNS = ("image", "label", "caption")
 FLUID, WALL = -42.0, 4.0  # dB relative to gland, as all echoes here
 NORMAL = 0.25  # share of the pictures without a mass
 
@@ -231,7 +229,7 @@ def write_archive(path: Path, images: int) -> None:
     rows.writerow(COLUMNS)
     with ThreadPoolExecutor() as pool, zipfile.ZipFile(path, "w") as archive:
         for number, (caption, image) in enumerate(pool.map(draw, range(len(organs)), organs)):
-            rows.writerow([f"{number:05d}.png", organs[number], caption])
+            rows.writerow([f"{number:05d}.png", f"{number:05d}", organs[number], caption])
             add_member(archive, f"images/{number:05d}.png", image)
         add_member(archive, "metadata.csv", table.getvalue().encode())
 
@@ -239,25 +237,6 @@ def write_archive(path: Path, images: int) -> None:
 def generate(path: Path) -> None:
     """Write the whole simulated dataset as a zip to `path`; see `write_archive`."""
     write_archive(path, IMAGES)
-
-
-def index(archive: Source) -> pd.DataFrame:
-    """Return one row an image, as `Dataset.index` promises; a changed `metadata.csv` is a `UserError`."""
-    table = pd.read_csv(io.BytesIO(archive.read("metadata.csv")), dtype=str)
-    if missing := set(COLUMNS) - set(table.columns):
-        raise UserError(
-            f"metadata.csv in {archive.path} lacks the columns {sorted(missing)}: delete the archive and run again"
-        )
-    names = table["image"].str.removesuffix(".png")
-    return pd.DataFrame(
-        {
-            "image_id": names,
-            "group_id": names,
-            "label": table["label"],
-            "caption": table["caption"],
-            "source_file": archive.path.name + "/images/" + table["image"],
-        }
-    ).sort_values("image_id", ignore_index=True)
 
 
 DATASET = Dataset(
