@@ -155,11 +155,6 @@ def test_latents_are_those_of_the_autoencoder(diffusion, images, encoded):
     np.testing.assert_allclose(found, expected.numpy(), rtol=2e-3, atol=2e-3)
 
 
-def test_a_size_that_cannot_be_generated_is_named(diffusion, images, manifest, tmp_path):
-    with pytest.raises(UserError, match="image_size 33 is no multiple of 8"):
-        encode(diffusion, images, manifest, 33, "cpu", tmp_path / "moments.npy", tmp_path / "texts.npy")
-
-
 def test_texts_are_what_the_pipeline_makes_of_its_prompts(diffusion, encoded, manifest):
     pipeline, texts = load_pipeline(diffusion), np.load(encoded["texts"])
     table = pd.read_csv(encoded["captions"], keep_default_na=False)
