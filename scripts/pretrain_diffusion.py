@@ -4,19 +4,21 @@ from pathlib import Path
 
 from medpeft.files import read_table, sha256, write_json
 from medpeft.pretrain_diffusion import pretrain_diffusion
+from medpeft.provenance import unfinished
 from medpeft.stage import run
 
 
 def main(snakemake):
-    data, folder = snakemake.input, Path(snakemake.output.model)
+    data, folder, recipes = snakemake.input, Path(snakemake.output.model), snakemake.params.recipes
+    sources = [data.images, data.manifest, data.judge, *data.code]
     facts = pretrain_diffusion(
         data.images,
         read_table(data.manifest),
         data.judge,
-        **snakemake.params.recipes,
+        **recipes,
         threads=snakemake.threads,
         folder=folder,
-        checkpoints=folder.parent,
+        checkpoint=unfinished(folder, recipes, sources),
     )
     hashes = {str(path.relative_to(folder)): sha256(path) for path in sorted(folder.rglob("*.safetensors"))}
     write_json(folder / "pretraining.json", facts | {"images_sha256": sha256(data.images), "sha256": hashes})

@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch_fidelity.utils import create_feature_extractor
 
 from medpeft.augmentation import normalise
-from medpeft.diffusion import adapted_unet, load_pipeline
+from medpeft.diffusion import adapted_unet, load_pipeline, noise_seed
 from medpeft.encode import encode
 from medpeft.errors import UserError
 from medpeft.extractor import count_features, registered
@@ -155,11 +155,6 @@ def test_latents_are_those_of_the_autoencoder(diffusion, images, encoded):
     np.testing.assert_allclose(found, expected.numpy(), rtol=2e-3, atol=2e-3)
 
 
-def test_a_size_that_cannot_be_generated_is_named(diffusion, images, manifest, tmp_path):
-    with pytest.raises(UserError, match="image_size 33 is no multiple of 8"):
-        encode(diffusion, images, manifest, 33, "cpu", tmp_path / "moments.npy", tmp_path / "texts.npy")
-
-
 def test_texts_are_what_the_pipeline_makes_of_its_prompts(diffusion, encoded, manifest):
     pipeline, texts = load_pipeline(diffusion), np.load(encoded["texts"])
     table = pd.read_csv(encoded["captions"], keep_default_na=False)
@@ -207,6 +202,32 @@ def test_a_step_sees_what_diffusion_means_by_its_noise(diffusion, pairs):
     again = _draw(loop, 7)
     assert torch.equal(batch.noisy, again.noisy)
     assert not torch.equal(batch.noisy, _draw(loop, 8).noisy)
+
+
+def test_runs_of_other_seeds_see_other_noise(diffusion, pairs):
+    """torch's generator on the CPU takes but the lower 32 bits of a seed."""
+    unet, drawn_noise = unet_of(diffusion, "norm"), set()
+    for seed in (0, 1, 2, 2**20):
+        loop = _Loop(unet, diffusion, pairs[0], RECIPE, 1e-3, seed)
+        drawn_noise |= {_draw(loop, number).noisy.numpy().tobytes() for number in range(3)}
+    assert len(drawn_noise) == 12
+
+
+def test_images_of_other_seeds_start_from_other_noise(diffusion, pairs, tmp_path):
+    adapter, prompts = write_adapter(diffusion, "norm", tmp_path), chosen(pairs[1].rows, 8).head(2)
+    shown = set()
+    for seed in (0, 1, 2**20):
+        folder = tmp_path / str(seed)
+        files = generate(diffusion, "norm", adapter, pairs[1].texts, prompts, SAMPLING, seed, 1, folder)
+        shown |= {(folder / file).read_bytes() for file in files["file"]}
+    assert len(shown) == 6
+
+
+def test_seeds_of_noise_are_far_apart():
+    """Otherwise the steps or images of one run would repeat those of another a little later."""
+    starts = np.sort([noise_seed(seed, 0) for seed in range(1000)])
+    assert np.diff(starts).min() > 1_000_000
+    assert noise_seed(3, 8) == noise_seed(3, 7) + 1
 
 
 def test_min_snr_bounds_the_weights():

@@ -1,5 +1,6 @@
 """The small latent diffusion model: how it is pretrained, and that what comes with the project is what is announced."""
 
+from functools import partial
 from io import BytesIO
 
 import numpy as np
@@ -14,6 +15,7 @@ from medpeft.encode import encode
 from medpeft.files import read_json, sha256
 from medpeft.pipeline import fetch_pipeline, kept
 from medpeft.pretrain_diffusion import autoencoder, pretrain_diffusion, unet
+from medpeft.unet_training import fit_unet
 
 NAME = "latent_diffusion_mini"
 CAPTION = "Ultrasound of the liver, anechoic mass, round shape, circumscribed margin, no posterior features."
@@ -46,7 +48,7 @@ def pretrained(pictures, lite0, folder):
         seed=0,
         threads=1,
         folder=folder / "model",
-        checkpoints=folder,
+        checkpoint=folder / "unfinished",
     )
     files = sorted((folder / "model").rglob("*.safetensors"))
     return facts, [(path.parent.name, sha256(path)) for path in files]
@@ -63,6 +65,13 @@ def test_pretraining_repeats_itself(pictures, lite0, tmp_path):
     assert facts["images"] == 16
     assert facts["unet_loss"] > 0
     assert pretrained(pictures, lite0, tmp_path / "second")[1] == files
+
+
+def test_finished_pretraining_leaves_nothing_to_go_on_from(pictures, lite0, tmp_path, monkeypatch):
+    """The next one would start where this one ended, on the latents of another autoencoder."""
+    monkeypatch.setattr("medpeft.pretrain_diffusion.fit_unet", partial(fit_unet, checkpoint_seconds=0))
+    pretrained(pictures, lite0, tmp_path / "first")
+    assert [path.name for path in (tmp_path / "first").iterdir()] == ["model"]
 
 
 def test_weights_come_with_the_project(pipeline):

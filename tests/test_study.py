@@ -16,6 +16,7 @@ GRID = {
     "fractions": [0.1, 1],
     "seeds": [0, 1],
 }
+PIPELINE = GRID | {"backbones": ["latent_diffusion_mini"], "methods": ["norm"]}
 
 
 def _study(**changes):
@@ -89,6 +90,13 @@ def test_experiments_share_equal_runs():
         ({"checksums": {"busi.zip": "abc"}}, "at checksums.busi.zip"),
         ({"generation": {"pipelines": {"mine": "no repository"}}}, "at generation.pipelines.mine"),
         ({"generation": {"learning_rates": {"lroa": 1e-4}}}, "'lroa' at generation.learning_rates.*'lora'"),
+        ({"image_size": 33, "experiments": {"x": PIPELINE}}, "sides are a multiple of 8 pixels, not 33"),
+        ({"generation": {"image_size": 33}, "experiments": {"x": [GRID, PIPELINE]}}, "a multiple of 8 pixels, not 33"),
+        (
+            {"experiments": {"x": PIPELINE | {"backbones": ["latent_difusion_mini"]}}},
+            "generation.pipelines: did you mean 'latent_diffusion_mini'",
+        ),
+        ({"experiments": {"x": PIPELINE | {"backbones": ["resnet50"]}}}, "generation.pipelines: there are latent_d"),
         ({"generation": {"images": 4}}, "at generation.images: 4 is less than the minimum of 8"),
     ],
 )

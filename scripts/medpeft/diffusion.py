@@ -9,6 +9,7 @@ from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from medpeft.methods.registry import Strategy
 from medpeft.models import adapt
 
+GOLDEN = 0x9E3779B1  # 2 ** 32 over the golden ratio: its multiples lie far apart modulo 2 ** 32
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -41,3 +42,12 @@ def adapted_unet(folder: Path, strategy: Strategy) -> UNet2DConditionModel:
 def autocast(precision: str, device: str) -> AbstractContextManager:
     """Return the context in which a U-Net computes on `device` at `precision`: fp32, fp16 or bf16."""
     return torch.autocast(device, DTYPES.get(precision), enabled=precision in DTYPES)
+
+
+def noise_seed(seed: int, number: int) -> int:
+    """Return the seed, below 2 ** 32, of the noise of the step or image `number` of the run `seed`.
+
+    torch's generator on the CPU takes but the lower 32 bits of a seed, so the run has to tell in them.
+    The numbers of one run follow each other; runs with seeds below 1,000 are more than a million apart.
+    """
+    return (seed * GOLDEN + number) % 2**32

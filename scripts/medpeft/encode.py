@@ -10,11 +10,9 @@ from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
 from medpeft.diffusion import load_pipeline
-from medpeft.errors import UserError
 from medpeft.files import replacing
 from medpeft.pictures import centre
 
-MULTIPLE = 8  # pixels that diffusers wants the sides of an image to be a multiple of
 BATCH = 32  # images, or captions, that are encoded at once
 
 
@@ -24,11 +22,8 @@ def encode(
     """Write `moments` and `texts`, arrays as `medpeft.pairs.Pairs` describes them, and return the table of captions.
 
     It has image_id, label, caption and text. Images are cropped to their centre of `size` pixels. The first text is
-    that of the empty caption. Captions longer than the text encoder takes are cut. Raises `UserError` for a size that
-    the pipeline cannot generate.
+    that of the empty caption. Captions longer than the text encoder takes are cut.
     """
-    if size % MULTIPLE:
-        raise UserError(f"image_size {size} is no multiple of {MULTIPLE}, as diffusers asks: change it")
     loaded = load_pipeline(pipeline, unet=None, scheduler=None).to(device)
     captions = ["", *sorted(set(manifest["caption"]) - {""})]  # pairs.UNCONDITIONAL
     with torch.inference_mode():

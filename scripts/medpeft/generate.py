@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.utils import parametrize
 
-from medpeft.diffusion import adapted_unet, autocast, load_pipeline
+from medpeft.diffusion import adapted_unet, autocast, load_pipeline, noise_seed
 from medpeft.errors import UserError
 from medpeft.files import sha256
 from medpeft.methods.registry import load
@@ -67,7 +67,7 @@ def generate(
         loaded.scheduler = _scheduler(sampling.scheduler).from_config(loaded.scheduler.config)
     names = [f"{repeat}/{number:05d}.png" for repeat in range(repeats) for number in range(len(prompts))]
     files = pd.concat([prompts] * repeats, ignore_index=True)
-    files = files.assign(file=names, seed=[seed * 2**32 + number for number in range(len(names))])
+    files = files.assign(file=names, seed=[noise_seed(seed, number) for number in range(len(names))])
     for repeat in range(repeats):
         (folder / str(repeat)).mkdir(parents=True, exist_ok=True)
     rows = files["text"].to_numpy()

@@ -82,22 +82,22 @@ def pretrain_diffusion(
     seed: int,
     threads: int,
     folder: Path,
-    checkpoints: Path,
+    checkpoint: Path,
 ) -> dict:
     """Write the half-precision model to `folder`, in diffusers' layout without text encoder, and return the facts.
 
     `images` is a file of uint8 (N, H, H, 3) with H > 32, `manifest` has their captions, `judge` is the file of
-    EfficientNet-Lite0's weights. `autoencoder_recipe` has steps,
-    batch_size and learning_rate; `unet_recipe` these and ema_decay and caption_dropout. An interrupted training of the
-    U-Net goes on from what it left in the folder `checkpoints`.
+    EfficientNet-Lite0's weights. `autoencoder_recipe` has steps, batch_size and learning_rate; `unet_recipe` these and
+    ema_decay and caption_dropout. An interrupted training of the U-Net goes on from the file `checkpoint`, which is
+    removed in the end: another pre-training starts anew.
     """
     fix_arithmetic(threads, "cpu")
     torch.manual_seed(seed)
     started = time.monotonic()
     pixels = torch.from_numpy(np.load(images))
     coder, error = _fit_autoencoder(pixels, pretrained(JUDGE, judge), **autoencoder_recipe)
-    network, loss = unet(), None
-    with TemporaryDirectory(dir=checkpoints) as temporary:
+    network = unet()
+    with TemporaryDirectory(dir=checkpoint.parent) as temporary:
         whole = Path(temporary)
         _save(whole, coder, network)
         add_text_encoder(whole)
@@ -111,18 +111,16 @@ def pretrain_diffusion(
             device="cpu",
             **{key: value for key, value in unet_recipe.items() if key != "learning_rate"},
         )
-        fit = fit_unet(
-            network, whole, pairs, recipe, unet_recipe["learning_rate"], seed, checkpoints / "unet.checkpoint"
-        )
-        loss = fit.history[-1]["train_loss"]
+        fit = fit_unet(network, whole, pairs, recipe, unet_recipe["learning_rate"], seed, checkpoint)
     _save(folder, coder.half(), network.half())
+    checkpoint.unlink(missing_ok=True)
     return {
         "images": len(pixels),
         "autoencoder": autoencoder_recipe,
         "unet": unet_recipe,
         "seed": seed,
         "autoencoder_error": error,
-        "unet_loss": loss,
+        "unet_loss": fit.history[-1]["train_loss"],
         "seconds": round(time.monotonic() - started),
     }
 

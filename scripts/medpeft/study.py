@@ -20,6 +20,8 @@ from medpeft.own import check_pattern
 SCHEMA = Path(__file__).parents[2] / "schemas" / "study.schema.yaml"
 CENTRE_SHARE = 0.875  # share of the stored image that the centre crop of evaluation keeps, as in timm (224 of 256)
 
+MULTIPLE = 8  # pixels that diffusers wants the sides of an image to be a multiple of
+
 
 class Run(NamedTuple):
     """One fine-tuning."""
@@ -44,7 +46,8 @@ class Run(NamedTuple):
 class Study:
     """The settings of one study, complete and checked, and what follows from them.
 
-    Raises `UserError` naming the key where `config` breaks the schema or names an unknown dataset or method.
+    Raises `UserError` naming the key where `config` breaks the schema, names an unknown dataset or method, or
+    asks a pipeline for images of a size that diffusers refuses.
     """
 
     def __init__(self, config: dict):
@@ -53,6 +56,11 @@ class Study:
         self.experiments = self.settings["experiments"]
         self.gpus = int(self.settings["device"] == "cuda")
         self.pipelines = self.settings["generation"]["pipelines"]
+        if self.generated_size % MULTIPLE and self.runs(task="text-to-image"):
+            raise UserError(
+                f"the study's configuration is wrong: pipelines generate images whose sides are a multiple of "
+                f"{MULTIPLE} pixels, not {self.generated_size}: change image_size, or set generation.image_size for them alone"
+            )
 
     @property
     def generated_size(self) -> int:
@@ -224,10 +232,14 @@ def _check_pairs(grid: dict, place: str, pipelines: dict) -> None:
         kinds = methods.encoders(method)
         kind = "unet" if backbone in pipelines else encoder(backbone)
         if kind not in kinds:
+            remedy = "give them grids of their own, for an experiment may be a list of grids"
+            if kinds == {"unet"}:
+                close = get_close_matches(backbone, pipelines, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(pipelines)}"
+                remedy = f"a pipeline is named under generation.pipelines: {hint}"
             raise UserError(
                 f"the study's configuration pairs the method {method!r}, which is defined on "
-                f"{', '.join(sorted(kinds))}, with the backbone {backbone!r}, a {kind}, at {place}: "
-                "give them grids of their own, for an experiment may be a list of grids"
+                f"{', '.join(sorted(kinds))}, with the backbone {backbone!r}, a {kind}, at {place}: {remedy}"
             )
 
 

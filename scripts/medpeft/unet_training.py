@@ -13,7 +13,7 @@ from diffusers.training_utils import EMAModel, compute_snr
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medpeft.diffusion import autocast
+from medpeft.diffusion import autocast, noise_seed
 from medpeft.files import read_json, replacing
 from medpeft.models import delta
 from medpeft.pairs import UNCONDITIONAL, Pairs
@@ -195,7 +195,7 @@ def _accumulate(loop: _Loop, batch: Batch, size: int) -> Tensor:
 def _draw(loop: _Loop, number: int) -> Batch:
     """Return the batch of the step `number`: pairs drawn with replacement, some without their caption, with noise."""
     recipe, pairs = loop.recipe, loop.train
-    generator = torch.Generator().manual_seed(loop.seed * 2**32 + number)
+    generator = torch.Generator().manual_seed(noise_seed(loop.seed, number))
     picks = torch.randint(len(pairs.rows), (recipe.batch_size,), generator=generator).numpy()
     rows, texts = (pairs.rows[column].to_numpy()[picks] for column in ("row", "text"))
     texts[(torch.rand(recipe.batch_size, generator=generator) < recipe.caption_dropout).numpy()] = UNCONDITIONAL
