@@ -40,7 +40,7 @@ lint: .venv/installed-dev
 	snakemake --lint
 
 units: .venv/installed-dev
-	pytest -m "not gpu" --numprocesses auto --dist loadfile
+	pytest -m "not gpu and not exhaustive" --numprocesses auto --dist loadfile
 
 # Every study builds its graph of jobs.
 studies: .venv/installed-dev

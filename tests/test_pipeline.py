@@ -1,12 +1,9 @@
 """The pipeline end to end: a seconds-long study of an archive laid out as the public one, in a copy of the project."""
 
+import copy
 import json
+import os
 import re
-import shutil
-import subprocess
-import sys
-import zipfile
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -14,109 +11,29 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from conftest import write_pipeline
-from PIL import Image
 from safetensors.torch import load_file
+from tiny import STUDY, make_project, snakemake
 
-from medpeft.datasets.busi import DATASET
 from medpeft.methods.registry import load
 from medpeft.models import create, load_delta
 from medpeft.parts import load_parts
 from medpeft.training import Recipe, predict
 
-ROOT = Path(__file__).parents[1]
-PARTS = ("Snakefile", "config.yaml", "rules", "scripts", "schemas", "envs", "profiles", "paper", "report", "studies")
-STUDY = {
-    "study": "tiny",
-    "mirror": "mirror",
-    "image_size": 32,
-    "recipe": {"epochs": 1, "validations": 1, "batch_size": 16},
-    "tuning": {"trials": 2, "fraction": 0.05, "low": 1e-3},
-    "experiments": {
-        "table2": {
-            "datasets": ["busi"],
-            "backbones": ["efficientnet_lite0"],
-            "methods": ["full", "linear_probe", "ssf"],
-            "fractions": [0.1],
-            "seeds": [0],
-        },
-        "figure1": {
-            "datasets": ["busi"],
-            "backbones": ["efficientnet_lite0"],
-            "methods": ["full", "ssf"],
-            "fractions": [0.05, 0.1],
-            "seeds": [0],
-        },
-        "table4": {
-            "datasets": ["busi"],
-            "backbones": ["tiny_diffusion"],
-            "methods": ["full", "lora", "bias"],
-            "fractions": [0.1],
-            "seeds": [0],
-        },
-    },
-    "generation": {
-        "pipelines": {"tiny_diffusion": None},
-        "learning_rates": {"bias": 1e30},  # fails
-        "steps": 2,
-        "batch_size": 4,
-        "sampling_steps": 2,
-        "images": 12,
-        "repeats": 2,
-        "downstream": 9,
-    },
-}
-
 pytestmark = pytest.mark.slow
-
-
-def _project(folder: Path) -> Path:
-    """Copy the project into `folder`, with the tiny study and a mirror that holds its archive."""
-    for part in PARTS:
-        source = ROOT / part
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, folder / part)
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(STUDY))
-    (folder / "mirror").mkdir()
-    _write_archive(folder / "mirror" / "busi.zip")
-    write_pipeline(folder / "mirror" / "weights" / "tiny_diffusion")
-    return folder
-
-
-def _write_archive(path: Path) -> None:
-    """Write an archive in the layout of BUSI whose classes differ in brightness, masks included."""
-    rng = np.random.default_rng(0)
-    with zipfile.ZipFile(path, "w") as archive:
-        for level, (label, count) in enumerate(DATASET.counts.items()):
-            for number in range(1, count + 1):
-                stem = f"Dataset_BUSI_with_GT/{label}/{label} ({number})"
-                archive.writestr(f"{stem}.png", _png(rng.integers(0, 100, (40, 40)) + 70 * level))
-                archive.writestr(f"{stem}_mask.png", _png(np.zeros((40, 40))))
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    stream = BytesIO()
-    Image.fromarray(pixels.astype(np.uint8)).save(stream, "PNG")
-    return stream.getvalue()
-
-
-def _snakemake(folder: Path, *arguments: str, study: str = "tiny.yaml") -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "snakemake", "--configfile", study, *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
     """A copy of the project in which the tiny study has run."""
-    folder = _project(tmp_path_factory.mktemp("project"))
-    result = _snakemake(folder, "--cores", "2", "--quiet")
+    folder = make_project(tmp_path_factory.mktemp("project"))
+    result = snakemake(folder, "--cores", "2", "--quiet")
     assert result.returncode == 0, result.stderr
     return folder
 
 
 def _jobs(folder: Path, *arguments: str) -> set[str]:
     """Return what a dry run would do: names of rules, and for those of a method `rule method`."""
-    result = _snakemake(folder, "--dry-run", *arguments)
+    result = snakemake(folder, "--dry-run", *arguments)
     assert result.returncode == 0, result.stderr
     jobs, rule = set(), None
     for line in result.stdout.splitlines():
@@ -130,7 +47,7 @@ def _jobs(folder: Path, *arguments: str) -> set[str]:
 
 
 def test_all_artefacts_are_there(finished):
-    results = finished / "results" / "tiny"
+    folder = finished / "results" / "tiny"
     expected = ["runs.csv", "paper.pdf", "audit/busi.csv"]
     tables = ("table1", "table2", "table4", "table6", "memorisation", "downstream", "recommendations", "calibration")
     expected += [f"tables/{name}.{kind}" for name in tables for kind in ("csv", "md", "tex")]
@@ -139,15 +56,15 @@ def test_all_artefacts_are_there(finished):
         for name in ("figure1", "figure2", "figure3", "pareto")
         for kind in ("pdf", "png", "csv")
     ]
-    assert [name for name in expected if not (results / name).stat().st_size] == []
-    assert not (results / "tables/table3.csv").exists()  # without an experiment of that name
-    assert not (results / "figures/critical_difference.pdf").exists()  # with a single block
+    assert [name for name in expected if not (folder / name).stat().st_size] == []
+    assert not (folder / "tables/table3.csv").exists()  # without an experiment of that name
+    assert not (folder / "figures/critical_difference.pdf").exists()  # with a single block
 
 
 def test_a_study_of_pipelines_alone_has_tables_figures_and_a_paper(finished):
     alone = STUDY | {"study": "pipelines", "experiments": {"table4": STUDY["experiments"]["table4"]}}
     (finished / "pipelines.yaml").write_text(yaml.safe_dump(alone))
-    result = _snakemake(finished, "--cores", "2", "--quiet", study="pipelines.yaml")
+    result = snakemake(finished, "--cores", "2", "--quiet", study="pipelines.yaml")
     assert result.returncode == 0, result.stderr
     results = finished / "results" / "pipelines"
     tables = {path.name for path in results.glob("tables/*.csv")}
@@ -250,32 +167,93 @@ def test_finished_study_has_nothing_left_to_do(finished):
     assert _jobs(finished) == set()
 
 
-def test_one_method_edited_makes_its_runs_stale_and_no_others(finished):
+DRAWN = {"collect", "compare", "rank", "table", "figure", "findings", "typeset", "all"}
+AUDITED = {"audit_dataset", "card"}
+
+
+def _of(rules: tuple[str, ...], methods: tuple[str, ...]) -> set[str]:
+    return {f"{rule} {method}" for rule in rules for method in methods}
+
+
+RUNS = _of(("tune", "finetune", "evaluate"), ("full", "linear_probe", "ssf"))
+EVALUATIONS = {job for job in RUNS if job.startswith("evaluate")}
+IMAGES = _of(("generate", "fidelity", "copies", "classify"), ("full", "lora", "bias")) | {"samples"}
+GENERATIONS = IMAGES | _of(("finetune_unet",), ("full", "lora", "bias"))
+# What is edited, and every job that runs again, by the names of the rules, with the method where it matters.
+RERUNS = {
+    "scripts/medpeft/methods/ssf.py": _of(("tune", "finetune", "evaluate"), ("ssf",)) | {"count"} | DRAWN,
+    "scripts/medpeft/training.py": RUNS | GENERATIONS | {"reference", "features"} | DRAWN,
+    "scripts/medpeft/generate.py": IMAGES | DRAWN,
+    "scripts/medpeft/evaluate.py": EVALUATIONS | _of(("classify",), ("full", "lora", "bias")) | DRAWN,
+    "scripts/medpeft/rank.py": {"rank", "table", "figure", "findings", "typeset", "all"},
+    "scripts/medpeft/figure.py": {"figure", "samples", "typeset", "all"},
+    "scripts/medpeft/errors.py": set(),
+    "paper/paper.typ": {"typeset", "all"},
+    "rules/classification.smk": set(),
+    "envs/train.yaml": set(),
+    "data/raw/busi/busi.zip": {"prepare", "duplicates", "split", "subset", "encode", "reference", "features"}
+    | AUDITED
+    | RUNS
+    | GENERATIONS
+    | DRAWN,
+}
+
+
+@pytest.mark.parametrize(("name", "expected"), RERUNS.items(), ids=RERUNS.keys())
+def test_an_edited_file_reruns_what_depends_on_it_and_nothing_else(finished, name, expected):
+    path = finished / name
+    before, times = path.read_bytes(), (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+    path.write_bytes(before + b"\n# edited\n")
+    try:
+        assert _jobs(finished) == expected
+    finally:
+        path.write_bytes(before)
+        os.utime(path, ns=times)
+
+
+def _with_fraction(fraction: float) -> dict:
+    experiments = copy.deepcopy(STUDY["experiments"])
+    experiments["figure1"]["fractions"].append(fraction)
+    return experiments
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"recipe": STUDY["recipe"] | {"weight_decay": 1e-3}}, RUNS | DRAWN),
+        ({"tuning": STUDY["tuning"] | {"trials": 3}}, RUNS | DRAWN),
+        ({"split": {"seed": 1}}, {"split", "subset", "reference"} | AUDITED | RUNS | GENERATIONS | DRAWN),
+        ({"experiments": _with_fraction(0.2)}, _of(("finetune", "evaluate"), ("full", "ssf")) | DRAWN),
+        ({"generation": STUDY["generation"] | {"guidance": 3}}, IMAGES | DRAWN),
+        ({"mirror": "elsewhere"}, set()),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_an_edited_study_reruns_what_depends_on_it_and_nothing_else(finished, change, expected):
+    (finished / "tiny.yaml").write_text(yaml.safe_dump(STUDY | change))
+    try:
+        assert _jobs(finished) == expected
+    finally:
+        (finished / "tiny.yaml").write_text(yaml.safe_dump(STUDY))
+
+
+def test_the_results_belong_to_the_code_and_data_that_made_them(finished):
+    assert "8 of 8 runs" in snakemake(finished, "--cores", "1", "--", "verify").stdout
     module = finished / "scripts/medpeft/methods/ssf.py"
     before = module.read_text()
     module.write_text(before + "# edited\n")
     try:
-        jobs = _jobs(finished)
+        result = snakemake(finished, "--cores", "1", "--", "verify")
     finally:
         module.write_text(before)
-        assert _snakemake(finished, "--touch", "--cores", "1").returncode == 0
-    assert {job for job in jobs if job.startswith(("tune", "finetune", "evaluate"))} == {
-        "tune ssf",
-        "finetune ssf",
-        "evaluate ssf",
-    }
-    assert not jobs & {"download", "prepare", "duplicates", "split", "subset", "weights", "audit_dataset"}
-
-
-def test_edited_plot_redraws_figures_alone(finished):
-    module = finished / "scripts/medpeft/figure.py"
-    module.write_text(module.read_text() + "# edited\n")
-    assert not any(job.startswith(("tune", "finetune", "evaluate", "collect", "table")) for job in _jobs(finished))
+    assert result.returncode != 0
+    assert "medpeft: verify: 2 of 8 runs do not belong" in result.stderr
+    assert "ssf.py is not as it was" in result.stderr
 
 
 def test_same_study_on_one_core_gives_the_same_bytes(finished, tmp_path):
-    folder = _project(tmp_path)
-    result = _snakemake(folder, "--cores", "1", "--quiet", "--", "results/tiny/runs.csv")
+    folder = make_project(tmp_path)
+    result = snakemake(folder, "--cores", "1", "--quiet", "--", "results/tiny/runs.csv")
     assert result.returncode == 0, result.stderr
     metrics = sorted(path.relative_to(folder) for path in folder.glob("results/tiny/runs/**/metrics.json"))
     assert len(metrics) == 5 + 3
@@ -291,9 +269,9 @@ def test_same_study_on_one_core_gives_the_same_bytes(finished, tmp_path):
     ],
 )
 def test_bad_study_ends_in_one_sentence(tmp_path, change, sentence):
-    folder = _project(tmp_path)
+    folder = make_project(tmp_path)
     (folder / "tiny.yaml").write_text(yaml.safe_dump(STUDY | change))
-    result = _snakemake(folder, "--cores", "1", "results/tiny/audit/busi.csv")
+    result = snakemake(folder, "--cores", "1", "results/tiny/audit/busi.csv")
     assert result.returncode != 0
     lines = [line for line in result.stderr.splitlines() if line.startswith("medpeft: ")]
     assert len(lines) == 1
@@ -301,11 +279,11 @@ def test_bad_study_ends_in_one_sentence(tmp_path, change, sentence):
 
 
 def test_misspelt_method_is_named_with_the_right_one(tmp_path):
-    folder = _project(tmp_path)
+    folder = make_project(tmp_path)
     study = json.loads(json.dumps(STUDY))
     study["experiments"]["table2"]["methods"] = ["sff"]
     (folder / "tiny.yaml").write_text(yaml.safe_dump(study))
-    result = _snakemake(folder, "--dry-run")
+    result = snakemake(folder, "--dry-run")
     assert result.returncode != 0
     assert "'sff' at experiments.table2.methods" in result.stderr
     assert "'ssf'" in result.stderr

@@ -95,7 +95,10 @@ def test_scores_that_do_not_follow_from_predictions_are_told(run):
 def generated(run):
     """The folder of a finished run that learned from what hashes.json lists, with two images that it generated."""
     folder = run.parent
-    write_json(folder / "hashes.json", {"sha256": {"data.npy": sha256(folder / "data.npy")}})
+    (folder / "unet").mkdir()
+    (folder / "unet/config.json").write_text("{}")
+    listed = ("data.npy", "unet/config.json")
+    write_json(folder / "hashes.json", {"sha256": {name: sha256(folder / name) for name in listed}})
     record = read_json(run / "record.json")
     (run / "predictions.csv").unlink()
     record["provenance"] = provenance(STUDY, ["hashes.json"], [run / "adapter.safetensors"])
@@ -113,7 +116,7 @@ def test_generated_images_that_are_as_they_were_raise_no_doubt(generated):
     assert _doubts(generated) == []
 
 
-@pytest.mark.parametrize("path", ["data.npy", "run/generated/test/1.png"])
+@pytest.mark.parametrize("path", ["data.npy", "unet/config.json", "run/generated/test/1.png"])
 def test_a_changed_file_of_a_list_is_named(generated, path):
     (generated.parent / path).write_bytes(b"other")
     assert [path in reason and "not as it was" in reason for reason in _doubts(generated)] == [True]

@@ -36,7 +36,7 @@ def _listed(inputs: dict[str, str]) -> dict[str, str]:
     """Return the digests by path that those of `inputs` hold which are lists, of the large files beside them."""
     lists = [Path(path) for path in inputs if path.endswith(".json") and Path(path).exists()]
     return {
-        str(path.with_name(file)): value for path in lists for file, value in read_json(path).get("sha256", {}).items()
+        str(path.parent / file): value for path in lists for file, value in read_json(path).get("sha256", {}).items()
     }
 
 

@@ -1,0 +1,104 @@
+"""A seconds-long study of an archive laid out as the public one, in a copy of the project."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import yaml
+from conftest import write_pipeline
+from PIL import Image
+
+from medpeft.datasets.busi import DATASET
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("Snakefile", "config.yaml", "rules", "scripts", "schemas", "envs", "profiles", "paper", "report", "studies")
+STUDY = {
+    "study": "tiny",
+    "mirror": "mirror",
+    "image_size": 32,
+    "recipe": {"epochs": 1, "validations": 1, "batch_size": 16},
+    "tuning": {"trials": 2, "fraction": 0.05, "low": 1e-3},
+    "experiments": {
+        "table2": {
+            "datasets": ["busi"],
+            "backbones": ["efficientnet_lite0"],
+            "methods": ["full", "linear_probe", "ssf"],
+            "fractions": [0.1],
+            "seeds": [0],
+        },
+        "figure1": {
+            "datasets": ["busi"],
+            "backbones": ["efficientnet_lite0"],
+            "methods": ["full", "ssf"],
+            "fractions": [0.05, 0.1],
+            "seeds": [0],
+        },
+        "table4": {
+            "datasets": ["busi"],
+            "backbones": ["tiny_diffusion"],
+            "methods": ["full", "lora", "bias"],
+            "fractions": [0.1],
+            "seeds": [0],
+        },
+    },
+    "generation": {
+        "pipelines": {"tiny_diffusion": None},
+        "learning_rates": {"bias": 1e30},  # fails
+        "steps": 2,
+        "batch_size": 4,
+        "sampling_steps": 2,
+        "images": 12,
+        "repeats": 2,
+        "downstream": 9,
+    },
+}
+
+
+def make_project(folder: Path, study: dict = STUDY) -> Path:
+    """Copy the project into `folder`, with `study` as tiny.yaml and a mirror that holds its archive."""
+    for part in PARTS:
+        source = ROOT / part
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, folder / part)
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(study))
+    (folder / "mirror").mkdir()
+    _write_archive(folder / "mirror" / "busi.zip")
+    write_pipeline(folder / "mirror" / "weights" / "tiny_diffusion")
+    return folder
+
+
+def command(*arguments: str, study: str = "tiny.yaml") -> list[str]:
+    """Return the command that runs the study in the file `study`."""
+    return [sys.executable, "-m", "snakemake", "--configfile", study, *arguments]
+
+
+def snakemake(folder: Path, *arguments: str, study: str = "tiny.yaml") -> subprocess.CompletedProcess:
+    """Run the study in the file `study` of `folder`."""
+    return subprocess.run(command(*arguments, study=study), cwd=folder, capture_output=True, text=True, check=False)
+
+
+def results(folder: Path, *names: str) -> dict[str, bytes]:
+    """Return the content of the files of these names of all runs below `folder`, by their paths in it."""
+    paths = [path for name in names for path in folder.glob(f"results/tiny/runs/**/{name}")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(paths)}
+
+
+def _write_archive(path: Path) -> None:
+    """Write an archive in the layout of BUSI whose classes differ in brightness, masks included."""
+    rng = np.random.default_rng(0)
+    with zipfile.ZipFile(path, "w") as archive:
+        for level, (label, count) in enumerate(DATASET.counts.items()):
+            for number in range(1, count + 1):
+                stem = f"Dataset_BUSI_with_GT/{label}/{label} ({number})"
+                archive.writestr(f"{stem}.png", _png(rng.integers(0, 100, (40, 40)) + 70 * level))
+                archive.writestr(f"{stem}_mask.png", _png(np.zeros((40, 40))))
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    stream = BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
