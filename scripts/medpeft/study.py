@@ -58,8 +58,9 @@ class Study:
         self.pipelines = self.settings["generation"]["pipelines"]
         if self.generated_size % MULTIPLE and self.runs(task="text-to-image"):
             raise UserError(
-                f"the study's configuration is wrong: pipelines generate images whose sides are a multiple of {MULTIPLE} "
-                f"pixels, not {self.generated_size}: change image_size, or set generation.image_size for them alone"
+                f"the study's configuration is wrong: pipelines generate images whose sides are a multiple of "
+                f"{MULTIPLE} pixels, not {self.generated_size}: change image_size, "
+                "or set generation.image_size for them alone"
             )
 
     @property
