@@ -51,6 +51,17 @@ def test_a_class_that_was_not_generated_is_never_predicted():
     assert np.isfinite(table.at["generated", "auroc"])
 
 
+def test_images_of_a_single_class_teach_nothing_but_it():
+    """As a few generated images are, or all of a small fraction; the other rows are scored all the same."""
+    real, test = drawn(60, 0), drawn(300, 2)
+    one = Labelled(real.features[:1], real.labels[:1])
+    table = classify(real, one, test).set_index("trained_on")
+    assert table.at["generated", "f1_micro"] == pytest.approx(1 / 3)
+    assert table.at["generated", "auroc"] == 0.5
+    assert list(table["n_train"]) == [60, 1, 61]
+    assert table.at["real", "f1_micro"] > 0.5
+
+
 def test_a_failed_run_has_gaps_and_the_score_of_real_images():
     table = classify(drawn(60, 0), None, drawn(60, 2)).set_index("trained_on")
     assert table.loc[["generated", "both"], ["f1_micro", "f1_macro", "auroc"]].isna().all().all()

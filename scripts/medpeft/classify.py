@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -39,6 +40,8 @@ def _scores(train: Labelled | None, test: Labelled) -> dict:
     if train is None:
         return {"n_train": 0} | dict.fromkeys(SCORES, np.nan)
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=2000))
+    if len(set(train.labels)) < 2:  # a regression needs two
+        classifier = DummyClassifier()
     classifier.fit(train.features, train.labels)
     probabilities = pd.DataFrame(classifier.predict_proba(test.features), columns=classifier.classes_)
     classes = sorted({*classifier.classes_, *test.labels})
