@@ -21,6 +21,7 @@ from medpeft.encode import encode
 from medpeft.errors import UserError
 from medpeft.extractor import count_features, registered
 from medpeft.fidelity import Pixels, fidelity, real_images, scores
+from medpeft.files import read_json, write_json
 from medpeft.finetune_unet import finetune_unet
 from medpeft.generate import Sampling, generate
 from medpeft.methods import registry
@@ -128,6 +129,14 @@ def test_pipeline_with_a_network_that_would_be_random_is_refused(diffusion, tmp_
     with pytest.raises(UserError, match=rf"'tiny' could not be had .*{part}"):
         fetch_pipeline("tiny", None, tmp_path / "kept", str(tmp_path / "mirror"))
     assert not (tmp_path / "kept").exists()
+
+
+def test_a_pipeline_that_is_trained_otherwise_is_refused(diffusion, tmp_path):
+    shutil.copytree(diffusion, tmp_path / "mirror" / "tiny")
+    path = tmp_path / "mirror" / "tiny" / "scheduler" / "scheduler_config.json"
+    write_json(path, read_json(path) | {"prediction_type": "sample"})
+    with pytest.raises(UserError, match="predicts the sample, where epsilon or v_prediction can be trained"):
+        fetch_pipeline("tiny", None, tmp_path / "kept", str(tmp_path / "mirror"))
 
 
 def test_pickled_weights_are_not_taken(diffusion, tmp_path):
@@ -318,6 +327,15 @@ def test_a_loss_that_is_no_number_is_a_recorded_failure(diffusion, pairs, tmp_pa
     adapter = tmp_path / "adapter.safetensors"
     outcome = finetune_unet(diffusion, "full", pairs[0], RECIPE, 1e30, 0, adapter, tmp_path / "checkpoint")
     assert outcome.status.startswith("failed: the loss was not finite")
+    assert load_file(adapter) == {}
+
+
+def test_weights_that_are_no_numbers_are_a_recorded_failure(diffusion, pairs, tmp_path):
+    """The last step may spoil them, when no loss follows that would tell."""
+    adapter = tmp_path / "adapter.safetensors"
+    recipe = replace(RECIPE, steps=1)
+    outcome = finetune_unet(diffusion, "full", pairs[0], recipe, float("inf"), 0, adapter, tmp_path / "checkpoint")
+    assert outcome.status.startswith("failed: weights were not finite after step 1")
     assert load_file(adapter) == {}
 
 

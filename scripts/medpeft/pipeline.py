@@ -17,7 +17,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 
 from medpeft.download import Unfit, mirrored, retrieve
-from medpeft.errors import UserError
+from medpeft.errors import UserError, cause
 from medpeft.files import read_json, sha256, write_json
 from medpeft.minilm import add_text_encoder
 
@@ -34,6 +34,7 @@ REQUIRED = (
     "tokenizer/tokenizer_config.json",
     "scheduler/scheduler_config.json",
 )
+PREDICTIONS = ("epsilon", "v_prediction")  # what a U-Net may be trained to tell from noisy latents
 # Which of these a tokenizer has depends on its kind.
 OPTIONAL = (
     "tokenizer/merges.txt",
@@ -58,7 +59,7 @@ def fetch_pipeline(name: str, repository: str | None, folder: Path, mirror: str 
             read(folder)
             _check(folder)
         except (Unfit, HfHubHTTPError, LocalEntryNotFoundError, SafetensorError, OSError, ValueError) as error:
-            failures.append(f"{place} ({type(error).__name__}: {str(error).splitlines()[0]})")
+            failures.append(f"{place} ({cause(error)})")
             logging.warning(failures[-1])
             shutil.rmtree(folder, ignore_errors=True)
         else:
@@ -115,6 +116,9 @@ def _of_hub(repository: str, folder: Path) -> None:
 
 def _check(folder: Path) -> None:
     """Raise `Unfit` unless every network of the pipeline finds all of its weights in `folder`."""
+    prediction = read_json(folder / "scheduler" / "scheduler_config.json").get("prediction_type", "epsilon")
+    if prediction not in PREDICTIONS:
+        raise Unfit(f"its U-Net predicts the {prediction}, where {' or '.join(PREDICTIONS)} can be trained")
     index = read_json(folder / INDEX)
     for part in NETWORKS:
         library, kind = index.get(part) or (None, None)

@@ -96,6 +96,8 @@ def fit_unet(
                 saved = time.monotonic()
         if loop.average:
             loop.average.copy_to(loop.trainable)
+    if not all(parameter.isfinite().all() for parameter in loop.trainable):
+        raise RunFailed(f"weights were not finite after step {state.step} at learning rate {learning_rate:g}")
     return state
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from medpeft.download import Unfit, mirrored, retrieve
-from medpeft.errors import UserError
+from medpeft.errors import UserError, cause
 from medpeft.files import replacing, sha256
 from medpeft.models import architecture
 
@@ -55,7 +55,7 @@ def _first(origins: Iterator[tuple[str, Callable[[], State]]], backbone: str) ->
         try:
             return origin, read()
         except (Unfit, OSError, ImportError, RuntimeError, SafetensorError) as error:
-            failures.append(f"{origin} ({type(error).__name__}: {str(error).splitlines()[0]})")
+            failures.append(f"{origin} ({cause(error)})")
             logging.warning("no weights of %s from %s", backbone, failures[-1])
     tried = f"; tried {', '.join(failures)}" if failures else ""
     raise UserError(
