@@ -1,0 +1,136 @@
+"""A real SLURM (`apt-get install slurm-wlm munge`) of one node with four CPUs and two GPUs that are none."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
+CONFIGURATION = """
+ClusterName=tests
+SlurmctldHost={host}(127.0.0.1)
+SlurmUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+CryptoType=crypto/munge
+SlurmctldPort={controller}
+SlurmdPort={daemon}
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+SlurmdParameters=config_overrides
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+AccountingStorageType=accounting_storage/none
+JobAcctGatherType=jobacct_gather/none
+GresTypes=gpu
+MpiDefault=none
+ReturnToService=2
+KillWait=5
+MinJobAge=86400
+NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=100000 Gres=gpu:2 State=UNKNOWN
+PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
+"""
+
+
+def lacking() -> str | None:
+    """Return why no SLURM can be started here, or None where it can."""
+    if os.name != "posix" or os.geteuid() != 0:
+        return "SLURM's daemons need root"
+    missing = [name for name in PROGRAMS if not shutil.which(name)]
+    return f"no {missing[0]} here: apt-get install slurm-wlm munge" if missing else None
+
+
+class Cluster:
+    """A running SLURM; use it as a context. `environment` is what a command needs to reach it."""
+
+    def __init__(self):
+        self.folder = Path(tempfile.mkdtemp(prefix="slurm-"))
+        self.folder.chmod(0o755)  # munge asks for a socket that everyone can reach
+        self.environment = os.environ | {
+            "SLURM_CONF": str(self.folder / "slurm.conf"),
+            "PATH": f"{self.folder}:{os.environ['PATH']}",
+        }
+        self.node = socket.gethostname().partition(".")[0]
+        self.daemons = []
+
+    def __enter__(self) -> "Cluster":
+        (self.folder / "munge.key").write_bytes(os.urandom(1024))
+        (self.folder / "munge.key").chmod(0o400)
+        (self.folder / "state").mkdir()
+        (self.folder / "spool").mkdir()
+        (self.folder / "gres.conf").write_text("Name=gpu File=/dev/null Count=1\nName=gpu File=/dev/zero Count=1\n")
+        # The plugin starts srun without SLURM_CONF: on a real cluster the configuration lies where srun looks for it.
+        srun = self.folder / "srun"
+        srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
+        srun.chmod(0o755)
+        ports = dict(zip(("controller", "daemon"), _free_ports(2), strict=True))
+        text = CONFIGURATION.format(host=self.node, folder=self.folder, **ports)
+        (self.folder / "slurm.conf").write_text(text)
+        try:
+            self._start(
+                "munged", "--foreground", "--force",
+                *(f"--{name}-file={self.folder}/munge.{name}" for name in ("key", "log", "pid", "seed")),
+                f"--socket={self.folder}/munge.socket",
+            )  # fmt: skip
+            _wait_for((self.folder / "munge.socket").exists, "munged")
+            self._start("slurmctld", "-D")
+            self._start("slurmd", "-D")
+            _wait_for(lambda: "idle" in self.call("sinfo", "--noheader", "--format=%T"), "SLURM's node")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_) -> None:
+        if len(self.daemons) > 1:
+            self.call("scancel", "--user=root")
+        for daemon in reversed(self.daemons):
+            daemon.terminate()
+            try:
+                daemon.wait(20)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def call(self, *command: str) -> str:
+        """Return what one of SLURM's commands prints."""
+        result = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        return result.stdout
+
+    def jobs(self) -> list[dict]:
+        """Return number, state and comment (the rule and its wildcards) of all jobs that the controller knows of."""
+        text = self.call("squeue", "--states=all", "--array", "--noheader", "--format=%i|%T|%k")
+        return [dict(zip(("id", "state", "comment"), line.split("|", 2), strict=True)) for line in text.splitlines()]
+
+    def _start(self, *command: str) -> None:
+        with open(self.folder / f"{command[0]}.out", "w") as out:
+            daemon = subprocess.Popen(
+                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            )
+        self.daemons.append(daemon)
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def _wait_for(condition, what: str, seconds: int = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not start within {seconds} s")
+        time.sleep(0.2)
