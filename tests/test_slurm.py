@@ -30,7 +30,7 @@ PROFILE = (
 )
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.exhaustive,
     pytest.mark.skipif(cluster.lacking() is not None, reason=str(cluster.lacking())),
 ]
 
