@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from medpeft.files import replacing
 from medpeft.methods.registry import load
-from medpeft.models import count_parameters, create, encoder_kind, load_delta
+from medpeft.models import count_parameters, create, encoder_kind, load_delta, save_delta
 from medpeft.parts import Part
 from medpeft.training import Recipe, RunFailed, fit, fix_arithmetic, memory_errors, peak_memory, predict
 
@@ -53,7 +52,7 @@ def finetune(
         if learning_rate is None:
             raise RunFailed("no learning rate of the search gave a finite loss")
         result = fit(model, parts["train"], parts["validation"], recipe, learning_rate, seed, checkpoint)
-        _save(adapter, result.best)
+        save_delta(adapter, result.best)
         with memory_errors():
             reloaded = create(backbone, len(classes), weights, strategy, seed, recipe.image_size).to(recipe.device)
             load_delta(reloaded, load_file(adapter))
@@ -61,7 +60,7 @@ def finetune(
         if export := strategy.definitions[encoder_kind(reloaded)].export:
             export(reloaded, exported)
     except RunFailed as failure:
-        _save(adapter, {})
+        save_delta(adapter, {})
         return Outcome(_no_predictions(), pd.DataFrame(), cost, f"failed: {failure}")
     cost |= {
         "adapter_bytes": adapter.stat().st_size,
@@ -71,11 +70,6 @@ def finetune(
         "peak_memory_bytes": peak_memory(recipe.device),
     }
     return Outcome(predictions, pd.DataFrame(result.history), cost, "ok")
-
-
-def _save(path: Path, tensors: dict) -> None:
-    with replacing(path) as temporary:
-        save_file(tensors, temporary)
 
 
 def _no_predictions() -> pd.DataFrame:

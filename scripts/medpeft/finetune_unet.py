@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from safetensors.torch import save_file
 
 from medpeft.diffusion import adapted_unet
-from medpeft.files import replacing
 from medpeft.methods.registry import load
-from medpeft.models import count_parameters, delta, encoder_kind
+from medpeft.models import count_parameters, delta, encoder_kind, save_delta
 from medpeft.pairs import Pairs
 from medpeft.training import RunFailed, fix_arithmetic, peak_memory
 from medpeft.unet_training import UnetRecipe, fit_unet
@@ -48,14 +46,14 @@ def finetune_unet(
     unet = adapted_unet(pipeline, load(method))
     cost = count_parameters(unet)
     if not cost["trainable_parameters"]:
-        _save(adapter, {})
+        save_delta(adapter, {})
         return Outcome(pd.DataFrame(), cost | {"adapter_bytes": adapter.stat().st_size, "train_seconds": 0.0}, "ok")
     try:
         result = fit_unet(unet, pipeline, train, recipe, learning_rate, seed, checkpoint)
     except RunFailed as failure:
-        _save(adapter, {})
+        save_delta(adapter, {})
         return Outcome(pd.DataFrame(), cost, f"failed: {failure}")
-    _save(adapter, {name: tensor.cpu() for name, tensor in delta(unet).items()})
+    save_delta(adapter, {name: tensor.cpu() for name, tensor in delta(unet).items()})
     if export := load(method).definitions[encoder_kind(unet)].export:
         export(unet, exported)
     cost |= {
@@ -66,8 +64,3 @@ def finetune_unet(
         "peak_memory_bytes": peak_memory(recipe.device),
     }
     return Outcome(pd.DataFrame(result.history), cost, "ok")
-
-
-def _save(path: Path, tensors: dict) -> None:
-    with replacing(path) as temporary:
-        save_file(tensors, temporary)

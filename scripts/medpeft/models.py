@@ -7,13 +7,14 @@ from pathlib import Path
 
 import timm
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from timm.models import VisionTransformer
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from medpeft import backbones  # noqa: F401, for timm to know them
 from medpeft.errors import UserError
+from medpeft.files import replacing
 from medpeft.methods.registry import Strategy
 
 
@@ -121,6 +122,12 @@ def delta(model: nn.Module) -> dict[str, Tensor]:
 
 def _copy(tensor: Tensor) -> Tensor:
     return tensor.detach().clone(memory_format=torch.contiguous_format)
+
+
+def save_delta(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write a delta, or an empty one for a run that left none, to the file `path` as safetensors."""
+    with replacing(path) as temporary:
+        save_file(tensors, temporary)
 
 
 def load_delta(model: nn.Module, tensors: dict[str, Tensor]) -> None:
