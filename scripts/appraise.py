@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
-import torch
-
-from medpeft.appraise import TEACHER, appraise, pretrained
-from medpeft.files import write_table
-from medpeft.models import architecture
-from medpeft.parts import load_parts
 from medpeft.stage import run
 
 
 def main(snakemake):
+    import torch
+
+    from medpeft.appraise import TEACHER, appraise, pretrained
+    from medpeft.files import write_table
+    from medpeft.models import architecture
+    from medpeft.parts import load_parts
+
     data = snakemake.input
     _, parts = load_parts(data.images, data.manifest, data.split, data.subset, 1)
     networks = {TEACHER: pretrained(TEACHER, data.teacher)}

@@ -1,14 +1,15 @@
 """Audit one dataset and its split."""
 
-import numpy as np
-
-from medpeft.audit import audit, picture
-from medpeft.datasets import registry
-from medpeft.files import read_table, replacing, write_table
 from medpeft.stage import run
 
 
 def main(snakemake):
+    import numpy as np
+
+    from medpeft.audit import audit, picture
+    from medpeft.datasets import registry
+    from medpeft.files import read_table, replacing, write_table
+
     files, settings = snakemake.input, dict(snakemake.params.items())
     manifest, pairs, split = (read_table(path) for path in (files.manifest, files.duplicates, files.split))
     sizes = registry.load(snakemake.wildcards.dataset, settings.pop("own")).sizes

@@ -2,17 +2,18 @@
 
 from pathlib import Path
 
-import numpy as np
-
-from medpeft.classify import Labelled, classify
-from medpeft.features import BATCH, features
-from medpeft.files import read_json, read_table, write_table
-from medpeft.pictures import read
 from medpeft.stage import run
-from medpeft.subset import members
 
 
 def main(snakemake):
+    import numpy as np
+
+    from medpeft.classify import Labelled, classify
+    from medpeft.features import BATCH, features
+    from medpeft.files import read_json, read_table, write_table
+    from medpeft.pictures import read
+    from medpeft.subset import members
+
     data, settings = snakemake.input, snakemake.params
     rows = members(data.manifest, data.split, data.subset, float(snakemake.wildcards.fraction))
     described = np.load(data.features, mmap_mode="r")

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from medpeft.collect import collect
-from medpeft.files import read_json, write_table
 from medpeft.stage import run
 
 
 def main(snakemake):
+    from medpeft.collect import collect
+    from medpeft.files import read_json, write_table
+
     metrics, records, memorisations = (
         {"/".join(Path(path).parts[-6:-1]): read_json(path) for path in paths}
         for paths in (snakemake.input.metrics, snakemake.input.records, snakemake.input.memorisations)

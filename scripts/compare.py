@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from medpeft.compare import compare
-from medpeft.files import read_table, write_table
 from medpeft.stage import run
 
 
 def main(snakemake):
+    from medpeft.compare import compare
+    from medpeft.files import read_table, write_table
+
     predictions = {"/".join(Path(path).parts[-6:-1]): path for path in snakemake.input.predictions}
     results = compare(read_table(snakemake.input.runs), lambda name: read_table(predictions[name]))
     for output, table in results._asdict().items():

@@ -2,20 +2,21 @@
 
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from medpeft.copies import COLUMNS, FACTS, PAIRS, copies, picture
-from medpeft.errors import UserError
-from medpeft.files import read_json, read_table, replacing, write_json, write_table
-from medpeft.pictures import centre, read
 from medpeft.stage import run
-from medpeft.subset import members
 
 BLOCK = 512  # training images in memory at once
 
 
 def main(snakemake):
+    import numpy as np
+    import pandas as pd
+
+    from medpeft.copies import COLUMNS, FACTS, PAIRS, copies, picture
+    from medpeft.errors import UserError
+    from medpeft.files import read_json, read_table, replacing, write_json, write_table
+    from medpeft.pictures import centre, read
+    from medpeft.subset import members
+
     data, output, size = snakemake.input, snakemake.output, snakemake.params.size
     table, facts, figure = pd.DataFrame(columns=COLUMNS), dict.fromkeys(FACTS), picture(pd.DataFrame(), None, None)
     if read_json(data.record)["status"] == "ok":

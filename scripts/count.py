@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from medpeft.count import count
-from medpeft.datasets import registry
-from medpeft.files import read_json, write_table
 from medpeft.stage import run
-from medpeft.unets import UNETS
 
 
 def main(snakemake):
+    from medpeft.count import count
+    from medpeft.datasets import registry
+    from medpeft.files import read_json, write_table
+    from medpeft.unets import UNETS
+
     asked = snakemake.params
     classes = len(registry.load(asked.dataset, asked.own).counts)
     fetched = {Path(path).name: read_json(Path(path) / "unet" / "config.json") for path in snakemake.input.pipelines}

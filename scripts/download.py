@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from medpeft.datasets import registry
-from medpeft.download import fetch
 from medpeft.stage import run
 
 
 def main(snakemake):
+    from medpeft.datasets import registry
+    from medpeft.download import fetch
+
     name = snakemake.wildcards.dataset
     dataset = registry.load(name, snakemake.params.own)
     archive = {part.name: part for part in dataset.archives}[snakemake.wildcards.archive]

@@ -2,14 +2,15 @@
 
 import logging
 
-import numpy as np
-
-from medpeft.duplicates import find
-from medpeft.files import read_table, write_table
 from medpeft.stage import run
 
 
 def main(snakemake):
+    import numpy as np
+
+    from medpeft.duplicates import find
+    from medpeft.files import read_table, write_table
+
     pairs = find(np.load(snakemake.input.images, mmap_mode="r"), read_table(snakemake.input.manifest))
     write_table(snakemake.output[0], pairs)
     logging.info("%d exact and %d near pairs", (pairs["kind"] == "exact").sum(), (pairs["kind"] == "near").sum())

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from medpeft.encode import encode
-from medpeft.files import read_table, sha256, write_json, write_table
 from medpeft.stage import run
 
 
 def main(snakemake):
+    from medpeft.encode import encode
+    from medpeft.files import read_table, sha256, write_json, write_table
+
     data, output = snakemake.input, snakemake.output
     captions = encode(
         Path(data.pipeline),

@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-import numpy as np
-
-from medpeft.features import BATCH, features
-from medpeft.files import replacing
-from medpeft.pictures import centre
 from medpeft.stage import run
 
 
 def main(snakemake):
+    import numpy as np
+
+    from medpeft.features import BATCH, features
+    from medpeft.files import replacing
+    from medpeft.pictures import centre
+
     data, settings = snakemake.input, snakemake.params
     stored = np.load(data.images, mmap_mode="r")
     batches = (centre(stored[start : start + BATCH], settings.size) for start in range(0, len(stored), BATCH))

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from medpeft.fidelity import SCORES, fidelity, real_images
-from medpeft.files import read_json, read_table, write_json
-from medpeft.pairs import chosen
 from medpeft.stage import run
 
 
 def main(snakemake):
+    from medpeft.fidelity import SCORES, fidelity, real_images
+    from medpeft.files import read_json, read_table, write_json
+    from medpeft.pairs import chosen
+
     data, settings = snakemake.input, snakemake.params
     record, manifest, split = read_json(data.record), read_table(data.manifest), read_table(data.split)
     test = chosen(manifest.merge(split[split["split"] == "test"], on="image_id"), settings.images)

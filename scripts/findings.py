@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from medpeft.datasets import registry
-from medpeft.files import read_table, write_json
-from medpeft.findings import Evidence, findings
 from medpeft.stage import run
 
 
 def main(snakemake):
+    from medpeft.datasets import registry
+    from medpeft.files import read_table, write_json
+    from medpeft.findings import Evidence, findings
+
     given, own = snakemake.input, snakemake.params.own
     audits = {Path(path).stem: read_table(path) for path in given.audits}
     evidence = Evidence(

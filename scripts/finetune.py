@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
-from medpeft.files import read_json, write_json, write_table
-from medpeft.finetune import finetune
-from medpeft.methods.registry import load
-from medpeft.parts import load_parts
-from medpeft.provenance import provenance, unfinished
 from medpeft.stage import run
-from medpeft.training import Recipe
 
 
 def main(snakemake):
+    from medpeft.files import read_json, write_json, write_table
+    from medpeft.finetune import finetune
+    from medpeft.methods.registry import load
+    from medpeft.parts import load_parts
+    from medpeft.provenance import provenance, unfinished
+    from medpeft.training import Recipe
+
     asked, data, output = dict(snakemake.wildcards.items()), snakemake.input, snakemake.output
     asked["recipe"] = dict(snakemake.params.recipe)
     asked["learning_rate"] = read_json(data.learning_rate)["learning_rate"]

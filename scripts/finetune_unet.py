@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
-from medpeft.files import write_json, write_table
-from medpeft.finetune_unet import finetune_unet
-from medpeft.methods.registry import load
-from medpeft.pairs import load_pairs
-from medpeft.provenance import provenance, unfinished
 from medpeft.stage import run
-from medpeft.unet_training import UnetRecipe
 
 
 def main(snakemake):
+    from medpeft.files import write_json, write_table
+    from medpeft.finetune_unet import finetune_unet
+    from medpeft.methods.registry import load
+    from medpeft.pairs import load_pairs
+    from medpeft.provenance import provenance, unfinished
+    from medpeft.unet_training import UnetRecipe
+
     asked, data, output = dict(snakemake.wildcards.items()), snakemake.input, snakemake.output
     asked["recipe"] = dict(snakemake.params.recipe)
     asked["learning_rate"] = snakemake.params.learning_rate

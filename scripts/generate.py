@@ -3,15 +3,16 @@
 import shutil
 from pathlib import Path
 
-import pandas as pd
-
-from medpeft.files import read_json, write_table
-from medpeft.generate import COLUMNS, Sampling, generate
-from medpeft.pairs import chosen, drawn, load_pairs
 from medpeft.stage import run
 
 
 def main(snakemake):
+    import pandas as pd
+
+    from medpeft.files import read_json, write_table
+    from medpeft.generate import COLUMNS, Sampling, generate
+    from medpeft.pairs import chosen, drawn, load_pairs
+
     data, output, asked, settings = snakemake.input, snakemake.output, snakemake.wildcards, snakemake.params
     folder = Path(output.images)
     shutil.rmtree(folder, ignore_errors=True)

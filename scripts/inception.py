@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from medpeft.inception import fetch_inception
 from medpeft.stage import run
 
 
 def main(snakemake):
+    from medpeft.inception import fetch_inception
+
     fetch_inception(Path(snakemake.output[0]), snakemake.config.get("mirror"))
 
 

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from medpeft.pipeline import fetch_pipeline
 from medpeft.stage import run
 
 
 def main(snakemake):
+    from medpeft.pipeline import fetch_pipeline
+
     fetch_pipeline(
         snakemake.wildcards.backbone,
         snakemake.params.repository,

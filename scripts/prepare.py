@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from medpeft.datasets import registry
-from medpeft.prepare import prepare
 from medpeft.stage import run
 
 
 def main(snakemake):
+    from medpeft.datasets import registry
+    from medpeft.prepare import prepare
+
     name = snakemake.wildcards.dataset
     prepare(
         name,

@@ -1,14 +1,15 @@
 """Pretrain the small transformer."""
 
-import torch
-from safetensors.torch import save_file
-
-from medpeft.files import replacing, sha256, write_json
-from medpeft.pretrain import pretrain
 from medpeft.stage import run
 
 
 def main(snakemake):
+    import torch
+    from safetensors.torch import save_file
+
+    from medpeft.files import replacing, sha256, write_json
+    from medpeft.pretrain import pretrain
+
     torch.set_num_threads(1)
     state, facts = pretrain(snakemake.wildcards.backbone, snakemake.input.teacher, **snakemake.params.recipe)
     with replacing(snakemake.output.weights) as temporary:

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from medpeft.files import read_table, sha256, write_json
-from medpeft.pretrain_diffusion import pretrain_diffusion
-from medpeft.provenance import unfinished
 from medpeft.stage import run
 
 
 def main(snakemake):
+    from medpeft.files import read_table, sha256, write_json
+    from medpeft.pretrain_diffusion import pretrain_diffusion
+    from medpeft.provenance import unfinished
+
     data, folder, recipes = snakemake.input, Path(snakemake.output.model), snakemake.params.recipes
     sources = [data.images, data.manifest, data.judge, *data.code]
     facts = pretrain_diffusion(

@@ -1,11 +1,12 @@
 """Rank the strategies over datasets and backbones, test the ranks, and choose."""
 
-from medpeft.files import read_table, write_table
-from medpeft.rank import rank, recommend
 from medpeft.stage import run
 
 
 def main(snakemake):
+    from medpeft.files import read_table, write_table
+    from medpeft.rank import rank, recommend
+
     given, output = snakemake.input, snakemake.output
     ranks, tests = rank(read_table(given.scores))
     write_table(output.ranks, ranks)

@@ -3,14 +3,15 @@
 import shutil
 from pathlib import Path
 
-from medpeft.fidelity import real_images
-from medpeft.files import read_table, write_json
-from medpeft.pairs import chosen
-from medpeft.reference import reference
 from medpeft.stage import run
 
 
 def main(snakemake):
+    from medpeft.fidelity import real_images
+    from medpeft.files import read_table, write_json
+    from medpeft.pairs import chosen
+    from medpeft.reference import reference
+
     data, output, settings = snakemake.input, snakemake.output, snakemake.params
     shutil.rmtree(output.cache, ignore_errors=True)
     manifest, split = read_table(data.manifest), read_table(data.split)

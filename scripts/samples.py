@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-import numpy as np
-
-from medpeft.figure import save
-from medpeft.files import read_table, replacing, write_table
-from medpeft.samples import Samples, samples
 from medpeft.stage import run
 
 
 def main(snakemake):
+    import numpy as np
+
+    from medpeft.figure import save
+    from medpeft.files import read_table, replacing, write_table
+    from medpeft.samples import Samples, samples
+
     given, output = snakemake.input, snakemake.output
     stored = {
         dataset: (np.load(images, mmap_mode="r"), read_table(manifest))

@@ -2,13 +2,14 @@
 
 import logging
 
-from medpeft.datasets import registry
-from medpeft.files import check_checksum, read_table, sha256, write_checksum, write_table
-from medpeft.split import split
 from medpeft.stage import run
 
 
 def main(snakemake):
+    from medpeft.datasets import registry
+    from medpeft.files import check_checksum, read_table, sha256, write_checksum, write_table
+    from medpeft.split import split
+
     settings, given = dict(snakemake.params.items()), None
     sizes = registry.load(snakemake.wildcards.dataset, settings.pop("own")).sizes
     tables = (read_table(path) for path in (snakemake.input.manifest, snakemake.input.duplicates))

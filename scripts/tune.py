@@ -1,14 +1,15 @@
 """Search the learning rate of one method on one backbone and dataset."""
 
-from medpeft.files import write_json, write_table
-from medpeft.parts import load_parts
-from medpeft.provenance import unfinished
 from medpeft.stage import run
-from medpeft.training import Recipe
-from medpeft.tune import tune
 
 
 def main(snakemake):
+    from medpeft.files import write_json, write_table
+    from medpeft.parts import load_parts
+    from medpeft.provenance import unfinished
+    from medpeft.training import Recipe
+    from medpeft.tune import tune
+
     search, recipe = dict(snakemake.params.search), Recipe(**snakemake.params.recipe)
     data = snakemake.input
     classes, parts = load_parts(data.images, data.manifest, data.split, data.subset, search["fraction"])

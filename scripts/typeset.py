@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from medpeft.files import replacing
 from medpeft.stage import run
-from medpeft.typeset import typeset
 
 
 def main(snakemake):
+    from medpeft.files import replacing
+    from medpeft.typeset import typeset
+
     source, references = Path(snakemake.input.source), Path(snakemake.input.references)
     results = Path(snakemake.input.findings).parent
     tables, figures = (

@@ -4,14 +4,15 @@ import logging
 from functools import cache
 from pathlib import Path
 
-from medpeft.errors import UserError
-from medpeft.files import sha256
-from medpeft.provenance import versions
 from medpeft.stage import run
-from medpeft.verify import doubts
 
 
 def main(snakemake):
+    from medpeft.errors import UserError
+    from medpeft.files import sha256
+    from medpeft.provenance import versions
+    from medpeft.verify import doubts
+
     runs = snakemake.params.runs
     folders = [folder for folder in map(Path, runs) if (folder / "metrics.json").exists()]
     here, digest = versions(), cache(sha256)

@@ -1,11 +1,12 @@
 """Fetch the pretrained weights of one backbone."""
 
-from medpeft.files import sha256, write_json
 from medpeft.stage import run
-from medpeft.weights import fetch_weights
 
 
 def main(snakemake):
+    from medpeft.files import sha256, write_json
+    from medpeft.weights import fetch_weights
+
     backbone, checksum = snakemake.wildcards.backbone, snakemake.params.checksum
     origin = fetch_weights(backbone, snakemake.output.weights, snakemake.config.get("mirror"), checksum)
     write_json(snakemake.output.source, {"origin": origin, "sha256": sha256(snakemake.output.weights)})

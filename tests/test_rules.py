@@ -21,6 +21,7 @@ INFRASTRUCTURE = {
     "datasets.registry",
     "methods.registry",
     "study",
+    "warm",
 }
 
 # What was fetched from elsewhere does not change with the code that fetched it.

@@ -13,7 +13,7 @@ from medpeft.stage import run
 
 def _job(tmp_path, attempt=1):
     return SimpleNamespace(
-        log=[str(tmp_path / "log")], rule="split", wildcards=["busi"], resources={"attempt": attempt}
+        log=[str(tmp_path / "log")], rule="split", wildcards=["busi"], resources={"attempt": attempt}, config={}
     )
 
 

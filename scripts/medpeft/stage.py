@@ -9,6 +9,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from medpeft import warm
 from medpeft.errors import UserError
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
@@ -16,13 +17,17 @@ FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
 def run(main, snakemake) -> None:
-    """Call `main(snakemake)` with logging into the rule's log file.
+    """Call `main(snakemake)` with logging into the rule's log file, in a warm process where there can be one.
+
+    A script imports nothing slow but inside `main`, so that the warm process has it already.
 
     A `UserError` or a full disk ends the process with status 1 and one sentence; any other exception is a defect and
     also leaves its traceback in the log. An attempt after the first, which profiles tell by the resource `attempt`,
     is for what the process could not help (a lost node, a time limit): one that had ended with a sentence of its own
     ends with that again.
     """
+    if snakemake.config.get("device") != "cuda":  # whose state does not survive a fork
+        warm.hand_over(Path(sys.argv[0]))
     log = Path(snakemake.log[0])
     sentence = _last_error(log) if snakemake.resources.get("attempt", 1) > 1 else None
     try:

@@ -1,0 +1,155 @@
+"""A warm process that jobs are forked from, so that hundreds of short ones do not import torch each for itself.
+
+Importing costs a job two to five seconds of processor time, about as much as a small run trains. The first job of a
+Snakemake starts the warm process; it imports what a stage needs when the stage is first asked for, and forks a child
+for each job. A child computes what the job's own process would have computed, and dies with it. With nothing to do the
+warm process ends by itself.
+"""
+
+import contextlib
+import fcntl
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from multiprocessing import get_context
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+FOLDER = Path(".snakemake")  # of the working directory: a socket's path must be short
+IDLE_SECONDS = 10
+START_SECONDS = 30
+MESSAGE = 1 << 16  # bytes read at once
+# Memory that was freed is kept for the next tensor, and lies in large pages: that the kernel hands out fresh pages at
+# every step of a training was measured to take up to a third of its time.
+ALLOCATOR = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
+
+forked = threading.Event()  # set in a child
+
+
+def hand_over(script: Path) -> None:
+    """Let the warm process run `script`, the file of this job, and exit with its status.
+
+    Returns where there is none to be had: then this process does the work itself. It also returns in the child.
+    """
+    if forked.is_set() or sys.platform != "linux" or script.absolute().parent != Path.cwd() / FOLDER / "scripts":
+        return
+    connection = _connect(_address())
+    if connection is None:
+        return
+    request = {"script": str(script), "environment": dict(os.environ)}
+    with connection:
+        socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [sys.stdout.fileno(), sys.stderr.fileno()])
+        status = connection.recv(1)
+    sys.stdout.flush()
+    os._exit(status[0] if status else 1)  # no status: the child was killed
+
+
+def serve(address: Path) -> None:
+    """Fork a child for every job that connects to the socket `address`, until there has been none for a while."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with open(address.with_suffix(".lock"), "w") as lock, socket.socket(socket.AF_UNIX) as listener:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go with the process, however it ends
+        except OSError:
+            return  # another job has started one
+        address.unlink(missing_ok=True)
+        listener.bind(str(address))
+        listener.listen(128)
+        _attend(listener)
+        address.unlink(missing_ok=True)
+        address.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def _address() -> Path:
+    """Return the socket of the warm process for jobs of this Snakemake with this interpreter, threads and library.
+
+    BLAS reads its number of threads when it is imported, and what was imported is of the library as it was then.
+    """
+    library = max(file.stat().st_mtime_ns for file in Path(__file__).parent.rglob("*.py"))
+    key = f"{sys.executable} {os.environ.get('OMP_NUM_THREADS')} {library}"
+    return FOLDER / f"warm-{os.getpgrp()}-{zlib.crc32(key.encode()):08x}.socket"
+
+
+def _connect(address: Path) -> socket.socket | None:
+    """Return a connection to the warm process at `address`, started if there is none, or None where it fails to."""
+    process, started = None, time.monotonic()
+    while time.monotonic() - started < START_SECONDS:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(str(address))
+            return connection
+        except OSError:
+            connection.close()
+        if process is None:
+            command = f"from pathlib import Path; from medpeft.warm import serve; serve(Path({str(address)!r}))"
+            environment = {"GLIBC_TUNABLES": ALLOCATOR} | os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+            silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            process = subprocess.Popen([sys.executable, "-c", command], env=environment, **silent)
+        elif process.poll():
+            return None
+        time.sleep(0.02)
+    return None
+
+
+def _attend(listener: socket.socket) -> None:
+    """Start children for jobs and tell each job the status of its child, 1 where it was killed."""
+    jobs = {}
+    while ready := wait([listener, *jobs], timeout=None if jobs else IDLE_SECONDS):
+        for sentinel in jobs.keys() & set(ready):
+            child, connection = jobs.pop(sentinel)
+            child.join()
+            with connection, contextlib.suppress(OSError):  # the job is gone
+                connection.send(bytes([max(child.exitcode, 0) or int(child.exitcode < 0)]))
+        if listener in ready:
+            connection, _ = listener.accept()
+            child = _child(connection, [listener, *(other for _, other in jobs.values())])
+            jobs[child.sentinel] = child, connection
+
+
+def _child(connection: socket.socket, others: list[socket.socket]) -> BaseProcess:
+    """Return a new child that does what `connection` asks for; the server's other sockets are nothing to it."""
+    message, descriptors, _, _ = socket.recv_fds(connection, MESSAGE, 2)
+    while not message.endswith(b"\n") and (more := connection.recv(MESSAGE)):
+        message += more
+    request = json.loads(message)
+    for module in ("snakemake.script", f"medpeft.{Path(request['script']).stem.rpartition('.')[2]}"):
+        with contextlib.suppress(Exception):  # the child says what is wrong
+            importlib.import_module(module)
+    child = get_context("fork").Process(
+        target=_work, args=(connection, others, request["script"], request["environment"], descriptors)
+    )
+    child.start()
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return child
+
+
+def _work(
+    connection: socket.socket, others: list[socket.socket], script: str, environment: dict, descriptors: list[int]
+) -> None:
+    """Run `script` as the job's own process would."""
+    forked.set()
+    for other in others:
+        other.close()
+    threading.Thread(target=_die_with, args=[connection], daemon=True).start()
+    for number, descriptor in enumerate(descriptors, start=1):
+        os.dup2(descriptor, number)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = [script]
+    runpy.run_path(script, run_name="__main__")
+
+
+def _die_with(connection: socket.socket) -> None:
+    """End this child at once when the job's own process has ended: killed jobs must not go on writing."""
+    connection.recv(1)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,137 @@
+"""Jobs run in children of a warm process exactly as they would by themselves, and end with their own process."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+LIBRARY = Path(__file__).parents[1] / "scripts"
+NUMBERS = itertools.count()
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="jobs are forked on Linux alone")
+
+# What Snakemake makes of a script: a file of its own name that is run from the working directory.
+JOB = f"""
+import sys
+sys.path.insert(0, {str(LIBRARY)!r})
+from pathlib import Path
+from medpeft import warm
+
+warm.hand_over(Path(sys.argv[0]))
+import os
+import time
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / ".snakemake" / "scripts").mkdir(parents=True)
+    return tmp_path
+
+
+def _start(folder, body, **environment):
+    script = folder / ".snakemake" / "scripts" / f"tmp{next(NUMBERS)}.subset.py"
+    script.write_text(JOB + body, encoding="utf-8")
+    return subprocess.Popen(
+        [sys.executable, script.relative_to(folder)],
+        cwd=folder,
+        env=os.environ | environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def _run(folder, body, **environment):
+    process = _start(folder, body, **environment)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def test_a_child_does_the_work_with_the_environment_and_the_output_of_the_job(folder):
+    body = "print(os.environ['COLOUR'], os.getcwd(), os.getppid(), warm.forked.is_set(), sys.argv)"
+    status, out, err = _run(folder, body, COLOUR="green")
+    colour, place, parent, forked, script = out.split()
+    assert (status, err) == (0, "")
+    assert (colour, place, forked) == ("green", str(folder), "True")
+    assert int(parent) != os.getpid()
+    assert ".subset.py" in script
+
+
+def test_the_second_job_finds_imported_what_the_first_one_needed(folder):
+    body = "print(os.getppid(), 'medpeft.subset' in sys.modules)"
+    first, second = _run(folder, body)[1].split(), _run(folder, body)[1].split()
+    assert first == second  # the same warm process
+    assert first[1] == "True"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ("sys.exit('medpeft: no such file')", 1, "medpeft: no such file"),
+        ("sys.exit(3)", 3, ""),
+        ("sys.exit()", 0, ""),
+        ("1 / 0", 1, "ZeroDivisionError"),
+        ("os.kill(os.getpid(), 9)", 1, ""),
+    ],
+)
+def test_the_job_ends_as_its_child_does(folder, body, status, said):
+    found, _, err = _run(folder, body)
+    assert found == status
+    assert said in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_job_takes_its_child_with_it(folder, number):
+    process = _start(folder, "print(os.getpid(), flush=True)\nwhile True: time.sleep(0.01)")
+    child = int(process.stdout.readline())
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert _ends(child)
+
+
+def _ends(number):
+    for _ in range(100):
+        try:
+            os.kill(number, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_jobs_run_side_by_side(folder):
+    body = "print(os.getpid(), flush=True)\nwhile not Path('go').exists(): time.sleep(0.01)"
+    processes = [_start(folder, body) for _ in range(3)]
+    children = {int(process.stdout.readline()) for process in processes}
+    (folder / "go").touch()
+    assert [process.wait(timeout=30) for process in processes] == [0, 0, 0]
+    for process in processes:
+        process.communicate()
+    assert len(children) == 3
+
+
+def test_a_script_that_is_no_job_of_snakemake_works_by_itself(folder):
+    body = "print(warm.forked.is_set())"
+    script = folder / "tmp.subset.py"
+    script.write_text(JOB + body, encoding="utf-8")
+    found = subprocess.run([sys.executable, script], cwd=folder, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"
+
+
+def test_another_number_of_threads_is_another_warm_process(folder):
+    body = "print(os.getppid())"
+    assert _run(folder, body, OMP_NUM_THREADS="1")[1] != _run(folder, body, OMP_NUM_THREADS="2")[1]
+
+
+def test_the_warm_process_ends_with_nothing_to_do(folder):
+    server = int(_run(folder, "print(os.getppid())")[1])
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{server}").exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not Path(f"/proc/{server}").exists()
+    assert sorted(path.name for path in (folder / ".snakemake").iterdir()) == ["scripts"]
