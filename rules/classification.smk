@@ -7,6 +7,37 @@ SEARCH_MINUTES = 1440 if STUDY.gpus else 240
 RUN_MINUTES = 720 if STUDY.gpus else 240
 
 
+rule embed:
+    input:
+        images="<prepared>/images.npy",
+        weights="<weights>/model.safetensors",
+        code=[
+            "<library>/arithmetic.py",
+            "<library>/augmentation.py",
+            "<library>/backbones.py",
+            "<library>/embed.py",
+            "<library>/models.py",
+            "<library>/parts.py",
+            "<library>/subset.py",
+            "<library>/training.py",
+        ],
+    output:
+        "<study>/features/{dataset}/{backbone}.npy",
+    log:
+        "<study>/features/{dataset}/{backbone}.log",
+    conda:
+        "../envs/train.yaml"
+    threads: STUDY.settings["recipe"]["threads"]
+    resources:
+        gpu=STUDY.gpus,
+        mem_mb=growing(MEMORY),
+        runtime=growing(RUN_MINUTES),
+    params:
+        recipe=STUDY.recipe,
+    script:
+        "../scripts/embed.py"
+
+
 rule tune:
     input:
         images="<prepared>/images.npy",
@@ -15,6 +46,7 @@ rule tune:
         subset=f"<splits>/subset-{STUDY.settings['tuning']['seed']}.csv",
         weights="<weights>/model.safetensors",
         code=[
+            "<library>/arithmetic.py",
             "<library>/augmentation.py",
             "<library>/backbones.py",
             "<library>/models.py",
@@ -24,6 +56,7 @@ rule tune:
             "<library>/tune.py",
         ],
         method=code_of_method,
+        features=features_of,
     output:
         trials="<tuning>/trials.csv",
         learning_rate="<tuning>/learning_rate.json",
@@ -88,6 +121,7 @@ rule finetune:
         weights="<weights>/model.safetensors",
         learning_rate="<tuning>/learning_rate.json",
         code=[
+            "<library>/arithmetic.py",
             "<library>/augmentation.py",
             "<library>/backbones.py",
             "<library>/finetune.py",
@@ -97,6 +131,7 @@ rule finetune:
             "<library>/training.py",
         ],
         method=code_of_method,
+        features=features_of,
     output:
         adapter="<run>/adapter.safetensors",
         predictions="<run>/predictions.csv",

@@ -114,6 +114,12 @@ def code_of_method(wildcards):
     return [f"<library>/{name}.py" for name in methods.code(wildcards.method)]
 
 
+def features_of(wildcards):
+    """The features that a strategy trains on, if it does not train on images."""
+    found = "<study>/features/{dataset}/{backbone}.npy"
+    return [found] if methods.on_features(wildcards.method) else []
+
+
 def own_of(wildcards):
     """What the study declares of a dataset of the user's own; None of one that comes with the pipeline."""
     return STUDY.settings["datasets"].get(wildcards.dataset)

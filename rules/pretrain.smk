@@ -15,6 +15,7 @@ rule pretrain:
         teacher=TEACHER,
         code=[
             "<library>/appraise.py",
+            "<library>/arithmetic.py",
             "<library>/augmentation.py",
             "<library>/backbones.py",
             "<library>/models.py",
@@ -45,6 +46,7 @@ rule pretrain_diffusion:
         judge=TEACHER,
         code=[
             "<library>/appraise.py",
+            "<library>/arithmetic.py",
             "<library>/augmentation.py",
             "<library>/backbones.py",
             "<library>/diffusion.py",

@@ -16,8 +16,9 @@ def main(snakemake):
     asked, data, output = dict(snakemake.wildcards.items()), snakemake.input, snakemake.output
     asked["recipe"] = dict(snakemake.params.recipe)
     asked["learning_rate"] = read_json(data.learning_rate)["learning_rate"]
-    classes, parts = load_parts(data.images, data.manifest, data.split, data.subset, float(asked["fraction"]))
-    sources = [data.images, data.manifest, data.split, data.subset, data.weights, *data.code, *data.method]
+    images = data.features[0] if data.features else data.images
+    classes, parts = load_parts(images, data.manifest, data.split, data.subset, float(asked["fraction"]))
+    sources = [images, data.manifest, data.split, data.subset, data.weights, *data.code, *data.method]
     checkpoint = unfinished(output.adapter, asked, sources)
     outcome = finetune(
         asked["backbone"],

@@ -12,9 +12,10 @@ def main(snakemake):
 
     search, recipe = dict(snakemake.params.search), Recipe(**snakemake.params.recipe)
     data = snakemake.input
-    classes, parts = load_parts(data.images, data.manifest, data.split, data.subset, search["fraction"])
+    images = data.features[0] if data.features else data.images
+    classes, parts = load_parts(images, data.manifest, data.split, data.subset, search["fraction"])
     identity = {"search": search, "recipe": snakemake.params.recipe, "of": list(snakemake.wildcards)}
-    files = [data.images, data.manifest, data.split, data.subset, data.weights, *data.code, *data.method]
+    files = [images, data.manifest, data.split, data.subset, data.weights, *data.code, *data.method]
     journal = unfinished(snakemake.output.trials, identity, files)
     table, best = tune(
         snakemake.wildcards.backbone,

@@ -36,6 +36,12 @@ def lite0(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def vit() -> Path:
+    """The weights of the small vision transformer that the project brings."""
+    return Path(__file__).parents[1] / "pretrained" / "vit_mini_patch8_64.distilled.safetensors"
+
+
+@pytest.fixture(scope="session")
 def diffusion(tmp_path_factory) -> Path:
     """A tiny Stable Diffusion pipeline with random weights, as diffusers saves it."""
     folder = tmp_path_factory.mktemp("pipelines") / "tiny_diffusion"
@@ -83,6 +89,8 @@ def recipe() -> Recipe:
         crop_scale=(0.5, 1.0),
         validations=2,
         threads=1,
+        precision="fp32",
+        checkpoint_activations=False,
         image_size=32,
         device="cpu",
     )

@@ -125,3 +125,59 @@ def test_other_runtime_errors_are_not_hidden(model, parts, recipe, monkeypatch):
     monkeypatch.setattr(model, "forward", lambda _: torch.ones(2, 3) @ torch.ones(2, 3))
     with pytest.raises(RuntimeError, match="shapes"):
         fit(model, parts["train"], parts["validation"], recipe, 1e-3, seed=0)
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_half_precision_learns_what_single_precision_does(vit, parts, recipe, method):
+    results = []
+    for precision in ("fp32", "bf16"):
+        network = create("vit_mini_patch8_64.distilled", 3, vit, registry.load(method), 0, recipe.image_size)
+        chosen = replace(recipe, epochs=15, precision=precision).settled(network)
+        results.append(fit(network, parts["train"], parts["validation"], chosen, 1e-3, seed=0))
+        assert all(tensor.dtype == torch.float32 for tensor in results[-1].best.values())
+    single, half = (result.best_row for result in results)
+    assert half["validation_f1_micro"] == pytest.approx(single["validation_f1_micro"], abs=0.1)
+    assert half["validation_loss"] == pytest.approx(single["validation_loss"], abs=0.1)
+
+
+def test_auto_is_settled_by_hardware_and_network(lite0, vit, recipe, monkeypatch):
+    networks = [
+        create(name, 3, weights, registry.load("full"), 0)
+        for name, weights in (("efficientnet_lite0", lite0), ("vit_mini_patch8_64.distilled", vit))
+    ]
+    auto = replace(recipe, precision="auto")
+    for native, expected in ((True, ["fp32", "bf16"]), (False, ["fp32", "fp32"])):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda native=native: {"avx512_bf16": native})
+        assert [auto.settled(network).precision for network in networks] == expected
+        assert [recipe.settled(network).precision for network in networks] == ["fp32", "fp32"]
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_checkpointed_activations_give_the_same_gradients_from_less_memory(vit, lite0, parts, recipe, method):
+    pairs = [("vit_mini_patch8_64.distilled", vit)]
+    pairs += [("efficientnet_lite0", lite0)] if method == "full" else []
+    for name, weights in pairs:
+        fits, kept = [], []
+        for checkpointed in (False, True):
+            network = create(name, 3, weights, registry.load(method), 0, recipe.image_size)
+            chosen = replace(recipe, checkpoint_activations=checkpointed).settled(network)
+            kept.append(_kept_bytes(network, recipe))
+            fits.append(fit(network, parts["train"], parts["validation"], chosen, 1e-4, seed=0))
+        assert kept[1] < kept[0] / 2
+        for key, tensor in fits[0].best.items():
+            torch.testing.assert_close(fits[1].best[key], tensor, rtol=1e-3, atol=1e-5)
+
+
+def _kept_bytes(network, recipe) -> int:
+    """Return the bytes that a forward pass of 8 images keeps for the gradients, parameters apart."""
+    own, sizes = {p.untyped_storage().data_ptr() for p in network.parameters()}, {}
+
+    def note(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            sizes[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        network.train()(torch.zeros(8, 3, recipe.image_size, recipe.image_size))
+    return sum(sizes.values())

@@ -135,3 +135,14 @@ def test_the_warm_process_ends_with_nothing_to_do(folder):
         time.sleep(0.2)
     assert not Path(f"/proc/{server}").exists()
     assert sorted(path.name for path in (folder / ".snakemake").iterdir()) == ["scripts"]
+
+
+def test_worker_processes_of_a_job_end_with_it(folder):
+    body = """
+from joblib import Parallel, delayed
+print(Parallel(n_jobs=2)(delayed(pow)(2, number) for number in range(4)))
+"""
+    started = time.monotonic()
+    status, out, err = _run(folder, body)
+    assert (status, out, err) == (0, "[1, 2, 4, 8]\n", "")
+    assert time.monotonic() - started < 30  # joblib's workers stay for minutes if nobody ends them

@@ -8,6 +8,8 @@ MEAN = (0.485, 0.456, 0.406)  # of ImageNet; the published study's for every bac
 DEVIATION = (0.229, 0.224, 0.225)
 ASPECT = (3 / 4, 4 / 3)  # of width to height, as in Szegedy et al. 2015 and timm
 
+FEATURES = 2  # dimensions of a batch that has been through the backbone
+
 
 def training_batch(images: Tensor, size: int, scale: tuple[float, float], generator: Generator) -> Tensor:
     """Return randomly cropped, resized, mirrored and normalised images.
@@ -15,7 +17,10 @@ def training_batch(images: Tensor, size: int, scale: tuple[float, float], genera
     `images` are uint8 (N, H, H, 3); the result is float32 (N, 3, size, size). Each image gets its own crop, covering
     a share of the area drawn from `scale` at a log-uniform aspect ratio, and is mirrored left to right half the time
     (Szegedy et al. 2015, arXiv 1409.4842). All draws come from the CPU `generator`.
+    Features of images, float32 (N, width), are returned as they are.
     """
+    if images.ndim == FEATURES:
+        return images
     count = len(images)
     area, aspect, x, y, mirror = torch.rand(5, count, generator=generator)
     area = scale[0] + (scale[1] - scale[0]) * area
@@ -32,7 +37,12 @@ def training_batch(images: Tensor, size: int, scale: tuple[float, float], genera
 
 
 def evaluation_batch(images: Tensor, size: int) -> Tensor:
-    """Return the normalised centre crops, float32 (N, 3, size, size), of uint8 images (N, H, H, 3)."""
+    """Return the normalised centre crops, float32 (N, 3, size, size), of uint8 images (N, H, H, 3).
+
+    Features of images, float32 (N, width), are returned as they are.
+    """
+    if images.ndim == FEATURES:
+        return images
     start = (images.shape[1] - size) // 2
     return normalise(images[:, start : start + size, start : start + size])
 

@@ -1,6 +1,5 @@
 """A text-to-image pipeline in its folder (see `pipeline`), loaded without any network, its U-Net under a strategy."""
 
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
@@ -10,7 +9,6 @@ from medpeft.methods.registry import Strategy
 from medpeft.models import adapt
 
 GOLDEN = 0x9E3779B1  # 2 ** 32 over the golden ratio: its multiples lie far apart modulo 2 ** 32
-DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def load_pipeline(folder: Path, **parts) -> StableDiffusionPipeline:
@@ -37,11 +35,6 @@ def adapted_unet(folder: Path, strategy: Strategy) -> UNet2DConditionModel:
         folder / "unet", torch_dtype=torch.float32, use_safetensors=True, local_files_only=True
     )
     return adapt(unet, strategy)
-
-
-def autocast(precision: str, device: str) -> AbstractContextManager:
-    """Return the context in which a U-Net computes on `device` at `precision`: fp32, fp16 or bf16."""
-    return torch.autocast(device, DTYPES.get(precision), enabled=precision in DTYPES)
 
 
 def noise_seed(seed: int, number: int) -> int:

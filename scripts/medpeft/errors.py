@@ -1,8 +1,16 @@
-"""The one exception that is meant for the person at the keyboard, and what others are called in its sentence."""
+"""Exceptions: the one that is meant for the person at the keyboard, and those that are the result of a run."""
 
 
 class UserError(Exception):
     """Something that the user can mend: the message is one sentence that says what is wrong, where, and what to do."""
+
+
+class RunFailed(Exception):
+    """Training came to nothing in a way that is itself a result: out of memory, or a loss that is no number."""
+
+
+class OutOfMemory(RunFailed):
+    """The memory of the device does not hold the work."""
 
 
 def cause(error: Exception) -> str:

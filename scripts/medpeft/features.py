@@ -8,8 +8,8 @@ import torch
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 from torch_fidelity.utils import create_feature_extractor
 
+from medpeft.arithmetic import fix_arithmetic
 from medpeft.extractor import registered
-from medpeft.training import fix_arithmetic
 
 BATCH = 64  # images at once
 

@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torch_fidelity import calculate_metrics
 
+from medpeft.arithmetic import fix_arithmetic
 from medpeft.errors import UserError
 from medpeft.extractor import registered
 from medpeft.pictures import centre
-from medpeft.training import fix_arithmetic
 
 SCORES = {"fid": "frechet_inception_distance", "kid": "kernel_inception_distance_mean"}
 SCORES |= {"precision": "precision", "recall": "recall"}

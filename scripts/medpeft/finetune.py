@@ -8,10 +8,12 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file
 
+from medpeft.arithmetic import fix_arithmetic, memory_errors, peak_memory
+from medpeft.errors import RunFailed
 from medpeft.methods.registry import load
-from medpeft.models import count_parameters, create, encoder_kind, load_delta, save_delta
+from medpeft.models import count_parameters, create, encoder_kind, load_delta, save_delta, take_features
 from medpeft.parts import Part
-from medpeft.training import Recipe, RunFailed, fit, fix_arithmetic, memory_errors, peak_memory, predict
+from medpeft.training import Recipe, fit, predict
 
 
 @dataclass(frozen=True)
@@ -43,19 +45,27 @@ def finetune(
     A run that fails (memory, a loss that is no number, no learning rate) writes an empty adapter.
     """
     fix_arithmetic(recipe.threads, recipe.device)
+    memory = peak_memory(recipe.device)
     exported = adapter.with_name("exported")
     shutil.rmtree(exported, ignore_errors=True)  # of an earlier run
     strategy = load(method)
-    model = create(backbone, len(classes), weights, strategy, seed, recipe.image_size)
-    cost = count_parameters(model)
+
+    def network() -> torch.nn.Module:
+        model = create(backbone, len(classes), weights, strategy, seed, recipe.image_size)
+        return take_features(model) if strategy.on_features else model
+
+    model = network()
+    recipe = recipe.settled(model)
+    cost = count_parameters(model) | {"precision": recipe.precision}
     try:
         if learning_rate is None:
             raise RunFailed("no learning rate of the search gave a finite loss")
         result = fit(model, parts["train"], parts["validation"], recipe, learning_rate, seed, checkpoint)
         save_delta(adapter, result.best)
         with memory_errors():
-            reloaded = create(backbone, len(classes), weights, strategy, seed, recipe.image_size).to(recipe.device)
+            reloaded = network().to(recipe.device)
             load_delta(reloaded, load_file(adapter))
+            recipe.settled(reloaded)
             predictions = _predictions(reloaded, parts["test"], recipe, classes)
         if export := strategy.definitions[encoder_kind(reloaded)].export:
             export(reloaded, exported)
@@ -67,7 +77,7 @@ def finetune(
         "micro_batch": result.micro_batch,
         "train_seconds": result.train_seconds,
         "images_per_second": result.images_seen / result.train_seconds,
-        "peak_memory_bytes": peak_memory(recipe.device),
+        "peak_memory_bytes": peak_memory(recipe.device) - memory,
     }
     return Outcome(predictions, pd.DataFrame(result.history), cost, "ok")
 

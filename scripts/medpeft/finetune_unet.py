@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from medpeft.arithmetic import fix_arithmetic, peak_memory
 from medpeft.diffusion import adapted_unet
+from medpeft.errors import RunFailed
 from medpeft.methods.registry import load
 from medpeft.models import count_parameters, delta, encoder_kind, save_delta
 from medpeft.pairs import Pairs
-from medpeft.training import RunFailed, fix_arithmetic, peak_memory
 from medpeft.unet_training import UnetRecipe, fit_unet
 
 
@@ -40,6 +41,7 @@ def finetune_unet(
     `exported` beside the adapter. A run that fails (memory, a loss that is no number) writes an empty adapter.
     """
     fix_arithmetic(recipe.threads, recipe.device)
+    memory = peak_memory(recipe.device)
     exported = adapter.with_name("exported")
     shutil.rmtree(exported, ignore_errors=True)  # of an earlier run
     torch.manual_seed(seed)
@@ -61,6 +63,6 @@ def finetune_unet(
         "micro_batch": result.micro_batch,
         "train_seconds": result.train_seconds,
         "images_per_second": recipe.steps * recipe.batch_size / result.train_seconds,
-        "peak_memory_bytes": peak_memory(recipe.device),
+        "peak_memory_bytes": peak_memory(recipe.device) - memory,
     }
     return Outcome(pd.DataFrame(result.history), cost, "ok")

@@ -14,13 +14,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.utils import parametrize
 
-from medpeft.diffusion import adapted_unet, autocast, load_pipeline, noise_seed
+from medpeft.arithmetic import as_fits, autocast, fix_arithmetic
+from medpeft.diffusion import adapted_unet, load_pipeline, noise_seed
 from medpeft.errors import UserError
 from medpeft.files import sha256
 from medpeft.methods.registry import load
 from medpeft.models import load_delta
 from medpeft.pairs import UNCONDITIONAL
-from medpeft.training import as_fits, fix_arithmetic
 
 PROBE_TIME = 500  # of 1000
 COLUMNS = ["file", "image_id", "label", "caption", "seed", "sha256"]

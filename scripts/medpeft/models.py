@@ -64,6 +64,15 @@ def adapt(model: nn.Module, strategy: Strategy) -> nn.Module:
     return model
 
 
+def take_features(model: nn.Module) -> nn.Module:
+    """Let `model` take pooled features, float32 (N, width), instead of images, in place, and return it.
+
+    Only its head computes then; its state keeps its names.
+    """
+    model.forward = model.get_classifier().forward
+    return model
+
+
 def _initialise(head: nn.Linear) -> None:
     """Draw a head whose first predictions are nearly uniform.
 

@@ -14,7 +14,10 @@ from medpeft.subset import members
 
 @dataclass(frozen=True)
 class Part:
-    """Images, uint8 (N, H, H, 3), their class numbers, int64 (N,), and their rows of the manifest and the split."""
+    """Images, uint8 (N, H, H, 3), their class numbers, int64 (N,), and their rows of the manifest and the split.
+
+    For a strategy that trains on features, these, float32 (N, width), stand in the place of the images.
+    """
 
     images: Tensor
     labels: Tensor
@@ -27,7 +30,10 @@ class Part:
 def load_parts(
     images: Path, manifest: Path, split: Path, subset: Path, fraction: float
 ) -> tuple[list[str], dict[str, Part]]:
-    """Return the sorted class names and the parts train, validation and test; only train is cut to `fraction`."""
+    """Return the sorted class names and the parts train, validation and test; only train is cut to `fraction`.
+
+    `images` is the file of the images or of their features.
+    """
     classes = sorted(read_table(manifest)["label"].unique())
     table = members(manifest, split, subset, fraction)
     pixels = np.load(images, mmap_mode="r")

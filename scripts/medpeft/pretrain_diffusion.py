@@ -18,11 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medpeft.appraise import pretrained
+from medpeft.arithmetic import fix_arithmetic
 from medpeft.augmentation import normalise
 from medpeft.encode import encode
 from medpeft.minilm import add_text_encoder
 from medpeft.pairs import Pairs
-from medpeft.training import fix_arithmetic, warmup_cosine
+from medpeft.training import warmup_cosine
 from medpeft.unet_training import UnetRecipe, fit_unet
 
 SIZE = 32  # pixels of an image, of which the latents have a quarter

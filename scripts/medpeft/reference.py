@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from medpeft.arithmetic import fix_arithmetic
 from medpeft.extractor import count_features
 from medpeft.fidelity import Pixels, scores
-from medpeft.training import fix_arithmetic
 
 
 def reference(real: Pixels, extractor: str, weights: Path, cache: Path, threads: int, device: str) -> dict:

@@ -1,36 +1,24 @@
 """Fine-tuning: the loop, its choice of epoch on validation, and its resumption after a kill."""
 
 import math
-import os
-import resource
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medpeft import gpus
+from medpeft.arithmetic import as_fits, autocast, fastest_precision, memory_errors, unfuse_attention
 from medpeft.augmentation import evaluation_batch, training_batch
+from medpeft.errors import RunFailed
 from medpeft.files import replacing
 from medpeft.models import delta, set_training_mode
 from medpeft.parts import Part
 
 EVALUATION_BATCH = 256
-EXHAUSTED = ("allocate memory", "not enough memory", "ALLOC_FAILED")  # in a RuntimeError; the last of cuBLAS and cuDNN
 CHECKPOINT_SECONDS = 10  # work that a kill may cost; shorter runs are not worth a file
-
-
-class RunFailed(Exception):
-    """Training came to nothing in a way that is itself a result: out of memory, or a loss that is no number."""
-
-
-class OutOfMemory(RunFailed):
-    """The memory of the device does not hold the work."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +33,19 @@ class Recipe:
     crop_scale: tuple[float, float]
     validations: int
     threads: int
+    precision: str
+    checkpoint_activations: bool
     image_size: int
     device: str
+
+    def settled(self, model: nn.Module) -> "Recipe":
+        """Return this recipe with its precision decided for `model`, which is made ready for it in place."""
+        precision = fastest_precision(model, self.device) if self.precision == "auto" else self.precision
+        if precision == "bf16" and self.device == "cpu":
+            unfuse_attention(model)
+        if self.checkpoint_activations:
+            model.set_grad_checkpointing()
+        return replace(self, precision=precision)
 
 
 @dataclass
@@ -112,20 +111,8 @@ def predict(model: nn.Module, part: Part, recipe: Recipe) -> Tensor:
         batches = (evaluation_batch(b.to(recipe.device), recipe.image_size) for b in part.images.split(size))
         return torch.cat([model(batch).float().cpu() for batch in batches])
 
-    with torch.inference_mode():
+    with torch.inference_mode(), autocast(recipe.precision, recipe.device):
         return as_fits(EVALUATION_BATCH, logits)[0]
-
-
-def as_fits(size: int, work: Callable[[int], Tensor]) -> tuple[Tensor, int]:
-    """Return what `work(size)` gives, and the size, which is halved until the work fits in memory."""
-    while True:
-        try:
-            with memory_errors():
-                return work(size), size
-        except OutOfMemory:
-            if size == 1:
-                raise
-        size = math.ceil(size / 2)
 
 
 class _Loop:
@@ -223,7 +210,9 @@ def _accumulate(loop: _Loop, batch: Tensor, labels: Tensor, size: int) -> Tensor
     loop.optimiser.zero_grad()
     losses = []
     for images, truth in zip(batch.split(size), labels.split(size), strict=True):
-        loss = functional.cross_entropy(loop.model(images), truth) * (len(truth) / len(labels))
+        with autocast(loop.recipe.precision, loop.recipe.device):
+            logits = loop.model(images)
+        loss = functional.cross_entropy(logits.float(), truth) * (len(truth) / len(labels))
         loss.backward()
         losses.append(loss.detach())
     return torch.stack(losses).sum()
@@ -244,35 +233,3 @@ def _validate(loop: _Loop, state: Fit, validation: Part, loss: float) -> dict:
     if state.best_row is row:
         state.best = {name: tensor.cpu() for name, tensor in delta(loop.model).items()}
     return row
-
-
-def fix_arithmetic(threads: int, device: str) -> None:
-    """Make equal runs add up in equal order: a fixed number of CPU threads, deterministic kernels on one GPU.
-
-    Where a GPU has no deterministic kernel for an operation, torch warns in the log and goes on.
-    """
-    torch.set_num_threads(threads)
-    if device == "cuda":
-        gpus.bind()
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as cuBLAS asks for
-        torch.use_deterministic_algorithms(True, warn_only=True)
-
-
-@contextmanager
-def memory_errors() -> Iterator[None]:
-    """Turn the ways in which torch reports exhausted memory into `OutOfMemory`."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemory("out of memory") from error
-    except RuntimeError as error:
-        if not any(words in str(error) for words in EXHAUSTED):
-            raise
-        raise OutOfMemory("out of memory") from error
-
-
-def peak_memory(device: str) -> int:
-    """Return the bytes of the highest memory use so far: of the GPU, or of this process on a CPU."""
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -12,10 +12,12 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
+from medpeft.arithmetic import fix_arithmetic
+from medpeft.errors import RunFailed
 from medpeft.methods.registry import load
-from medpeft.models import create
+from medpeft.models import create, take_features
 from medpeft.parts import Part
-from medpeft.training import Recipe, RunFailed, fit, fix_arithmetic
+from medpeft.training import Recipe, fit
 
 GRID_PER_DECADE = 2  # rates tried per factor of ten before TPE refines the search
 DONE = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -53,9 +55,10 @@ def tune(
     def attempt(trial: Trial) -> dict:
         rate = trial.suggest_float("learning_rate", *bounds, log=True)
         model = create(backbone, classes, weights, load(method), seed, recipe.image_size)
-        return fit(
-            model, parts["train"], parts["validation"], recipe, rate, seed, on_validation=_pruning(trial)
-        ).best_row
+        if load(method).on_features:
+            take_features(model)
+        settled, train, validation = recipe.settled(model), parts["train"], parts["validation"]
+        return fit(model, train, validation, settled, rate, seed, on_validation=_pruning(trial)).best_row
 
     while (number := len(study.get_trials(deepcopy=False, states=DONE))) < trials:
         # A sampler of its own for each trial, and one that ignores the trial that a kill left unfinished: a resumed

@@ -13,11 +13,13 @@ from diffusers.training_utils import EMAModel, compute_snr
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medpeft.diffusion import autocast, noise_seed
+from medpeft.arithmetic import as_fits, autocast, memory_errors
+from medpeft.diffusion import noise_seed
+from medpeft.errors import RunFailed
 from medpeft.files import read_json, replacing
 from medpeft.models import delta
 from medpeft.pairs import UNCONDITIONAL, Pairs
-from medpeft.training import CHECKPOINT_SECONDS, RunFailed, as_fits, memory_errors, parameter_groups
+from medpeft.training import CHECKPOINT_SECONDS, parameter_groups
 
 CLIP = 1.0  # norm of the gradients at most
 REPORTS = 50  # lines of the history and of the log over a training

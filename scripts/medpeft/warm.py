@@ -19,9 +19,9 @@ import sys
 import threading
 import time
 import zlib
-from multiprocessing import get_context
+from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 FOLDER = Path(".snakemake")  # of the working directory: a socket's path must be short
@@ -54,7 +54,10 @@ def hand_over(script: Path) -> None:
 
 
 def serve(address: Path) -> None:
-    """Fork a child for every job that connects to the socket `address`, until there has been none for a while."""
+    """Fork a child for every job that connects to the socket `address`, until there has been none for a while.
+
+    The child does the work when it has left the server behind, so that it ends as any interpreter does.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with open(address.with_suffix(".lock"), "w") as lock, socket.socket(socket.AF_UNIX) as listener:
         try:
@@ -64,9 +67,12 @@ def serve(address: Path) -> None:
         address.unlink(missing_ok=True)
         listener.bind(str(address))
         listener.listen(128)
-        _attend(listener)
-        address.unlink(missing_ok=True)
-        address.with_suffix(".lock").unlink(missing_ok=True)
+        work = _attend(listener)
+        if work is None:
+            address.unlink(missing_ok=True)
+            address.with_suffix(".lock").unlink(missing_ok=True)
+    if work:
+        work()
 
 
 def _address() -> Path:
@@ -100,23 +106,31 @@ def _connect(address: Path) -> socket.socket | None:
     return None
 
 
-def _attend(listener: socket.socket) -> None:
-    """Start children for jobs and tell each job the status of its child, 1 where it was killed."""
+def _attend(listener: socket.socket) -> Callable[[], None] | None:
+    """Start children for jobs and tell each job the status of its child; return None, and in a child its work."""
     jobs = {}
     while ready := wait([listener, *jobs], timeout=None if jobs else IDLE_SECONDS):
-        for sentinel in jobs.keys() & set(ready):
-            child, connection = jobs.pop(sentinel)
-            child.join()
+        for descriptor in jobs.keys() & set(ready):
+            child, connection = jobs.pop(descriptor)
+            os.close(descriptor)
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
             with connection, contextlib.suppress(OSError):  # the job is gone
-                connection.send(bytes([max(child.exitcode, 0) or int(child.exitcode < 0)]))
+                connection.send(bytes([status if status >= 0 else 1]))  # below 0: the child was killed
         if listener in ready:
             connection, _ = listener.accept()
-            child = _child(connection, [listener, *(other for _, other in jobs.values())])
-            jobs[child.sentinel] = child, connection
+            request, descriptors = _receive(connection)
+            if (child := os.fork()) == 0:
+                for _, other in jobs.values():
+                    other.close()
+                return partial(_work, connection, request, descriptors)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            jobs[os.pidfd_open(child)] = child, connection
+    return None
 
 
-def _child(connection: socket.socket, others: list[socket.socket]) -> BaseProcess:
-    """Return a new child that does what `connection` asks for; the server's other sockets are nothing to it."""
+def _receive(connection: socket.socket) -> tuple[dict, list[int]]:
+    """Return what a job asks for and its output streams, all that its stage imports being imported."""
     message, descriptors, _, _ = socket.recv_fds(connection, MESSAGE, 2)
     while not message.endswith(b"\n") and (more := connection.recv(MESSAGE)):
         message += more
@@ -124,29 +138,19 @@ def _child(connection: socket.socket, others: list[socket.socket]) -> BaseProces
     for module in ("snakemake.script", f"medpeft.{Path(request['script']).stem.rpartition('.')[2]}"):
         with contextlib.suppress(Exception):  # the child says what is wrong
             importlib.import_module(module)
-    child = get_context("fork").Process(
-        target=_work, args=(connection, others, request["script"], request["environment"], descriptors)
-    )
-    child.start()
-    for descriptor in descriptors:
-        os.close(descriptor)
-    return child
+    return request, descriptors
 
 
-def _work(
-    connection: socket.socket, others: list[socket.socket], script: str, environment: dict, descriptors: list[int]
-) -> None:
-    """Run `script` as the job's own process would."""
+def _work(connection: socket.socket, request: dict, descriptors: list[int]) -> None:
+    """Run the script as the job's own process would."""
     forked.set()
-    for other in others:
-        other.close()
     threading.Thread(target=_die_with, args=[connection], daemon=True).start()
     for number, descriptor in enumerate(descriptors, start=1):
         os.dup2(descriptor, number)
     os.environ.clear()
-    os.environ.update(environment)
-    sys.argv = [script]
-    runpy.run_path(script, run_name="__main__")
+    os.environ.update(request["environment"])
+    sys.argv = [request["script"]]
+    runpy.run_path(request["script"], run_name="__main__")
 
 
 def _die_with(connection: socket.socket) -> None:

@@ -45,7 +45,8 @@ class Strategy:
     """How to adapt networks, under one name.
 
     `family` is `selective` (a subset of the old parameters), `additive` (new ones) or `baseline`; `trains` says in a
-    few words what it trains; `definitions` holds what it does to each kind of network that it is defined on.
+    few words what it trains; `definitions` holds what it does to each kind of network that it is defined on. One that
+    is `on_features` trains the head alone, on features that the frozen backbone computed once of the centre crops.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Strategy:
     source: str
     trains: str
     definitions: dict[str, Definition]
+    on_features: bool = False
 
     @property
     def encoders(self) -> frozenset[str]:
@@ -68,6 +70,7 @@ class Strategy:
             "encoders": sorted(self.encoders),
             "source": self.source,
             "trains": self.trains,
+            "on_features": self.on_features,
         }
 
 
@@ -82,6 +85,7 @@ def strategy(
     encoders: set[str],
     source: str,
     export: Export | None = None,
+    on_features: bool = False,
 ) -> Callable[[Adapt], Adapt]:
     """Register the decorated `adapt(model)` as the strategy `name` on `encoders`; see `Strategy` for the arguments.
 
@@ -92,7 +96,7 @@ def strategy(
         line = (adapt.__globals__.get("__doc__") or "").partition("\n")[0]
         trains = re.sub(r"^[^:]*: | \([^()]*\d{4}[^()]*\)|\.$", "", line)
         definitions = dict.fromkeys(encoders, Definition(adapt, export))
-        _strategies[name] = Strategy(name, title, family, source, trains, definitions)
+        _strategies[name] = Strategy(name, title, family, source, trains, definitions, on_features)
         return adapt
 
     return register
@@ -140,6 +144,12 @@ def encoders(name: str) -> frozenset[str]:
 
 
 @cache  # asked for every run of a study
+def on_features(name: str) -> bool:
+    """Tell whether the strategy `name` trains on features computed once, as its module spells it, unimported."""
+    return name in _modules() and "on_features=True" in (Path(__file__).parent / f"{name}.py").read_text("utf-8")
+
+
+@cache
 def code(name: str) -> list[str]:
     """Return the files below medpeft/, without suffix, that the strategy `name` consists of."""
     own = [f"methods/{name}"] if name in _modules() else ["peft_tuners"]
