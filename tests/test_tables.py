@@ -467,11 +467,25 @@ def test_fid_is_half_the_variance_where_images_are_as_many_as_features():
         assert fid / features == pytest.approx(share, rel=0.1)
 
 
+def test_costs_stand_beside_those_of_full_fine_tuning(material):
+    runs = material.runs.copy()
+    ssf = runs["method"] == "ssf"
+    runs.loc[ssf, ["images_per_second", "peak_memory_bytes"]] = [100.0, 2**29]
+    table, layout = TABLES["costs"](replace(material, runs=runs))
+    beside = table[table["backbone"].isin(table.loc[table["method"] == "full", "backbone"])]
+    for method, ratio in (("ssf", 0.5), ("full", 1.0)):
+        found = beside.loc[beside["method"] == method, ["time_ratio", "memory_ratio"]]
+        assert len(found) and (found == ratio).all(axis=None)
+    table, layout = TABLES["costs"](replace(material, runs=runs[ssf]))
+    assert table["time_ratio"].isna().all()
+    assert all(len(row) == len(layout.header) for rows in layout.blocks.values() for row in rows)
+
+
 def test_costs_have_the_pipelines_too(material):
     both = pd.concat([material.runs, generated()], ignore_index=True)
     table, layout = TABLES["costs"](replace(material, runs=both))
     assert set(table["backbone"]) == {"resnet50", "resnet18", "stable_diffusion_v1_5"}
-    assert "| LoRA | 60.0 | 3 | 1024 | 1.00 |" in markdown(layout)
+    assert "| LoRA | 60.0 | 3 | 1.00 | 1024 | 1.00 | 1.00 |" in markdown(layout)
 
 
 def test_published_fids_are_complete():

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from diffusers.utils.logging import disable_progress_bar
 
 from medpeft.methods.registry import Strategy
 from medpeft.models import adapt
@@ -13,6 +14,7 @@ GOLDEN = 0x9E3779B1  # 2 ** 32 over the golden ratio: its multiples lie far apar
 
 def load_pipeline(folder: Path, **parts) -> StableDiffusionPipeline:
     """Return the pipeline in `folder`; `parts` replace some of its own, and None leaves one out."""
+    disable_progress_bar()
     pipeline = StableDiffusionPipeline.from_pretrained(
         folder,
         use_safetensors=True,

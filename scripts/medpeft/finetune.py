@@ -56,7 +56,7 @@ def finetune(
 
     model = network()
     recipe = recipe.settled(model)
-    cost = count_parameters(model) | {"precision": recipe.precision}
+    cost = count_parameters(model) | {"arithmetic": recipe.precision}
     try:
         if learning_rate is None:
             raise RunFailed("no learning rate of the search gave a finite loss")

@@ -447,30 +447,44 @@ def _parameters_line(method: str, row: pd.Series, published: str) -> list[Cell]:
 
 
 def costs(material: Material) -> tuple[pd.DataFrame, Layout]:
-    """What a run costs: medians over the runs with all training images, as measured."""
+    """What a run costs: medians over the runs with all training images, as measured, and beside full fine-tuning.
+
+    `time_ratio` and `memory_ratio` are the time of an image in training and the peak memory over those of full
+    fine-tuning on the same images and network.
+    """
     measures = ["train_seconds", "images_per_second", "peak_memory_bytes", "adapter_bytes"]
+    cell = ["dataset", "backbone", "device"]
     tasks = [distinct(material.runs, task) for task in dict.fromkeys(material.runs["task"])]
-    table = (
-        pd.concat(map(full_data, tasks))
-        .groupby(["dataset", "backbone", "method", "device"], sort=False)[measures]
-        .median()
-        .reset_index()
-    )
+    runs = pd.concat(map(full_data, tasks))
+    table = runs.groupby([*cell[:2], "method", "device"], sort=False)[measures].median().reset_index()
+    full = table[table["method"] == "full"].set_index(cell)
+    beside = full.reindex(table.set_index(cell).index).reset_index()
+    table["time_ratio"] = beside["images_per_second"] / table["images_per_second"]
+    table["memory_ratio"] = table["peak_memory_bytes"] / beside["peak_memory_bytes"]
     blocks = {}
-    for (dataset, backbone, device), rows in table.groupby(["dataset", "backbone", "device"], sort=False):
+    for (dataset, backbone, device), rows in table.groupby(cell, sort=False):
         by_method = rows.set_index("method")
         blocks[f"{plain(dataset)}, {backbone}, on {device}"] = [
-            [
-                Cell(style(method).label),
-                Cell(number(by_method.at[method, "train_seconds"], 1)),
-                Cell(number(by_method.at[method, "images_per_second"], 0)),
-                Cell(number(by_method.at[method, "peak_memory_bytes"] / 2**20, 0)),
-                Cell(number(by_method.at[method, "adapter_bytes"] / 2**20, 2)),
-            ]
-            for method in in_order(rows["method"])
+            _cost_line(method, by_method.loc[method]) for method in in_order(rows["method"])
         ]
-    header = ["Strategy", "Training (s)", "Images per s", "Peak memory (MiB)", "File (MiB)"]
-    return table, Layout(header, blocks, ["Medians over runs; training time without evaluation."])
+    header = ["Strategy", "Training (s)", "Images per s", "Time / full", "Memory (MiB)", "Memory / full", "File (MiB)"]
+    notes = [
+        "Medians over runs; training time without evaluation. Memory: the peak of what training takes, weights "
+        "included. Ratios: time of an image, and memory, over those of full fine-tuning. Linear probing sees features."
+    ]
+    return table, Layout(header, blocks, notes)
+
+
+def _cost_line(method: str, row: pd.Series) -> list[Cell]:
+    return [
+        Cell(style(method).label),
+        Cell(number(row["train_seconds"], 1)),
+        Cell(number(row["images_per_second"], 0)),
+        Cell(number(row["time_ratio"], 2)),
+        Cell(number(row["peak_memory_bytes"] / 2**20, 0)),
+        Cell(number(row["memory_ratio"], 2)),
+        Cell(number(row["adapter_bytes"] / 2**20, 2)),
+    ]
 
 
 def learning_rates(material: Material) -> tuple[pd.DataFrame, Layout]:
