@@ -17,9 +17,6 @@ rule embed:
             "<library>/backbones.py",
             "<library>/embed.py",
             "<library>/models.py",
-            "<library>/parts.py",
-            "<library>/subset.py",
-            "<library>/training.py",
         ],
     output:
         "<study>/features/{dataset}/{backbone}.npy",
@@ -33,7 +30,9 @@ rule embed:
         mem_mb=growing(MEMORY),
         runtime=growing(RUN_MINUTES),
     params:
-        recipe=STUDY.recipe,
+        image_size=STUDY.settings["image_size"],
+        threads=STUDY.settings["recipe"]["threads"],
+        device=STUDY.settings["device"],
     script:
         "../scripts/embed.py"
 

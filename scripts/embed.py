@@ -1,7 +1,5 @@
 """Compute the features of a dataset's images in one backbone."""
 
-from dataclasses import replace
-
 from medpeft.stage import run
 
 
@@ -10,11 +8,16 @@ def main(snakemake):
 
     from medpeft.embed import embed
     from medpeft.files import replacing
-    from medpeft.training import Recipe
 
-    images = np.load(snakemake.input.images, mmap_mode="r")
-    recipe = replace(Recipe(**snakemake.params.recipe), precision="fp32")
-    features = embed(images, snakemake.wildcards.backbone, snakemake.input.weights, recipe)
+    data, settings = snakemake.input, snakemake.params
+    features = embed(
+        np.load(data.images, mmap_mode="r"),
+        snakemake.wildcards.backbone,
+        data.weights,
+        settings.image_size,
+        settings.threads,
+        settings.device,
+    )
     with replacing(snakemake.output[0]) as temporary, open(temporary, "wb") as stream:
         np.save(stream, features)
 

@@ -45,5 +45,8 @@ def test_only_linear_probing_trains_on_features():
 
 
 def _features(parts, name, weights, recipe):
-    found = {part: embed(content.images.numpy(), name, weights, recipe) for part, content in parts.items()}
+    found = {
+        part: embed(content.images.numpy(), name, weights, recipe.image_size, 1, "cpu")
+        for part, content in parts.items()
+    }
     return {part: Part(torch.from_numpy(found[part]), parts[part].labels, parts[part].rows) for part in parts}

@@ -182,7 +182,9 @@ GENERATIONS = IMAGES | _of(("finetune_unet",), ("full", "lora", "bias"))
 # What is edited, and every job that runs again, by the names of the rules, with the method where it matters.
 RERUNS = {
     "scripts/medpeft/methods/ssf.py": _of(("tune", "finetune", "evaluate"), ("ssf",)) | {"count"} | DRAWN,
-    "scripts/medpeft/training.py": RUNS | GENERATIONS | {"reference", "features"} | DRAWN,
+    "scripts/medpeft/training.py": RUNS | GENERATIONS | DRAWN,
+    "scripts/medpeft/arithmetic.py": RUNS | GENERATIONS | {"embed", "reference", "features"} | DRAWN,
+    "scripts/medpeft/embed.py": {"embed"} | _of(("tune", "finetune", "evaluate"), ("linear_probe",)) | DRAWN,
     "scripts/medpeft/generate.py": IMAGES | DRAWN,
     "scripts/medpeft/evaluate.py": EVALUATIONS | _of(("classify",), ("full", "lora", "bias")) | DRAWN,
     "scripts/medpeft/rank.py": {"rank", "table", "figure", "findings", "typeset", "all"},
@@ -191,7 +193,7 @@ RERUNS = {
     "paper/paper.typ": {"typeset", "all"},
     "rules/classification.smk": set(),
     "envs/train.yaml": set(),
-    "data/raw/busi/busi.zip": {"prepare", "duplicates", "split", "subset", "encode", "reference", "features"}
+    "data/raw/busi/busi.zip": {"prepare", "duplicates", "split", "subset", "embed", "encode", "reference", "features"}
     | AUDITED
     | RUNS
     | GENERATIONS
