@@ -93,7 +93,8 @@ def _runs(jobs: list[dict], state: str) -> list[str]:
 def _held(folder: Path, jobs: list[dict]) -> list[str]:
     """Return the numbers of the jobs of both runs when both have saved an epoch."""
     saved = list(folder.glob("results/tiny/runs/busi/efficientnet_lite0/**/.*.unfinished"))
-    return _runs(jobs, "RUNNING") if len(saved) == 2 else []
+    running = _runs(jobs, "RUNNING")
+    return running if len(running) == len(saved) == 2 else []
 
 
 def _strike(slurm: Cluster, watch: _Watch, folder: Path) -> tuple[str, str]:
