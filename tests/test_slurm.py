@@ -111,8 +111,8 @@ def _strike(slurm: Cluster, watch: _Watch, folder: Path) -> tuple[str, str]:
 
 def test_a_study_survives_cancellation_a_time_limit_and_a_drained_node(local, tmp_path):
     folder = tmp_path / "project"
-    shutil.copytree(local, folder)
-    shutil.rmtree(folder / "results")  # data and what was encoded stay
+    # Data and what was encoded come along, but no results, and nothing of the processes that made them.
+    shutil.copytree(local, folder, ignore=shutil.ignore_patterns("results", ".snakemake"))
     (folder / HOLD).touch()
     start = [sys.executable, "-c", IMPATIENT, *command(*PROFILE, "--", TARGET)[3:]]
     with Cluster() as slurm, open(folder / "out", "w") as out:
