@@ -1,4 +1,4 @@
-"""A real SLURM (`apt-get install slurm-wlm munge`) of one node with four CPUs and two GPUs that are none."""
+"""A real SLURM (`apt-get install slurm-wlm munge`) of one node with more CPUs than there are and GPUs that are none."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
@@ -25,7 +26,7 @@ SlurmdPidFile={folder}/slurmd.pid
 SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
 SlurmdParameters=config_overrides
-ProctrackType=proctrack/linuxproc
+ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
@@ -35,8 +36,14 @@ GresTypes=gpu
 MpiDefault=none
 ReturnToService=2
 KillWait=5
+UnkillableStepTimeout=600
+BatchStartTimeout=600
+MessageTimeout=60
+TCPTimeout=60
+SlurmdTimeout=0
+SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1
 MinJobAge=86400
-NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=100000 Gres=gpu:2 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=200000 Gres=gpu:3 State=UNKNOWN
 PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -67,7 +74,8 @@ class Cluster:
         (self.folder / "munge.key").chmod(0o400)
         (self.folder / "state").mkdir()
         (self.folder / "spool").mkdir()
-        (self.folder / "gres.conf").write_text("Name=gpu File=/dev/null Count=1\nName=gpu File=/dev/zero Count=1\n")
+        gpus = "".join(f"Name=gpu File=/dev/{name} Count=1\n" for name in ("null", "zero", "full"))
+        (self.folder / "gres.conf").write_text(gpus)
         # The plugin starts srun without SLURM_CONF: on a real cluster the configuration lies where srun looks for it.
         srun = self.folder / "srun"
         srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {shutil.which("srun")} "$@"\n')
@@ -91,8 +99,8 @@ class Cluster:
         return self
 
     def __exit__(self, *_) -> None:
-        if len(self.daemons) > 1:
-            self.call("scancel", "--user=root")
+        with suppress(TimeoutError):
+            _wait_for(self._cancelled, "the end of all jobs")
         for daemon in reversed(self.daemons):
             daemon.terminate()
             try:
@@ -111,6 +119,11 @@ class Cluster:
         """Return number, state and comment (the rule and its wildcards) of all jobs that the controller knows of."""
         text = self.call("squeue", "--states=all", "--array", "--noheader", "--format=%i|%T|%k")
         return [dict(zip(("id", "state", "comment"), line.split("|", 2), strict=True)) for line in text.splitlines()]
+
+    def _cancelled(self) -> bool:
+        """Cancel all jobs and return whether none has a process left, which would outlive the daemons."""
+        self.call("scancel", "--user=root")
+        return not self.call("squeue", "--states=pending,running,completing", "--noheader")
 
     def _start(self, *command: str) -> None:
         with open(self.folder / f"{command[0]}.out", "w") as out:
@@ -132,5 +145,5 @@ def _wait_for(condition, what: str, seconds: int = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} did not start within {seconds} s")
+            raise TimeoutError(f"waited {seconds} s for {what}")
         time.sleep(0.2)

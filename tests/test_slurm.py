@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,9 +13,8 @@ from tiny import STUDY, command, make_project, results, snakemake
 
 TARGET = "results/tiny/runs.csv"
 GRID = {"datasets": ["busi"], "fractions": [0.1], "seeds": [0]}
-# Its two runs of classification are long enough to be caught in the middle, with a checkpoint behind them.
-LONGER = STUDY | {
-    "recipe": {"epochs": 200, "validations": 2, "batch_size": 16},
+SMALL = STUDY | {
+    "recipe": {"epochs": 4, "validations": 2, "batch_size": 16},
     "tuning": {"trials": 2, "epochs": 1, "fraction": 0.05, "low": 1e-3},
     "experiments": {
         "table2": GRID | {"backbones": ["efficientnet_lite0"], "methods": ["full", "ssf"]},
@@ -22,25 +22,48 @@ LONGER = STUDY | {
     },
 }
 RUN, UNET_RUN = "evaluate_finetune", "fidelity_finetune_unet_generate"  # what their jobs are called
-# As a user starts it, but for a site without accounting, with GPUs that are none, and impatient.
+PATIENCE = 900  # seconds after which the test gives up, on a machine that is very slow
+# As a user starts it, but for a site without accounting, with GPUs that are none.
 PROFILE = (
     *("--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue"),
     *("--set-resources", "finetune:runs=1", "finetune:gpu=1", "tune:gpu=1", "finetune_unet:gpu=1"),
-    *("--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "3"),
+    *("--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1"),
 )
+# Snakemake that asks for the state of its jobs every second. By itself the plugin waits ten seconds longer after each
+# time that it saw none succeed, and would sleep through most of the test.
+IMPATIENT = """
+from snakemake.cli import main
+from snakemake_executor_plugin_slurm import Executor
+Executor.next_seconds_between_status_checks = property(lambda self: 1, lambda self, seconds: None)
+main()
+"""
+# A run saves each epoch and then waits for as long as there is a file of this name: however fast or slow the machine
+# is, it is caught in the middle.
+HOLD = "hold"
+HELD_RUN = f"""
+    def save(self, path, state):
+        self._save(path, state)
+        while Path("{HOLD}").exists():
+            time.sleep(0.1)
+
+    def _save("""
 
 pytestmark = [
-    pytest.mark.exhaustive,
+    pytest.mark.slow,
     pytest.mark.skipif(cluster.lacking() is not None, reason=str(cluster.lacking())),
 ]
 
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory):
-    """The study, run on this machine, of a project that saves epochs more often."""
-    folder = make_project(tmp_path_factory.mktemp("local"), LONGER)
+    """The study, run on this machine, of a project whose runs of classification can be held."""
+    folder = make_project(tmp_path_factory.mktemp("local"), SMALL)
     module = folder / "scripts/medpeft/training.py"
-    module.write_text(module.read_text().replace("CHECKPOINT_SECONDS = 10", "CHECKPOINT_SECONDS = 0"))
+    text = module.read_text()
+    for old, new in (("CHECKPOINT_SECONDS = 10", "CHECKPOINT_SECONDS = 0"), ("\n    def save(", HELD_RUN)):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    module.write_text(text)
     result = snakemake(folder, "--cores", "2", "--quiet", "--", TARGET)
     assert result.returncode == 0, result.stderr
     return folder
@@ -52,9 +75,9 @@ class _Watch:
     def __init__(self, slurm: Cluster, process: subprocess.Popen):
         self.slurm, self.process = slurm, process
 
-    def until(self, condition, seconds: int = 300):
+    def until(self, condition):
         """Return what `condition(jobs)` gives as soon as that is true."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + PATIENCE
         while not (found := condition(self.slurm.jobs())):
             assert self.process.poll() is None, "Snakemake has ended"
             assert time.monotonic() < deadline, self.slurm.jobs()
@@ -62,47 +85,47 @@ class _Watch:
         return found
 
 
-def _resumable(folder: Path, jobs: list[dict]) -> list[str]:
-    """Return the numbers of the jobs of both runs while both run and have saved an epoch."""
+def _runs(jobs: list[dict], state: str) -> list[str]:
+    """Return the numbers of the jobs of runs of classification that are in this state."""
+    return [job["id"] for job in jobs if RUN in job["comment"] and job["state"] == state]
+
+
+def _held(folder: Path, jobs: list[dict]) -> list[str]:
+    """Return the numbers of the jobs of both runs when both have saved an epoch."""
     saved = list(folder.glob("results/tiny/runs/busi/efficientnet_lite0/**/.*.unfinished"))
-    running = [job["id"] for job in jobs if RUN in job["comment"] and job["state"] == "RUNNING"]
+    running = _runs(jobs, "RUNNING")
     return running if len(running) == len(saved) == 2 else []
 
 
-def _states(jobs: list[dict]) -> dict[str, str]:
-    return {job["id"]: job["state"] for job in jobs}
-
-
 def _strike(slurm: Cluster, watch: _Watch, folder: Path) -> tuple[str, str]:
-    """Cancel one run, let another hang until its time is over, drain the node for a while; return their jobs."""
-    cancelled, limited = watch.until(lambda jobs: _resumable(folder, jobs))
-    slurm.call("scancel", "--signal=STOP", limited)
-    slurm.call("scancel", cancelled)
-    slurm.call("scontrol", "update", f"JobId={limited}", "EndTime=now")
-    watch.until(lambda jobs: _states(jobs)[limited] == "TIMEOUT")
+    """Drain the node, cancel one run, let the other's time be over; resume the node when both are queued again."""
+    cancelled, limited = watch.until(lambda jobs: _held(folder, jobs))
     slurm.call("scontrol", "update", f"NodeName={slurm.node}", "State=drain", "Reason=test")
-    watch.until(lambda jobs: not {"RUNNING", "COMPLETING"} & set(_states(jobs).values()))
+    slurm.call("scontrol", "update", f"JobId={limited}", "EndTime=now")
+    slurm.call("scancel", cancelled)
+    watch.until(lambda jobs: len(_runs(jobs, "PENDING")) == 2)
+    (folder / HOLD).unlink()
     slurm.call("scontrol", "update", f"NodeName={slurm.node}", "State=resume")
     return cancelled, limited
 
 
 def test_a_study_survives_cancellation_a_time_limit_and_a_drained_node(local, tmp_path):
     folder = tmp_path / "project"
-    shutil.copytree(local, folder)
-    shutil.rmtree(folder / "results")  # data and what was encoded stay
+    # Data and what was encoded come along, but no results, and nothing of the processes that made them.
+    shutil.copytree(local, folder, ignore=shutil.ignore_patterns("results", ".snakemake"))
+    (folder / HOLD).touch()
+    start = [sys.executable, "-c", IMPATIENT, *command(*PROFILE, "--", TARGET)[3:]]
     with Cluster() as slurm, open(folder / "out", "w") as out:
-        process = subprocess.Popen(
-            command(*PROFILE, "--", TARGET), cwd=folder, env=slurm.environment, stdout=out, stderr=out
-        )
+        process = subprocess.Popen(start, cwd=folder, env=slurm.environment, stdout=out, stderr=out)
         try:
             cancelled, limited = _strike(slurm, _Watch(slurm, process), folder)
-            status = process.wait(600)
+            status = process.wait(PATIENCE)
         finally:
             process.kill()
             process.wait()
         jobs = slurm.jobs()
     assert status == 0, (folder / "out").read_text()[-3000:]
-    states = _states(jobs)
+    states = {job["id"]: job["state"] for job in jobs}
     assert (states.pop(cancelled), states.pop(limited)) == ("CANCELLED", "TIMEOUT")
     assert set(states.values()) == {"COMPLETED"}
     scores = ("metrics.json", "predictions.csv", "test.csv")
