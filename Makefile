@@ -29,7 +29,6 @@ clean-incomplete: .venv/installed
 	for folder in $(wildcard data results); do \
 	  find $$folder -name '.*.part' -delete -o -name '.*.unfinished*' -delete -o -name '.images.npy.*' -delete; \
 	done
-	rm -f .snakemake/warm-*
 	snakemake --unlock --configfile $(STUDY)
 
 test: lint units studies

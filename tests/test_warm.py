@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -28,9 +29,12 @@ import time
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, monkeypatch):
+    """A working directory, with a folder for sockets whose path is short enough."""
     (tmp_path / ".snakemake" / "scripts").mkdir(parents=True)
-    return tmp_path
+    with tempfile.TemporaryDirectory() as sockets:
+        monkeypatch.setenv("TMPDIR", sockets)
+        yield tmp_path
 
 
 def _start(folder, body, **environment):
@@ -94,6 +98,10 @@ def test_a_killed_job_takes_its_child_with_it(folder, number):
     assert _ends(child)
 
 
+def _sockets() -> Path:
+    return Path(os.environ["TMPDIR"]) / f"medpeft-{os.getuid()}"
+
+
 def _ends(number):
     for _ in range(100):
         try:
@@ -123,6 +131,11 @@ def test_a_script_that_is_no_job_of_snakemake_works_by_itself(folder):
     assert found.stdout.strip() == "False"
 
 
+def test_a_folder_that_others_may_enter_is_not_trusted(folder):
+    _sockets().mkdir(mode=0o755)
+    assert _run(folder, "print(warm.forked.is_set())")[1] == "False\n"
+
+
 def test_another_number_of_threads_is_another_warm_process(folder):
     body = "print(os.getppid())"
     assert _run(folder, body, OMP_NUM_THREADS="1")[1] != _run(folder, body, OMP_NUM_THREADS="2")[1]
@@ -134,7 +147,7 @@ def test_the_warm_process_ends_with_nothing_to_do(folder):
     while Path(f"/proc/{server}").exists() and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not Path(f"/proc/{server}").exists()
-    assert sorted(path.name for path in (folder / ".snakemake").iterdir()) == ["scripts"]
+    assert not list(_sockets().iterdir())
 
 
 def test_worker_processes_of_a_job_end_with_it(folder):

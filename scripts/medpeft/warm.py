@@ -8,6 +8,7 @@ warm process ends by itself.
 
 import contextlib
 import fcntl
+import hashlib
 import importlib
 import json
 import os
@@ -16,15 +17,15 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-import zlib
 from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
 
-FOLDER = Path(".snakemake")  # of the working directory: a socket's path must be short
+SCRIPTS = Path(".snakemake/scripts")  # where Snakemake writes the files of jobs
 IDLE_SECONDS = 10
 START_SECONDS = 30
 MESSAGE = 1 << 16  # bytes read at once
@@ -40,9 +41,10 @@ def hand_over(script: Path) -> None:
 
     Returns where there is none to be had: then this process does the work itself. It also returns in the child.
     """
-    if forked.is_set() or sys.platform != "linux" or script.absolute().parent != Path.cwd() / FOLDER / "scripts":
+    if forked.is_set() or sys.platform != "linux" or script.absolute().parent != Path.cwd() / SCRIPTS:
         return
-    connection = _connect(_address())
+    address = _address()
+    connection = address and _connect(address)
     if connection is None:
         return
     request = {"script": str(script), "environment": dict(os.environ)}
@@ -75,14 +77,22 @@ def serve(address: Path) -> None:
         work()
 
 
-def _address() -> Path:
-    """Return the socket of the warm process for jobs of this Snakemake with this interpreter, threads and library.
+def _address() -> Path | None:
+    """Return the socket of the warm process for jobs of this Snakemake, or None where there is no safe place for one.
 
-    BLAS reads its number of threads when it is imported, and what was imported is of the library as it was then.
+    Interpreter, threads and library tell apart what is imported differently: BLAS reads its number of threads then.
     """
+    folder = Path(tempfile.gettempdir()) / f"medpeft-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        owner = folder.stat()
+    except OSError:
+        return None
+    if owner.st_uid != os.getuid() or owner.st_mode & 0o077:  # who can connect can have anything run
+        return None
     library = max(file.stat().st_mtime_ns for file in Path(__file__).parent.rglob("*.py"))
-    key = f"{sys.executable} {os.environ.get('OMP_NUM_THREADS')} {library}"
-    return FOLDER / f"warm-{os.getpgrp()}-{zlib.crc32(key.encode()):08x}.socket"
+    key = f"{Path.cwd()} {sys.executable} {os.environ.get('OMP_NUM_THREADS')} {library}"
+    return folder / f"{os.getpgrp()}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.socket"
 
 
 def _connect(address: Path) -> socket.socket | None:
@@ -102,6 +112,8 @@ def _connect(address: Path) -> socket.socket | None:
             process = subprocess.Popen([sys.executable, "-c", command], env=environment, **silent)
         elif process.poll():
             return None
+        elif process.poll() == 0:  # there was another one, which may just have ended
+            process = None
         time.sleep(0.02)
     return None
 
