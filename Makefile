@@ -5,8 +5,9 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 STUDY ?= config.yaml
+REPEATS ?= 3
 
-.PHONY: demo pretrain verify disk-use clean-incomplete test lint units studies
+.PHONY: demo pretrain benchmark verify disk-use clean-incomplete test lint units studies
 
 demo: .venv/installed
 	snakemake --cores $(CORES) --quiet rules reason host
@@ -16,6 +17,11 @@ demo: .venv/installed
 pretrain: .venv/installed
 	snakemake --cores $(CORES) --quiet rules reason host --configfile studies/busi.yaml --config mirror=$(MIRROR) -- pretrained
 	cp -r data/pretrained/*.safetensors data/pretrained/*.json data/pretrained/*.csv data/pretrained/latent_diffusion_mini pretrained/
+
+# How fast the pipeline is beside what users run instead (benchmarks/README.md); with MIRROR, a folder with busi.zip, on
+# real images as well.
+benchmark: .venv/installed
+	PYTHONPATH=scripts python benchmarks/benchmark.py --repeats $(REPEATS) $(if $(MIRROR),--mirror $(MIRROR))
 
 # Whether the results of a study belong to the code and data that are here: make verify STUDY=studies/busi.yaml
 verify: .venv/installed
