@@ -4,15 +4,18 @@ Every measurement is written to `results/<machine>.json` at once: called again a
 """
 
 import argparse
+import ctypes
 import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -29,6 +32,7 @@ from medpeft.archives import Source
 from medpeft.datasets import registry as datasets
 from medpeft.errors import UserError
 from medpeft.files import read_json, read_table, write_json, write_table
+from medpeft.methods import registry as methods
 from medpeft.palette import BLACK, BLUE, GREEN, VERMILLION
 from medpeft.provenance import provenance
 from medpeft.study import Run, Study, stored_size
@@ -41,6 +45,7 @@ LEAST_SHARE = 0.8  # of the recorded ratio, below which the pipeline has become 
 MOST_ERRORS = 3  # standard errors by which scores may differ
 CLOCKS = ("seconds", "cpu_seconds", "train_seconds")
 PIPELINE = "pipeline"
+ARRAYS, FEATURES, LATENTS = "arrays, duplicates and split", "features for linear probing", "latents and texts"
 SCRIPTS = {
     "plain": ["plain.py"],
     "trainer": ["trainer.py"],
@@ -57,6 +62,7 @@ COLOURS = {"plain": BLUE, "trainer": VERMILLION, "diffusers": GREEN}
 TRAINER_METHODS = ("full", "linear_probe", "lora")  # that transformers and peft have
 UNET, UNET_METHODS, UNET_SEEDS = "latent_diffusion_mini", ("full", "lora"), range(4)
 WARMUP_STEPS, STEPS = 10, 50  # of a U-Net
+PR_SET_CHILD_SUBREAPER = 36  # of prctl
 PACKAGES = ("torchvision", "transformers", "accelerate", "snakemake")
 
 
@@ -69,19 +75,45 @@ class Cost(NamedTuple):
 
 
 def timed(command: list[str], log: Path, threads: int) -> Cost:
-    """Run `command`, its output into the file `log`, and return its cost; a failure is a `UserError` that names it."""
+    """Run `command`, its output into the file `log`, and return its cost; a failure is a `UserError` that names it.
+
+    Processes that it leaves behind, as the pipeline's warm process is, are ended and counted.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     paths = {"PYTHONPATH": os.pathsep.join([str(ROOT / "scripts"), str(HERE)]), "OMP_NUM_THREADS": str(threads)}
     with open(log, "wb") as stream:
         started = time.perf_counter()
-        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | paths, stdout=stream, stderr=stream)
-        _, status, usage = os.wait4(process.pid, 0)
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | paths, stdout=stream, stderr=stream, process_group=0
+        )
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            raise
         seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
+    usages = [usage, *_end_of_group(process.pid)]
     if process.returncode:
         raise UserError(f"{' '.join(command[1:3])} ended with status {process.returncode}: {log} says why")
     unit = 1 if sys.platform == "darwin" else 1024
-    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
+    processor = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    return Cost(seconds, processor, max(usage.ru_maxrss for usage in usages) * unit)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what children leave behind, for only a parent learns what a process has cost."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _end_of_group(group: int) -> Iterator:
+    """End what is left of a process group and yield the usage of each process."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGTERM)
+    with suppress(ChildProcessError):
+        while True:
+            yield os.wait4(-group, 0)[2]
 
 
 class Material:
@@ -106,22 +138,30 @@ class Material:
         command = [sys.executable, "-m", "snakemake", *options, "--directory", str(self.work), *mirror, "--", *targets]
         return timed(command, self.work / "snakemake.log", self.threads)
 
-    def prepare(self) -> float | None:
-        """Make all that precedes the runs; return the seconds of arrays, duplicates and split if they are new."""
+    def prepare(self) -> dict[str, float]:
+        """Make all that precedes the runs; return the seconds of what only the pipeline needs and was not there."""
         archives = [f"data/raw/{name}/{part.name}" for name in self.datasets for part in datasets.load(name).archives]
         splits = [f"data/splits/{name}/{self.study.name}" for name in self.datasets]
-        tables = [f"{folder}/subset-{seed}.csv" for folder, seed in product(splits, self.seeds)]
-        searches = dict.fromkeys(run.search for run in self.runs)
-        others = [f"results/{self.study.name}/tuning/{search}/learning_rate.json" for search in searches]
-        if self.has_unet:
-            others += [f"{self.encoded(name)}/moments.npy" for name in self.datasets]
-        new = not all((self.work / table).exists() for table in tables)
-        self.snakemake(*archives)
-        cost = self.snakemake(*tables)
-        self.snakemake(*others)
+        embedded = {(run.dataset, run.backbone) for run in self.runs if methods.on_features(run.method)}
+        weights = {f"data/weights/{run.backbone}/model.safetensors" for run in self.runs}
+        searches = {run.search for run in self.runs}
+        stages = {
+            "archives": archives,
+            ARRAYS: [f"{folder}/subset-{seed}.csv" for folder, seed in product(splits, self.seeds)],
+            "weights": sorted(weights),
+            FEATURES: [f"results/{self.study.name}/features/{place}/{name}.npy" for place, name in sorted(embedded)],
+            "rates": [f"results/{self.study.name}/tuning/{search}/learning_rate.json" for search in sorted(searches)],
+            LATENTS: [f"{self.encoded(name)}/moments.npy" for name in self.datasets if self.has_unet],
+        }
+        seconds = {}
+        for stage, targets in stages.items():
+            new = not all((self.work / target).exists() for target in targets)
+            cost = self.snakemake(*targets) if targets else None
+            if new and stage in (ARRAYS, FEATURES, LATENTS):
+                seconds[stage] = cost.seconds
         for name in self.datasets:
             self._extract(name)
-        return cost.seconds if new else None
+        return seconds
 
     def encoded(self, dataset: str) -> str:
         """Return the folder of latents and text embeddings."""
@@ -177,31 +217,28 @@ class Material:
         }
 
     def _unet_job(self, run: Run) -> dict:
-        settings = self.study.settings["generation"]
+        recipe = self.study.unet_recipe
         rows = self._members(run, self.seeds[0])
         train = rows[rows["split"] == "train"]
         encoded = {
             name: str(self.work / self.encoded(run.dataset) / f"{name}.{kind}")
             for name, kind in (("moments", "npy"), ("texts", "npy"), ("captions", "csv"))
         }
-        return (
-            encoded
-            | {
-                "method": run.method,
-                "seed": int(run.seed),
-                "pipeline": str(self.work / "data/weights" / UNET),
-                "split": str(self._splits(run) / "split.csv"),
-                "subset": str(self._splits(run) / f"subset-{self.seeds[0]}.csv"),
-                "images": [(str(self.work / "images" / row.source_file), row.caption) for row in train.itertuples()],
-                "images_seen": STEPS * settings["batch_size"],
-                "image_size": self.study.generated_size,
-                "stored_size": stored_size(self.study.generated_size),
-                "learning_rate": self.study.unet_rate(run.method),
-                "warmup_steps": WARMUP_STEPS,
-                "steps": STEPS,
-            }
-            | {name: settings[name] for name in ("batch_size", "weight_decay", "threads")}
-        )
+        alike = {"caption_dropout": 0.0, "min_snr_gamma": None, "ema_decay": None, "precision": "fp32"}
+        return encoded | {
+            "method": run.method,
+            "seed": int(run.seed),
+            "pipeline": str(self.work / "data/weights" / UNET),
+            "split": str(self._splits(run) / "split.csv"),
+            "subset": str(self._splits(run) / f"subset-{self.seeds[0]}.csv"),
+            "images": [(str(self.work / "images" / row.source_file), row.caption) for row in train.itertuples()],
+            "images_seen": STEPS * recipe["batch_size"],
+            "image_size": self.study.generated_size,
+            "stored_size": stored_size(self.study.generated_size),
+            "learning_rate": self.study.unet_rate(run.method),
+            "warmup_steps": WARMUP_STEPS,
+            "recipe": recipe | alike | {"steps": STEPS},
+        }
 
     def _splits(self, run: Run) -> Path:
         return self.work / f"data/splits/{run.dataset}/{self.study.name}"
@@ -444,12 +481,15 @@ def markdown(rows: pd.DataFrame, content: dict) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     origin = content["origin"]
     packages = ", ".join(f"{name} {number}" for name, number in origin["packages"].items())
-    prepared = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in content["preparation_seconds"].items())
+    prepared = "; ".join(
+        f"{name}: {', '.join(f'{stage} {seconds:.0f} s' for stage, seconds in stages.items())}"
+        for name, stages in content["preparation_seconds"].items()
+    )
     lines += [
         "",
         f"{origin['hardware']}, {origin['cores']} cores, two of them used; {origin['date']}, commit {origin['commit']}"
         f"{' with changes' if origin['dirty'] else ''}; Python {origin['python']}, {packages}.",
-        f"Once before all runs, apart from the times above: arrays, duplicates and split ({prepared}).",
+        f"What the pipeline does once before all runs, apart from the times above: {prepared}.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -526,12 +566,13 @@ def run(materials: list[Material], repeats: int, results: Path) -> None:
     """Measure what the session lacks, then write the report; ratios that have fallen are a `UserError`."""
     here = origin()
     name = re.sub(r"[^a-z0-9]+", "_", f"{here['hardware']} {here['cores']} cores".lower()).strip("_")
+    adopt_orphans()
     record = Record(results / f"{name}.json")
     compared = [comparison for material in materials for comparison in comparisons(material)]
     record.begin([comparison.name for comparison in compared], repeats, code(), here)
     for material in materials:
         if seconds := material.prepare():
-            record.content["preparation_seconds"][material.study.name] = seconds
+            record.content["preparation_seconds"].setdefault(material.study.name, {}).update(seconds)
             record.save()
     warm = set()
     for repeat, comparison in product(range(repeats), compared):

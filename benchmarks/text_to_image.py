@@ -54,19 +54,8 @@ class Captioned(Dataset):
 def by_pipeline(unet: UNet2DConditionModel, job: dict) -> tuple[float, list[float]]:
     """Train with `fit_unet` and return the seconds after the warm-up and the losses of its reports."""
     train, _ = load_pairs(*(job[name] for name in ("moments", "texts", "captions", "split", "subset")), 1.0)
-    for steps in (job["warmup_steps"], job["steps"]):
-        recipe = UnetRecipe(
-            steps=steps,
-            batch_size=job["batch_size"],
-            micro_batch=None,
-            weight_decay=job["weight_decay"],
-            caption_dropout=0.0,
-            min_snr_gamma=None,
-            ema_decay=None,
-            precision="fp32",
-            threads=job["threads"],
-            device="cpu",
-        )
+    for steps in (job["warmup_steps"], job["recipe"]["steps"]):
+        recipe = UnetRecipe(**job["recipe"] | {"steps": steps})
         fit = fit_unet(unet, Path(job["pipeline"]), train, recipe, job["learning_rate"], job["seed"] + steps)
     return fit.train_seconds, [row["train_loss"] for row in fit.history]
 
@@ -74,18 +63,19 @@ def by_pipeline(unet: UNet2DConditionModel, job: dict) -> tuple[float, list[floa
 def by_diffusers(unet: UNet2DConditionModel, job: dict) -> tuple[float, list[float]]:
     """Train with the usual loop and return the seconds and the losses of the steps after the warm-up."""
     set_seed(job["seed"])
+    recipe = job["recipe"]
     accelerator = Accelerator(cpu=True)
     loaded = load_pipeline(Path(job["pipeline"]), unet=None)
     noise_schedule = DDPMScheduler.from_config(loaded.scheduler.config)
     loaded.vae.requires_grad_(False)
     loaded.text_encoder.requires_grad_(False)
     trainable = [parameter for parameter in unet.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(trainable, lr=job["learning_rate"], weight_decay=job["weight_decay"])
+    optimiser = torch.optim.AdamW(trainable, lr=job["learning_rate"], weight_decay=recipe["weight_decay"])
     data = Captioned(job["images"], job["stored_size"], job["image_size"])
-    loader = DataLoader(data, job["batch_size"], shuffle=True, drop_last=True)
+    loader = DataLoader(data, recipe["batch_size"], shuffle=True, drop_last=True)
     unet, optimiser, loader = accelerator.prepare(unet.train(), optimiser, loader)
     batches, losses, started = _endless(loader), [], 0.0
-    for step in range(job["warmup_steps"] + job["steps"]):
+    for step in range(job["warmup_steps"] + recipe["steps"]):
         if step == job["warmup_steps"]:
             started = time.perf_counter()
         images, captions = next(batches)
@@ -114,7 +104,7 @@ LOOPS = {"pipeline": by_pipeline, "diffusers": by_diffusers}
 
 def main(loop: str, job_file: str, result_file: str) -> None:
     job = json.loads(Path(job_file).read_text())
-    torch.set_num_threads(job["threads"])
+    torch.set_num_threads(job["recipe"]["threads"])
     torch.manual_seed(job["seed"])
     unet = adapted_unet(Path(job["pipeline"]), load(job["method"]))
     seconds, losses = LOOPS[loop](unet, job)
