@@ -211,6 +211,7 @@ class Material:
             "images_seen": epochs * len(images["train"]),
             "stored_size": stored_size(recipe["image_size"]),
             "recipe": recipe,
+            "batch_size": -(-len(images["train"]) // batches),  # without a last batch of a single image
             "learning_rate": read_json(rate)["learning_rate"],
             "epochs": epochs,
             "validated_epochs": sorted({round(epochs * (index + 1) / count) for index in range(count)}),

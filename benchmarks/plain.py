@@ -78,7 +78,7 @@ def scores(truth, predicted) -> dict[str, float]:
 def train(model: nn.Module, data: dict[str, Pictures], job: dict) -> float:
     """Fine-tune `model` in place, leave it as in its best epoch on validation, and return the seconds of training."""
     recipe = job["recipe"]
-    loader = DataLoader(data["train"], recipe["batch_size"], shuffle=True, num_workers=WORKERS)
+    loader = DataLoader(data["train"], job["batch_size"], shuffle=True, num_workers=WORKERS)
     trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
         {"params": [p for p in trainable if p.ndim > 1], "weight_decay": recipe["weight_decay"]},

@@ -71,7 +71,7 @@ def arguments(job: dict, folder: str) -> TrainingArguments:
     return TrainingArguments(
         folder,
         num_train_epochs=job["epochs"],
-        per_device_train_batch_size=recipe["batch_size"],
+        per_device_train_batch_size=job["batch_size"],
         per_device_eval_batch_size=256,
         learning_rate=job["learning_rate"],
         weight_decay=recipe["weight_decay"],
