@@ -10,7 +10,7 @@ from medpeft.arithmetic import as_fits, fix_arithmetic
 from medpeft.augmentation import evaluation_batch
 from medpeft.models import architecture, load_backbone, resize
 
-BATCH = 256  # images at once, at most
+BATCH = 64  # images at once, at most
 
 
 def embed(images: np.ndarray, backbone: str, weights: Path, image_size: int, threads: int, device: str) -> np.ndarray:
