@@ -136,6 +136,10 @@ def test_a_folder_that_others_may_enter_is_not_trusted(folder):
     assert _run(folder, "print(warm.forked.is_set())")[1] == "False\n"
 
 
+def test_a_container_of_a_single_job_has_no_warm_process(folder):
+    assert _run(folder, "print(warm.forked.is_set())", APPTAINER_CONTAINER="medpeft.sif")[1] == "False\n"
+
+
 def test_another_number_of_threads_is_another_warm_process(folder):
     body = "print(os.getppid())"
     assert _run(folder, body, OMP_NUM_THREADS="1")[1] != _run(folder, body, OMP_NUM_THREADS="2")[1]

@@ -42,9 +42,12 @@ forked = threading.Event()  # set in a child
 def hand_over(script: Path) -> None:
     """Let the warm process run `script`, the file of this job, and exit with its status.
 
-    Returns where there is none to be had: then this process does the work itself. It also returns in the child.
+    Returns where there is none to be had: then this process does the work itself. It also returns in the child, and in a
+    container that holds a single job, which the warm process would outlive.
     """
     if forked.is_set() or sys.platform != "linux" or script.absolute().parent != Path.cwd() / SCRIPTS:
+        return
+    if "APPTAINER_CONTAINER" in os.environ or "SINGULARITY_CONTAINER" in os.environ:
         return
     address = _address()
     connection = address and _connect(address)
