@@ -42,8 +42,8 @@ forked = threading.Event()  # set in a child
 def hand_over(script: Path) -> None:
     """Let the warm process run `script`, the file of this job, and exit with its status.
 
-    Returns where there is none to be had: then this process does the work itself. It also returns in the child, and in a
-    container that holds a single job, which the warm process would outlive.
+    Returns where there is none to be had: then this process does the work itself. It also returns in the child, and in
+    a container that holds a single job, which the warm process would outlive.
     """
     if forked.is_set() or sys.platform != "linux" or script.absolute().parent != Path.cwd() / SCRIPTS:
         return
