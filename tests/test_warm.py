@@ -93,6 +93,7 @@ def test_the_job_ends_as_its_child_does(folder, body, status, said):
 def test_a_killed_job_takes_its_child_with_it(folder, number):
     process = _start(folder, "print(os.getpid(), flush=True)\nwhile True: time.sleep(0.01)")
     child = int(process.stdout.readline())
+    assert child != process.pid
     process.send_signal(number)
     process.communicate(timeout=30)
     assert _ends(child)
@@ -134,6 +135,22 @@ def test_a_script_that_is_no_job_of_snakemake_works_by_itself(folder):
 def test_a_folder_that_others_may_enter_is_not_trusted(folder):
     _sockets().mkdir(mode=0o755)
     assert _run(folder, "print(warm.forked.is_set())")[1] == "False\n"
+
+
+def test_a_link_in_place_of_the_folder_is_not_followed(folder):
+    (folder / "own").mkdir(mode=0o700)
+    _sockets().symlink_to(folder / "own")
+    assert _run(folder, "print(warm.forked.is_set())")[1] == "False\n"
+
+
+def test_a_file_of_the_working_directory_takes_the_place_of_no_module(folder):
+    (folder / "json.py").write_text("raise ImportError")
+    assert _run(folder, "print(warm.forked.is_set())")[1] == "True\n"
+
+
+def test_python_without_pidfd_has_no_warm_process(folder):
+    (folder / "sitecustomize.py").write_text("import os\ndel os.pidfd_open\n", encoding="utf-8")
+    assert _run(folder, "print(warm.forked.is_set())", PYTHONPATH=str(folder))[1] == "False\n"
 
 
 def test_a_container_of_a_single_job_has_no_warm_process(folder):

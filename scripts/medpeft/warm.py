@@ -88,11 +88,12 @@ def _address() -> Path | None:
 
     Interpreter, threads and library tell apart what is imported differently: BLAS reads its number of threads then.
     """
-    folder = Path(tempfile.gettempdir()) / f"medpeft-{os.getuid()}"
     try:
+        os.close(os.pidfd_open(os.getpid()))  # which conda's Python and kernels before 5.3 lack
+        folder = Path(tempfile.gettempdir()) / f"medpeft-{os.getuid()}"  # an error where all disks are full
         folder.mkdir(mode=0o700, exist_ok=True)
-        owner = folder.stat()
-    except OSError:
+        owner = folder.lstat()  # of a link too: it could lead elsewhere a moment later
+    except (AttributeError, OSError):
         return None
     if owner.st_uid != os.getuid() or owner.st_mode & 0o077:  # who can connect can have anything run
         return None
@@ -115,7 +116,8 @@ def _connect(address: Path) -> socket.socket | None:
             command = f"from pathlib import Path; from medpeft.warm import serve; serve(Path({str(address)!r}))"
             environment = {"GLIBC_TUNABLES": ALLOCATOR} | os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
             silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-            process = subprocess.Popen([sys.executable, "-c", command], env=environment, **silent)
+            # -P: a file of the working directory takes the place of no module, as in the job's own process.
+            process = subprocess.Popen([sys.executable, "-P", "-c", command], env=environment, **silent)
         elif process.poll():
             return None
         elif process.poll() == 0:  # there was another one, which may just have ended
@@ -138,7 +140,8 @@ def _attend(listener: socket.socket) -> Callable[[], None] | None:
             connection, _ = listener.accept()
             request, descriptors = _receive(connection)
             if (child := os.fork()) == 0:
-                for _, other in jobs.values():
+                for descriptor, (_, other) in jobs.items():
+                    os.close(descriptor)
                     other.close()
                 return partial(_work, connection, request, descriptors)
             for descriptor in descriptors:
