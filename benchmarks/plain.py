@@ -24,7 +24,7 @@ from medpeft.methods.registry import load
 from medpeft.models import create, set_training_mode
 
 MEAN, DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
-EVALUATION_BATCH = 256
+EVALUATION_BATCH = 64  # as the pipeline has it: 256 take twice as long
 WORKERS = 0  # of a DataLoader: with a process a core, a worker takes from its neighbour and costs a start an epoch
 
 

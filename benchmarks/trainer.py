@@ -19,7 +19,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from medpeft.layers import split_projections
 from medpeft.models import set_training_mode
-from plain import WORKERS, network, pictures, scores
+from plain import EVALUATION_BATCH, WORKERS, network, pictures, scores
 
 
 class Classifier(nn.Module):
@@ -72,7 +72,7 @@ def arguments(job: dict, folder: str) -> TrainingArguments:
         folder,
         num_train_epochs=job["epochs"],
         per_device_train_batch_size=job["batch_size"],
-        per_device_eval_batch_size=256,
+        per_device_eval_batch_size=EVALUATION_BATCH,
         learning_rate=job["learning_rate"],
         weight_decay=recipe["weight_decay"],
         lr_scheduler_type="cosine",
