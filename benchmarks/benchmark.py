@@ -530,10 +530,12 @@ def report(content: dict, path: Path) -> None:
 
 
 def code() -> str:
-    """Return the hash of all that the times depend on: pipeline, contenders, studies, versions."""
+    """Return the hash of all that the times depend on: pipeline, profile, contenders, studies, versions."""
     patterns = (
         "Snakefile",
         "rules/*.smk",
+        "profiles/default/*.yaml",
+        "schemas/*.yaml",
         "scripts/**/*.py",
         "benchmarks/*.py",
         "benchmarks/*.yaml",
