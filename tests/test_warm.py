@@ -3,6 +3,7 @@
 import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -148,9 +149,37 @@ def test_a_file_of_the_working_directory_takes_the_place_of_no_module(folder):
     assert _run(folder, "print(warm.forked.is_set())")[1] == "True\n"
 
 
-def test_python_without_pidfd_has_no_warm_process(folder):
-    (folder / "sitecustomize.py").write_text("import os\ndel os.pidfd_open\n", encoding="utf-8")
-    assert _run(folder, "print(warm.forked.is_set())", PYTHONPATH=str(folder))[1] == "False\n"
+def test_a_job_outlives_the_warm_process(folder):
+    body = "print(os.getppid(), flush=True)\nwhile not Path('go').exists(): time.sleep(0.01)"
+    process = _start(folder, body)
+    server = int(process.stdout.readline())
+    os.kill(server, signal.SIGKILL)
+    (folder / "go").touch()
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+def test_a_job_that_vanishes_before_it_asks_harms_no_other(folder):
+    body = "print(os.getppid())"
+    first = _run(folder, body)[1]
+    (address,) = _sockets().glob("*.socket")
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(address))
+    assert _run(folder, body)[1] == first
+
+
+def test_a_job_that_no_child_begins_does_its_work_itself(folder):
+    body = "print(warm.forked.is_set())"
+    _run(folder, body)
+    (address,) = _sockets().glob("*.socket")
+    with socket.socket(socket.AF_UNIX) as deaf:
+        address.unlink()
+        deaf.bind(str(address))
+        deaf.listen()
+        process = _start(folder, body)
+        deaf.accept()[0].close()
+        assert process.communicate(timeout=30)[0] == "False\n"
+    assert process.returncode == 0
 
 
 def test_a_container_of_a_single_job_has_no_warm_process(folder):

@@ -54,8 +54,13 @@ def hand_over(script: Path) -> None:
     if connection is None:
         return
     request = {"script": str(script), "environment": dict(os.environ)}
+    message, begun = json.dumps(request).encode() + b"\n", b""
     with connection:
-        socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [sys.stdout.fileno(), sys.stderr.fileno()])
+        with contextlib.suppress(OSError):  # the warm process has ended at this moment
+            socket.send_fds(connection, [message], [sys.stdout.fileno(), sys.stderr.fileno()])
+            begun = connection.recv(1)
+        if not begun:
+            return
         status = connection.recv(1)
     sys.stdout.flush()
     os._exit(status[0] if status else 1)  # no status: the child was killed
@@ -89,11 +94,10 @@ def _address() -> Path | None:
     Interpreter, threads and library tell apart what is imported differently: BLAS reads its number of threads then.
     """
     try:
-        os.close(os.pidfd_open(os.getpid()))  # which conda's Python and kernels before 5.3 lack
         folder = Path(tempfile.gettempdir()) / f"medpeft-{os.getuid()}"  # an error where all disks are full
         folder.mkdir(mode=0o700, exist_ok=True)
         owner = folder.lstat()  # of a link too: it could lead elsewhere a moment later
-    except (AttributeError, OSError):
+    except OSError:
         return None
     if owner.st_uid != os.getuid() or owner.st_mode & 0o077:  # who can connect can have anything run
         return None
@@ -127,34 +131,41 @@ def _connect(address: Path) -> socket.socket | None:
 
 
 def _attend(listener: socket.socket) -> Callable[[], None] | None:
-    """Start children for jobs and tell each job the status of its child; return None, and in a child its work."""
-    jobs = {}
-    while ready := wait([listener, *jobs], timeout=None if jobs else IDLE_SECONDS):
-        for descriptor in jobs.keys() & set(ready):
-            child, connection = jobs.pop(descriptor)
-            os.close(descriptor)
-            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            with connection, contextlib.suppress(OSError):  # the job is gone
-                connection.send(bytes([status if status >= 0 else 1]))  # below 0: the child was killed
-        if listener in ready:
+    """Start a child for every job, which tells the job its status itself; return None, and in a child its work."""
+    children = 0
+    while (ready := wait([listener], IDLE_SECONDS)) or children:
+        while children and os.waitpid(-1, os.WNOHANG)[0]:
+            children -= 1
+        if ready:
             connection, _ = listener.accept()
             request, descriptors = _receive(connection)
-            if (child := os.fork()) == 0:
-                for descriptor, (_, other) in jobs.items():
-                    os.close(descriptor)
-                    other.close()
+            child = _fork() if request else None
+            if child == 0:
                 return partial(_work, connection, request, descriptors)
+            children += child is not None
             for descriptor in descriptors:
                 os.close(descriptor)
-            jobs[os.pidfd_open(child)] = child, connection
+            connection.close()  # a job without a child does its work itself
     return None
 
 
-def _receive(connection: socket.socket) -> tuple[dict, list[int]]:
-    """Return what a job asks for and its output streams, all that its stage imports being imported."""
-    message, descriptors, _, _ = socket.recv_fds(connection, MESSAGE, 2)
-    while not message.endswith(b"\n") and (more := connection.recv(MESSAGE)):
-        message += more
+def _fork() -> int | None:
+    """Return the number of a new child, 0 in the child, or None where there can be no more processes."""
+    try:
+        return os.fork()
+    except OSError:
+        return None
+
+
+def _receive(connection: socket.socket) -> tuple[dict | None, list[int]]:
+    """Return what a job asks for, None if it is gone, and its output streams, all that its stage imports imported."""
+    message, descriptors = b"", []
+    with contextlib.suppress(OSError):
+        message, descriptors, _, _ = socket.recv_fds(connection, MESSAGE, 2)
+        while not message.endswith(b"\n") and (more := connection.recv(MESSAGE)):
+            message += more
+    if not message.endswith(b"\n"):
+        return None, descriptors
     request = json.loads(message)
     for module in ("snakemake.script", f"medpeft.{Path(request['script']).stem.rpartition('.')[2]}"):
         _import(module)
@@ -172,6 +183,8 @@ def _import(module: str) -> None:
 def _work(connection: socket.socket, request: dict, descriptors: list[int]) -> None:
     """Run the script as the job's own process would."""
     forked.set()
+    with contextlib.suppress(OSError):  # the job is gone
+        connection.send(b"\0")  # begun
     threading.Thread(target=_die_with, args=[connection], daemon=True).start()
     for number, descriptor in enumerate(descriptors, start=1):
         os.dup2(descriptor, number)
@@ -189,15 +202,17 @@ def _work(connection: socket.socket, request: dict, descriptors: list[int]) -> N
     except BaseException:
         traceback.print_exc()
     finally:
-        _end(status)
+        _end(status, connection)
 
 
-def _end(status: int) -> None:
+def _end(status: int, connection: socket.socket) -> None:
     """End this child as an interpreter ends, but leave its modules to the kernel: to take torch apart costs 0.4 s."""
     threading._shutdown()
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
+    with contextlib.suppress(OSError):
+        connection.send(bytes([status & 0xFF]))
     os._exit(status)
 
 
