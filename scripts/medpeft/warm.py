@@ -30,6 +30,7 @@ from pathlib import Path
 
 SCRIPTS = Path(".snakemake/scripts")  # where Snakemake writes the files of jobs
 IDLE_SECONDS = 10
+REAP_SECONDS = 1
 START_SECONDS = 30
 MESSAGE = 1 << 16  # bytes read at once
 # Memory that was freed is kept for the next tensor, and lies in large pages, for the kernel takes time to hand out
@@ -133,7 +134,7 @@ def _connect(address: Path) -> socket.socket | None:
 def _attend(listener: socket.socket) -> Callable[[], None] | None:
     """Start a child for every job, which tells the job its status itself; return None, and in a child its work."""
     children = 0
-    while (ready := wait([listener], IDLE_SECONDS)) or children:
+    while (ready := wait([listener], REAP_SECONDS if children else IDLE_SECONDS)) or children:
         while children and os.waitpid(-1, os.WNOHANG)[0]:
             children -= 1
         if ready:
