@@ -354,12 +354,12 @@ class Record:
         unfinished = any(len(list(_whole(entries.get(name, {})))) < repeats for name in names)
         if self.content.get("code") == code and unfinished:
             return
-        for entry in entries.values():
-            ratio = summary(entry)
-            if ratio and ratio["equal"] and not ratio["fallen"]:
+        for entry in (entries[name] for name in names if name in entries):
+            ratio, finished = summary(entry), len(list(_whole(entry))) >= self.content["asked"]
+            if finished and ratio and ratio["equal"] and not ratio["fallen"]:
                 entry["baseline"] = {"ratio": ratio["ratio"], "commit": self.content["origin"]["commit"]}
             entry["repeats"] = []
-        self.content |= {"code": code, "origin": origin}
+        self.content |= {"code": code, "origin": origin, "asked": repeats}
         self.save()
 
     def lacks(self, comparison: Comparison, repeat: int, contender: str) -> bool:

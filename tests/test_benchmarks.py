@@ -115,14 +115,15 @@ def test_a_killed_session_goes_on_and_a_finished_one_becomes_the_baseline(tmp_pa
     assert read_json(path)["comparisons"]["sweep"]["baseline"] == {"ratio": 3.0, "commit": "first"}
 
 
-def test_other_code_begins_anew_and_a_fall_is_no_baseline(tmp_path):
+@pytest.mark.parametrize(("repeats", "baseline"), [(1, {"ratio": 4.0, "commit": "fast"}), (3, None)])
+def test_other_code_begins_anew_and_a_fall_or_an_unfinished_session_is_no_baseline(tmp_path, repeats, baseline):
     record, comparison = Record(tmp_path / "machine.json"), _comparison()
     for commit, seconds in (("fast", 40), ("slow", 20), ("other", 39)):
-        record.begin(["sweep"], 3, commit, {"commit": commit})
+        record.begin(["sweep"], repeats, commit, {"commit": commit})
         assert record.lacks(comparison, 0, "plain")
         record.add(comparison, 0, "pipeline", _measurement(10, [0.7, 0.8]))
         record.add(comparison, 0, "plain", _measurement(seconds, [0.7, 0.8]))
-    assert record.content["comparisons"]["sweep"]["baseline"] == {"ratio": 4.0, "commit": "fast"}
+    assert record.content["comparisons"]["sweep"]["baseline"] == baseline
 
 
 def test_contenders_take_turns():
@@ -155,7 +156,7 @@ def test_memory_and_processor_are_those_of_children_too(tmp_path):
     inner = "x = b'1' * 1_000_000_000"
     outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
     cost = benchmark.timed([sys.executable, "-c", outer], tmp_path / "log.txt", 1)
-    assert 1.0e9 < cost.memory_bytes < 1.1e9
+    assert 1.0e9 < cost.memory_bytes < 1.4e9
     assert cost.cpu_seconds > 0.1
 
 

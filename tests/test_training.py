@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import pytest
+import timm
 import torch
 
+from medpeft.errors import UserError
 from medpeft.methods import registry
 from medpeft.models import create
 from medpeft.training import RunFailed, fit, parameter_groups, predict, warmup_cosine
@@ -79,6 +81,24 @@ def test_interrupted_training_resumes_bit_identically(lite0, parts, recipe, tmp_
     resumed = fit(networks[2], *arguments, seed=0, checkpoint=checkpoint, checkpoint_seconds=0)
     assert resumed.history == whole.history
     assert all(torch.equal(whole.best[name], resumed.best[name]) for name in whole.best)
+
+
+def test_a_training_goes_on_in_no_other_arithmetic(vit, parts, recipe, tmp_path):
+    def training(precision, epochs, checkpoint=None):
+        network = create("vit_mini_patch8_64.distilled", 3, vit, registry.load("full"), 0, recipe.image_size)
+        chosen = replace(recipe, precision=precision, epochs=epochs, validations=epochs)
+        arguments = (network, parts["train"], parts["validation"], chosen, 1e-3, 0)
+        return fit(*arguments, checkpoint=checkpoint, checkpoint_seconds=0)
+
+    training("bf16", 2, tmp_path / "checkpoint")
+    assert training("fp32", 3, tmp_path / "checkpoint").history == training("fp32", 3).history
+
+
+def test_a_network_that_cannot_checkpoint_activations_is_named(recipe):
+    network = timm.create_model("efficientnet_lite0")
+    network.set_grad_checkpointing = timm.create_model("inception_v3").set_grad_checkpointing
+    with pytest.raises(UserError, match=r"EfficientNet cannot.*take recipe\.checkpoint_activations out"):
+        replace(recipe, checkpoint_activations=True).settled(network)
 
 
 def test_a_loss_that_is_no_number_is_a_recorded_failure(model, parts, recipe):

@@ -81,7 +81,7 @@ def test_the_second_job_finds_imported_what_the_first_one_needed(folder):
         ("sys.exit(3)", 3, ""),
         ("sys.exit()", 0, ""),
         ("1 / 0", 1, "ZeroDivisionError"),
-        ("os.kill(os.getpid(), 9)", 1, ""),
+        ("os.kill(os.getpid(), 9)", 137, ""),
     ],
 )
 def test_the_job_ends_as_its_child_does(folder, body, status, said):

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from medpeft.arithmetic import as_fits, autocast, fastest_precision, memory_errors, unfuse_attention
 from medpeft.augmentation import evaluation_batch, training_batch
-from medpeft.errors import RunFailed
+from medpeft.errors import RunFailed, UserError
 from medpeft.files import replacing
 from medpeft.models import delta, set_training_mode
 from medpeft.parts import Part
@@ -44,8 +44,17 @@ class Recipe:
         if precision == "bf16" and self.device == "cpu":
             unfuse_attention(model)
         if self.checkpoint_activations:
-            model.set_grad_checkpointing()
+            _checkpoint_activations(model)
         return replace(self, precision=precision)
+
+
+def _checkpoint_activations(model: nn.Module) -> None:
+    try:
+        model.set_grad_checkpointing()
+    except AssertionError as error:
+        raise UserError(
+            f"timm's {type(model).__name__} cannot compute activations anew: take recipe.checkpoint_activations out"
+        ) from error
 
 
 @dataclass
@@ -134,6 +143,7 @@ class _Loop:
     def save(self, path: Path, state: Fit) -> None:
         content = {
             "fit": vars(state),
+            "precision": self.recipe.precision,
             "delta": delta(self.model),
             "optimiser": self.optimiser.state_dict(),
             "generator": self.generator.get_state(),
@@ -144,6 +154,8 @@ class _Loop:
 
     def restore(self, path: Path) -> Fit:
         content = torch.load(path, map_location=self.recipe.device, weights_only=True)
+        if content["precision"] != self.recipe.precision:  # of a node with other hardware: what was done does not count
+            return Fit(micro_batch=self.batch)
         self.model.load_state_dict(content["delta"], strict=False)
         self.optimiser.load_state_dict(content["optimiser"])
         self.generator.set_state(content["generator"].cpu())

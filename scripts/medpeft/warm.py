@@ -64,7 +64,7 @@ def hand_over(script: Path) -> None:
             return
         status = connection.recv(1)
     sys.stdout.flush()
-    os._exit(status[0] if status else 1)  # no status: the child was killed
+    os._exit(status[0] if status else 128 + signal.SIGKILL)  # no status: the child was killed, perhaps for its memory
 
 
 def serve(address: Path) -> None:
@@ -93,17 +93,19 @@ def _address() -> Path | None:
     """Return the socket of the warm process for jobs of this Snakemake, or None where there is no safe place for one.
 
     Interpreter, threads and library tell apart what is imported differently: BLAS reads its number of threads then.
+    The namespaces tell apart containers that share a folder.
     """
     try:
         folder = Path(tempfile.gettempdir()) / f"medpeft-{os.getuid()}"  # an error where all disks are full
         folder.mkdir(mode=0o700, exist_ok=True)
         owner = folder.lstat()  # of a link too: it could lead elsewhere a moment later
+        spaces = [Path(f"/proc/self/ns/{name}").readlink() for name in ("pid", "mnt")]
     except OSError:
         return None
     if owner.st_uid != os.getuid() or owner.st_mode & 0o077:  # who can connect can have anything run
         return None
     library = max(file.stat().st_mtime_ns for file in Path(__file__).parent.rglob("*.py"))
-    key = f"{Path.cwd()} {sys.executable} {os.environ.get('OMP_NUM_THREADS')} {library}"
+    key = f"{Path.cwd()} {sys.executable} {os.environ.get('OMP_NUM_THREADS')} {library} {spaces}"
     return folder / f"{os.getpgrp()}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.socket"
 
 
