@@ -155,7 +155,7 @@ def test_processes_that_are_left_behind_are_ended_and_counted(tmp_path):
 
 
 def test_memory_and_processor_are_those_of_children_too(tmp_path):
-    """Measured in a process as small as the benchmark's: Linux counts the memory of the parent until a child has begun."""
+    """Measured in a small process, as the benchmark is: Linux counts a parent's memory until its child has begun."""
     inner = "x = b'1' * 1_000_000_000"
     outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
     asking = "import sys; from pathlib import Path; from benchmark import timed; "
