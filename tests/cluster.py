@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -45,6 +47,17 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=1,bf_interval=1
 MinJobAge=86400
 NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=200000 Gres=gpu:3 State=UNKNOWN
 PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
+"""
+# slurmd as a child of a process that takes in what its jobs leave behind. A job has not ended for SLURM while one of its
+# processes is not waited for, and the first process of a container may wait for none.
+REAPER = """
+import ctypes, os, signal, subprocess, sys
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+daemon = subprocess.Popen(sys.argv[1:])
+signal.signal(signal.SIGTERM, lambda *_: daemon.terminate())
+while os.wait()[0] != daemon.pid:
+    pass
 """
 
 
@@ -91,7 +104,7 @@ class Cluster:
             )  # fmt: skip
             _wait_for((self.folder / "munge.socket").exists, "munged")
             self._start("slurmctld", "-D")
-            self._start("slurmd", "-D")
+            self._start(sys.executable, "-c", REAPER, "slurmd", "-D")
             _wait_for(lambda: "idle" in self.call("sinfo", "--noheader", "--format=%T"), "SLURM's node")
         except BaseException:
             self.__exit__()
@@ -106,7 +119,7 @@ class Cluster:
             try:
                 daemon.wait(20)
             except subprocess.TimeoutExpired:
-                daemon.kill()
+                os.killpg(daemon.pid, signal.SIGKILL)
                 daemon.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -126,7 +139,7 @@ class Cluster:
         return not self.call("squeue", "--states=pending,running,completing", "--noheader")
 
     def _start(self, *command: str) -> None:
-        with open(self.folder / f"{command[0]}.out", "w") as out:
+        with open(self.folder / f"{Path(command[0]).name}.out", "w") as out:
             daemon = subprocess.Popen(
                 command, env=self.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
             )

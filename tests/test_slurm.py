@@ -72,15 +72,15 @@ def local(tmp_path_factory):
 class _Watch:
     """The jobs of a study while it runs."""
 
-    def __init__(self, slurm: Cluster, process: subprocess.Popen):
-        self.slurm, self.process = slurm, process
+    def __init__(self, slurm: Cluster, process: subprocess.Popen, output: Path):
+        self.slurm, self.process, self.output = slurm, process, output
 
     def until(self, condition):
         """Return what `condition(jobs)` gives as soon as that is true."""
         deadline = time.monotonic() + PATIENCE
         while not (found := condition(self.slurm.jobs())):
-            assert self.process.poll() is None, "Snakemake has ended"
-            assert time.monotonic() < deadline, self.slurm.jobs()
+            assert self.process.poll() is None, self.output.read_text()[-3000:]
+            assert time.monotonic() < deadline, "\n".join(map(str, self.slurm.jobs()))
             time.sleep(0.5)
         return found
 
@@ -118,7 +118,7 @@ def test_a_study_survives_cancellation_a_time_limit_and_a_drained_node(local, tm
     with Cluster() as slurm, open(folder / "out", "w") as out:
         process = subprocess.Popen(start, cwd=folder, env=slurm.environment, stdout=out, stderr=out)
         try:
-            cancelled, limited = _strike(slurm, _Watch(slurm, process), folder)
+            cancelled, limited = _strike(slurm, _Watch(slurm, process, folder / "out"), folder)
             status = process.wait(PATIENCE)
         finally:
             process.kill()
