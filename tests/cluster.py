@@ -48,8 +48,8 @@ MinJobAge=86400
 NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=200000 Gres=gpu:3 State=UNKNOWN
 PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
-# slurmd as a child of a process that takes in what its jobs leave behind. A job has not ended for SLURM while one of its
-# processes is not waited for, and the first process of a container may wait for none.
+# Runs slurmd and takes in what its jobs leave behind: for SLURM a job has not ended while one of its processes is not
+# waited for, and the first process of a container may wait for none.
 REAPER = """
 import ctypes, os, signal, subprocess, sys
 PR_SET_CHILD_SUBREAPER = 36
