@@ -294,6 +294,19 @@ def test_tsa_is_a_kernel_with_the_adapter_in_its_centre():
     torch.testing.assert_close(convolution(images).detach(), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_tsa_merged_into_a_1x1_convolution_is_their_sum():
+    torch.manual_seed(0)
+    model = adapt(timm.create_model("resnet50"), registry.load("tsa"))
+    convolution = model.layer2[0].conv1
+    convolution.tsa.weight.data.normal_()
+    images = torch.randn(2, convolution.in_channels, 9, 9)
+    loss = convolution(images).square().sum()
+    apart = torch.nn.functional.conv2d(images, convolution.weight) + convolution.tsa(images)
+    torch.testing.assert_close(loss, apart.square().sum())
+    gradients = (torch.autograd.grad(value, convolution.tsa.weight)[0] for value in (loss, apart.square().sum()))
+    torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-2)
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 def test_tsa_beside_a_depthwise_convolution_is_a_depthwise_kernel(stride):
     convolution = torch.nn.Conv2d(6, 6, 5, stride=stride, padding=2, groups=6)

@@ -5,8 +5,11 @@ stride and the groups of its convolution: beside a depthwise one it is a scale p
 features before its classifier, which is not trained, is left out: here the classifier is trained.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from medpeft.layers import block_convolutions
 from medpeft.methods.registry import strategy
@@ -19,7 +22,20 @@ def tsa(model: nn.Module) -> None:
     """Add a 1x1 adapter, 1e-4 times the identity, to each block convolution of a frozen timm `model`, in place."""
     for convolution in block_convolutions(model).values():
         convolution.tsa = _adapter(convolution)
-        convolution.register_forward_hook(lambda module, inputs, output: output + module.tsa(inputs[0]))
+        if convolution.kernel_size == (1, 1):
+            convolution.forward = partial(_merged, convolution)
+        else:
+            convolution.register_forward_hook(lambda module, inputs, output: output + module.tsa(inputs[0]))
+
+
+def _merged(convolution: nn.Conv2d, features: Tensor) -> Tensor:
+    """Return what a 1x1 convolution and its adapter give, as the one convolution that they are.
+
+    A training step has three products of matrices then instead of five; beside a larger kernel, whose gradient only
+    the adapter's centre needs, it would have more to do.
+    """
+    kernel = convolution.weight + convolution.tsa.weight
+    return functional.conv2d(features, kernel, convolution.bias, convolution.stride, groups=convolution.groups)
 
 
 def _adapter(convolution: nn.Conv2d) -> nn.Module:
