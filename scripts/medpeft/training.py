@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medpeft.arithmetic import as_fits, autocast, fastest_precision, memory_errors, unfuse_attention
+from medpeft.arithmetic import as_fits, autocast, fastest_precision, memory_errors, trim_kernels, unfuse_attention
 from medpeft.augmentation import evaluation_batch, training_batch
 from medpeft.errors import RunFailed, UserError
 from medpeft.files import replacing
-from medpeft.models import delta, set_training_mode
+from medpeft.methods.registry import load
+from medpeft.models import create, delta, set_training_mode, take_features
 from medpeft.parts import Part
 
 EVALUATION_BATCH = 64  # more are no faster on a CPU, whose caches they leave
@@ -41,8 +42,10 @@ class Recipe:
     def settled(self, model: nn.Module) -> "Recipe":
         """Return this recipe with its precision decided for `model`, which is made ready for it in place."""
         precision = fastest_precision(model, self.device) if self.precision == "auto" else self.precision
-        if precision == "bf16" and self.device == "cpu":
-            unfuse_attention(model)
+        if self.device == "cpu":
+            trim_kernels(model)
+            if precision == "bf16":
+                unfuse_attention(model)
         if self.checkpoint_activations:
             _checkpoint_activations(model)
         return replace(self, precision=precision)
@@ -55,6 +58,20 @@ def _checkpoint_activations(model: nn.Module) -> None:
         raise UserError(
             f"timm's {type(model).__name__} cannot compute activations anew: take recipe.checkpoint_activations out"
         ) from error
+
+
+def network(
+    backbone: str, method: str, weights: Path, classes: int, recipe: Recipe, seed: int
+) -> tuple[nn.Module, Recipe]:
+    """Return the network that a run trains, and the recipe settled for it.
+
+    It takes features instead of images where the strategy learns on them.
+    """
+    strategy = load(method)
+    model = create(backbone, classes, weights, strategy, seed, recipe.image_size)
+    if strategy.on_features:
+        take_features(model)
+    return model, recipe.settled(model)
 
 
 @dataclass

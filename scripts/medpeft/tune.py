@@ -14,10 +14,8 @@ from optuna.trial import Trial, TrialState
 
 from medpeft.arithmetic import fix_arithmetic
 from medpeft.errors import RunFailed
-from medpeft.methods.registry import load
-from medpeft.models import create, take_features
 from medpeft.parts import Part
-from medpeft.training import Recipe, fit
+from medpeft.training import Recipe, fit, network
 
 GRID_PER_DECADE = 2  # rates tried per factor of ten before TPE refines the search
 DONE = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -54,10 +52,8 @@ def tune(
 
     def attempt(trial: Trial) -> dict:
         rate = trial.suggest_float("learning_rate", *bounds, log=True)
-        model = create(backbone, classes, weights, load(method), seed, recipe.image_size)
-        if load(method).on_features:
-            take_features(model)
-        settled, train, validation = recipe.settled(model), parts["train"], parts["validation"]
+        model, settled = network(backbone, method, weights, classes, recipe, seed)
+        train, validation = parts["train"], parts["validation"]
         return fit(model, train, validation, settled, rate, seed, on_validation=_pruning(trial)).best_row
 
     while (number := len(study.get_trials(deepcopy=False, states=DONE))) < trials:

@@ -61,4 +61,6 @@ class ChannelScale(nn.Module):
         self.stride = stride
 
     def forward(self, features: Tensor) -> Tensor:
-        return features[:, :, :: self.stride[0], :: self.stride[1]] * self.weight
+        if self.stride != (1, 1):
+            features = functional.avg_pool2d(features, 1, self.stride)
+        return features * self.weight
