@@ -28,6 +28,12 @@ include: "rules/results.smk"
 include: "rules/artefacts.smk"
 
 
+onstart:
+    # Snakemake 9.27 limits the jobs that start in a second, and for that looks for work again a second after every
+    # look, once more for each job that has ended: after some hundred it keeps half a core busy, and it ends late.
+    workflow.scheduler.job_rate_limiter = None
+
+
 localrules:
     all,
 
