@@ -22,7 +22,7 @@ LEVEL_LABELS = 5  # fractions, more of which have labels turned upright
 MARKERS = (6.5, 15)  # smallest and largest in points, where their size says something
 COSTS = {
     "trainable_parameters": ("Trainable parameters, head included", 1),
-    "peak_memory_bytes": ("Peak memory (MiB)", 2**20),
+    "peak_memory_bytes": ("Peak memory of training (MiB)", 2**20),
     "train_seconds": ("Training time (s)", 1),
 }
 PUBLISHED = {"ls": "--", "lw": 0.8, "mfc": "none", "mew": 1}  # hollow and dashed

@@ -49,7 +49,8 @@ def finetune(
     memory = peak_memory(recipe.device)
     exported = adapter.with_name("exported")
     shutil.rmtree(exported, ignore_errors=True)  # of an earlier run
-    make = partial(network, backbone, method, weights, len(classes))
+    strategy = load(method)
+    make = partial(network, backbone, strategy, weights, len(classes))
     model, recipe = make(recipe, seed)
     cost = count_parameters(model) | {"arithmetic": recipe.precision}
     try:
@@ -61,7 +62,7 @@ def finetune(
             reloaded, _ = make(recipe, seed)
             load_delta(reloaded.to(recipe.device), load_file(adapter))
             predictions = _predictions(reloaded, parts["test"], recipe, classes)
-        if export := load(method).definitions[encoder_kind(reloaded)].export:
+        if export := strategy.definitions[encoder_kind(reloaded)].export:
             export(reloaded, exported)
     except RunFailed as failure:
         save_delta(adapter, {})

@@ -14,7 +14,7 @@ from medpeft.arithmetic import as_fits, autocast, fastest_precision, memory_erro
 from medpeft.augmentation import evaluation_batch, training_batch
 from medpeft.errors import RunFailed, UserError
 from medpeft.files import replacing
-from medpeft.methods.registry import load
+from medpeft.methods.registry import Strategy
 from medpeft.models import create, delta, set_training_mode, take_features
 from medpeft.parts import Part
 
@@ -61,13 +61,12 @@ def _checkpoint_activations(model: nn.Module) -> None:
 
 
 def network(
-    backbone: str, method: str, weights: Path, classes: int, recipe: Recipe, seed: int
+    backbone: str, strategy: Strategy, weights: Path, classes: int, recipe: Recipe, seed: int
 ) -> tuple[nn.Module, Recipe]:
     """Return the network that a run trains, and the recipe settled for it.
 
     It takes features instead of images where the strategy learns on them.
     """
-    strategy = load(method)
     model = create(backbone, classes, weights, strategy, seed, recipe.image_size)
     if strategy.on_features:
         take_features(model)

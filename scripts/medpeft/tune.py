@@ -14,6 +14,7 @@ from optuna.trial import Trial, TrialState
 
 from medpeft.arithmetic import fix_arithmetic
 from medpeft.errors import RunFailed
+from medpeft.methods.registry import load
 from medpeft.parts import Part
 from medpeft.training import Recipe, fit, network
 
@@ -52,7 +53,7 @@ def tune(
 
     def attempt(trial: Trial) -> dict:
         rate = trial.suggest_float("learning_rate", *bounds, log=True)
-        model, settled = network(backbone, method, weights, classes, recipe, seed)
+        model, settled = network(backbone, load(method), weights, classes, recipe, seed)
         train, validation = parts["train"], parts["validation"]
         return fit(model, train, validation, settled, rate, seed, on_validation=_pruning(trial)).best_row
 
