@@ -138,6 +138,11 @@ class Material:
         command = [sys.executable, "-m", "snakemake", *options, "--directory", str(self.work), *mirror, "--", *targets]
         return timed(command, self.work / "snakemake.log", self.threads)
 
+    def forget(self) -> None:
+        """Remove what is made of archives and weights, so that a session times it."""
+        for folder in ("data/prepared", "data/splits", "data/encoded", "results"):
+            shutil.rmtree(self.work / folder, ignore_errors=True)
+
     def prepare(self) -> dict[str, float]:
         """Make all that precedes the runs; return the seconds of what only the pipeline needs and was not there."""
         archives = [f"data/raw/{name}/{part.name}" for name in self.datasets for part in datasets.load(name).archives]
@@ -341,26 +346,28 @@ class Record:
     """The file with every measurement on this machine, and for each comparison the last ratio that held: its baseline.
 
     A session is one state of the code measured `repeats` times. It begins when the last one is finished or the code is
-    another; the ratios of the last one become baselines, but for those that had fallen or whose scores differed.
+    another, and replaces its measurements; its ratios become baselines, but for those that had fallen or whose scores
+    differed.
     """
 
     def __init__(self, path: Path):
         self.path = path
         self.content = read_json(path) if path.exists() else {"preparation_seconds": {}, "comparisons": {}}
 
-    def begin(self, names: list[str], repeats: int, code: str, origin: dict) -> None:
-        """Go on with the session of this `code` if it lacks something, or begin a new one."""
+    def begin(self, names: list[str], repeats: int, code: str, origin: dict) -> bool:
+        """Begin a new session, or go on with that of this `code` if it lacks something; return whether it is new."""
         entries = self.content["comparisons"]
         unfinished = any(len(list(_whole(entries.get(name, {})))) < repeats for name in names)
         if self.content.get("code") == code and unfinished:
-            return
-        for entry in (entries[name] for name in names if name in entries):
+            return False
+        for entry in entries.values():
             ratio, finished = summary(entry), len(list(_whole(entry))) >= self.content["asked"]
             if finished and ratio and ratio["equal"] and not ratio["fallen"]:
                 entry["baseline"] = {"ratio": ratio["ratio"], "commit": self.content["origin"]["commit"]}
             entry["repeats"] = []
-        self.content |= {"code": code, "origin": origin, "asked": repeats}
+        self.content |= {"code": code, "origin": origin, "asked": repeats, "preparation_seconds": {}}
         self.save()
+        return True
 
     def lacks(self, comparison: Comparison, repeat: int, contender: str) -> bool:
         repeats = self._entry(comparison)["repeats"]
@@ -462,18 +469,20 @@ def table(content: dict) -> pd.DataFrame:
 def markdown(rows: pd.DataFrame, content: dict) -> str:
     """Return the table for people, and below it where its numbers come from."""
     lines = [
-        "| Comparison | Contender | Time (s) | Images/s | Memory (MiB) | Score | Ratio | Processor | Training |",
-        "| :-- | :-- | --: | --: | --: | --: | --: | --: | --: |",
+        "| Comparison | Runs | Repeats | Contender | Time | Images/s | Memory | Score | Ratio | CPU | Training |",
+        "| :-- | --: | --: | :-- | --: | --: | --: | --: | --: | --: | --: |",
     ]
     for row in rows.itertuples():
         mark = "" if row.counts else " (scores differ)"
         spread = "" if np.isnan(row.spread) else f" ± {row.spread:.3f}"
         cells = (
-            f"{row.title}, {row.runs} runs",
+            row.title,
+            f"{row.runs}",
+            f"{row.repeats}",
             TITLES[row.contender],
-            f"{getattr(row, row.clock):.1f}",
+            f"{getattr(row, row.clock):.1f} s",
             f"{row.images_per_second:.0f}",
-            f"{row.memory_bytes / 2**20:.0f}",
+            f"{row.memory_bytes / 2**20:.0f} MiB",
             f"{row.mean:.3f}{spread}",
             f"{row.ratio:.2f}{mark}",
             f"{row.cpu_ratio:.2f}",
@@ -572,7 +581,9 @@ def run(materials: list[Material], repeats: int, results: Path) -> None:
     adopt_orphans()
     record = Record(results / f"{name}.json")
     compared = [comparison for material in materials for comparison in comparisons(material)]
-    record.begin([comparison.name for comparison in compared], repeats, code(), here)
+    if record.begin([comparison.name for comparison in compared], repeats, code(), here):
+        for material in materials:
+            material.forget()
     for material in materials:
         if seconds := material.prepare():
             record.content["preparation_seconds"].setdefault(material.study.name, {}).update(seconds)

@@ -75,16 +75,24 @@ def scores(truth, predicted) -> dict[str, float]:
     }
 
 
+def adamw(model: nn.Module, job: dict) -> torch.optim.AdamW:
+    """Return the optimiser, which lets kernels and matrices decay."""
+    layers = [module for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+    kernels = [module.weight for module in layers if module.weight.requires_grad]
+    seen = {id(kernel) for kernel in kernels}
+    others = [p for p in model.parameters() if p.requires_grad and id(p) not in seen]
+    groups = [
+        {"params": kernels, "weight_decay": job["recipe"]["weight_decay"]},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=job["learning_rate"], fused=True)
+
+
 def train(model: nn.Module, data: dict[str, Pictures], job: dict) -> float:
     """Fine-tune `model` in place, leave it as in its best epoch on validation, and return the seconds of training."""
     recipe = job["recipe"]
     loader = DataLoader(data["train"], job["batch_size"], shuffle=True, num_workers=WORKERS)
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in trainable if p.ndim > 1], "weight_decay": recipe["weight_decay"]},
-        {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    optimiser = torch.optim.AdamW(groups, lr=job["learning_rate"], fused=True)
+    optimiser = adamw(model, job)
     steps = job["epochs"] * len(loader)
     warmup = round(recipe["warmup"] * steps)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _factor(step, warmup, steps))

@@ -19,7 +19,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from medpeft.layers import split_projections
 from medpeft.models import set_training_mode
-from plain import EVALUATION_BATCH, WORKERS, network, pictures, scores
+from plain import EVALUATION_BATCH, WORKERS, adamw, network, pictures, scores
 
 
 class Classifier(nn.Module):
@@ -74,7 +74,6 @@ def arguments(job: dict, folder: str) -> TrainingArguments:
         per_device_train_batch_size=job["batch_size"],
         per_device_eval_batch_size=EVALUATION_BATCH,
         learning_rate=job["learning_rate"],
-        weight_decay=recipe["weight_decay"],
         lr_scheduler_type="cosine",
         warmup_steps=recipe["warmup"],
         max_grad_norm=0.0,
@@ -101,8 +100,9 @@ def main(job_file: str, result_file: str) -> None:
     torch.set_num_threads(job["recipe"]["threads"])
     data = pictures(job)
     with tempfile.TemporaryDirectory() as folder:
+        model = classifier(job)
         trainer = Trainer(
-            classifier(job),
+            model,
             arguments(job, folder),
             data_collator=collate,
             train_dataset=data["train"],
@@ -111,6 +111,7 @@ def main(job_file: str, result_file: str) -> None:
                 "f1_micro": f1_score(found.label_ids, found.predictions.argmax(1), average="micro")
             },
             callbacks=[AtEpochs(job["validated_epochs"])],
+            optimizers=(adamw(model, job), None),
         )
         seconds = trainer.train().metrics["train_runtime"]
     seconds -= sum(row.get("eval_runtime", 0) for row in trainer.state.log_history)

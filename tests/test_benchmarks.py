@@ -182,7 +182,10 @@ def test_the_studies_are_sweeps_of_those_of_the_project(name):
 
 
 def test_all_that_is_lacking_is_measured_and_reported_and_a_fall_ends_in_a_sentence(tmp_path, monkeypatch, capsys):
-    material, measured = SimpleNamespace(study=SimpleNamespace(name="tiny"), prepare=lambda: {"arrays": 7.0}), []
+    forgotten, measured = [], []
+    material = SimpleNamespace(
+        study=SimpleNamespace(name="tiny"), prepare=lambda: {"arrays": 7.0}, forget=lambda: forgotten.append(True)
+    )
     compared = [Comparison(name, "a sweep", material, "plain", ["first", "second"]) for name in ("all", "some")]
     seconds = {"pipeline": 10.0, "plain": 40.0}
 
@@ -196,7 +199,8 @@ def test_all_that_is_lacking_is_measured_and_reported_and_a_fall_ends_in_a_sente
     turns = ["pipeline", "plain"], ["plain", "pipeline"]
     expected = [(name, contender, 2) for turn in turns for name in ("all", "some") for contender in turn]
     assert [found for found in measured if found[2] == 2] == expected
-    assert "| a sweep, 2 runs | PyTorch script | 40.0 |" in capsys.readouterr().out
+    assert "| a sweep | 2 | 2 | PyTorch script | 40.0 s |" in capsys.readouterr().out
+    assert forgotten == [True]
     (path,) = tmp_path.glob("*.json")
     assert all(path.with_suffix(kind).stat().st_size for kind in (".csv", ".md", ".png", ".pdf"))
     seconds["plain"] = 20.0

@@ -19,7 +19,7 @@ from medpeft.count import count
 from medpeft.errors import UserError
 from medpeft.layers import split_projections
 from medpeft.methods import registry
-from medpeft.methods.tsa import _adapter
+from medpeft.methods.tsa import AdaptedConv2d, _adapter
 from medpeft.models import adapt, count_parameters, create, delta, encoder_kind, load_delta
 from medpeft.training import fit, predict
 
@@ -294,17 +294,30 @@ def test_tsa_is_a_kernel_with_the_adapter_in_its_centre():
     torch.testing.assert_close(convolution(images).detach(), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_tsa_merged_into_a_1x1_convolution_is_their_sum():
+@pytest.mark.parametrize(("inputs", "groups", "stride"), [(6, 1, 1), (6, 1, 2), (6, 3, 1), (4, 2, 1)])
+def test_tsa_of_a_1x1_convolution_is_their_sum(inputs, groups, stride):
     torch.manual_seed(0)
-    model = adapt(timm.create_model("resnet50"), registry.load("tsa"))
-    convolution = model.layer2[0].conv1
+    options = {"stride": stride, "groups": groups, "bias": False}
+    model = timm.create_model("resnet18")
+    model.layer1[0].conv1 = convolution = torch.nn.Conv2d(inputs, 6 if inputs == 6 else 8, 1, **options)
+    adapt(model, registry.load("tsa"))
+    assert type(convolution) is AdaptedConv2d
     convolution.tsa.weight.data.normal_()
-    images = torch.randn(2, convolution.in_channels, 9, 9)
-    loss = convolution(images).square().sum()
-    apart = torch.nn.functional.conv2d(images, convolution.weight) + convolution.tsa(images)
-    torch.testing.assert_close(loss, apart.square().sum())
-    gradients = (torch.autograd.grad(value, convolution.tsa.weight)[0] for value in (loss, apart.square().sum()))
-    torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-2)
+    images = torch.randn(2, inputs, 9, 9)
+    apart = torch.nn.functional.conv2d(images, convolution.weight, stride=stride, groups=groups)
+    losses = [maps.square().sum() for maps in (convolution(images), apart + convolution.tsa(images))]
+    torch.testing.assert_close(*losses)
+    gradients = (torch.autograd.grad(loss, convolution.tsa.weight)[0] for loss in losses)
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-3)
+
+
+def test_tsa_beside_a_depthwise_1x1_convolution_scales_its_channels():
+    model = timm.create_model("resnet18")
+    model.layer1[0].conv1 = convolution = torch.nn.Conv2d(6, 6, 1, groups=6, bias=False)
+    adapt(model, registry.load("tsa"))
+    images = torch.randn(2, 6, 9, 9)
+    expected = images * (convolution.weight[:, 0] + convolution.tsa.weight)
+    torch.testing.assert_close(convolution(images), expected)
 
 
 @pytest.mark.parametrize("stride", [1, 2])

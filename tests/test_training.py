@@ -178,12 +178,12 @@ def test_auto_is_settled_by_hardware_and_network(lite0, vit, recipe, monkeypatch
     "options",
     [
         {"kernel_size": 5, "padding": 2, "groups": 4},
-        {"kernel_size": 5, "padding": 2, "stride": 2},
+        {"kernel_size": 7, "padding": 3, "stride": 2},
         {"kernel_size": 3, "padding": 1},
         {"kernel_size": (5, 3), "padding": (2, 1)},
         {"kernel_size": 4, "padding": 2},
-        {"kernel_size": 3, "padding": 2, "dilation": 2},
-        {"kernel_size": 3, "padding": 1, "padding_mode": "circular"},
+        {"kernel_size": 5, "padding": 4, "dilation": 2},
+        {"kernel_size": 5, "padding": 2, "padding_mode": "replicate"},
         {"kernel_size": 1},
     ],
 )
@@ -199,6 +199,21 @@ def test_trimmed_kernels_give_the_same_maps_and_gradients(shape, options):
         outcomes.append((maps, *gradients))
     for plain, trimmed in zip(*outcomes, strict=True):
         torch.testing.assert_close(trimmed, plain)
+
+
+def test_kernels_are_trimmed_to_what_a_map_holds(monkeypatch):
+    convolution, sizes = torch.nn.Conv2d(4, 4, 7, padding=3), []
+    trim_kernels(convolution)
+    plain = torch.nn.functional.conv2d
+
+    def conv2d(features, kernel, *arguments, **options):
+        sizes.append(kernel.shape[-1])
+        return plain(features, kernel, *arguments, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", conv2d)
+    for side in (1, 2, 3, 4, 5):
+        convolution(torch.randn(1, 4, side, side))
+    assert sizes == [3, 3, 5, 7, 7]
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])

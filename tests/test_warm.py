@@ -168,6 +168,31 @@ def test_a_job_that_vanishes_before_it_asks_harms_no_other(folder):
     assert _run(folder, body)[1] == first
 
 
+def test_a_job_that_asks_for_nothing_keeps_no_other_waiting(folder):
+    body = "print(os.getppid())"
+    first = _run(folder, body)[1]
+    (address,) = _sockets().glob("*.socket")
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(str(address))
+        assert _run(folder, body)[1] == first
+
+
+def test_what_killed_warm_processes_left_is_removed(folder):
+    body = "print(os.getppid())"
+    os.kill(int(_run(folder, body, OMP_NUM_THREADS="1")[1]), signal.SIGKILL)
+    left = set(_sockets().iterdir())
+    _run(folder, body, OMP_NUM_THREADS="2")
+    found = set(_sockets().iterdir())
+    assert not left & found
+    assert {path.suffix for path in found} == {".socket", ".lock"}
+
+
+def test_a_folder_whose_path_is_too_long_for_a_socket_has_no_warm_process(folder, monkeypatch):
+    (folder / ("long" * 30)).mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder / ("long" * 30)))
+    assert _run(folder, "print(warm.forked.is_set())")[1] == "False\n"
+
+
 def test_a_job_that_no_child_begins_does_its_work_itself(folder):
     body = "print(warm.forked.is_set())"
     _run(folder, body)

@@ -46,7 +46,7 @@ def finetune(
     A run that fails (memory, a loss that is no number, no learning rate) writes an empty adapter.
     """
     fix_arithmetic(recipe.threads, recipe.device)
-    memory = peak_memory(recipe.device)
+    before = peak_memory(recipe.device)
     exported = adapter.with_name("exported")
     shutil.rmtree(exported, ignore_errors=True)  # of an earlier run
     strategy = load(method)
@@ -57,6 +57,7 @@ def finetune(
         if learning_rate is None:
             raise RunFailed("no learning rate of the search gave a finite loss")
         result = fit(model, parts["train"], parts["validation"], recipe, learning_rate, seed, checkpoint)
+        memory = peak_memory(recipe.device) - before
         save_delta(adapter, result.best)
         with memory_errors():
             reloaded, _ = make(recipe, seed)
@@ -72,7 +73,7 @@ def finetune(
         "micro_batch": result.micro_batch,
         "train_seconds": result.train_seconds,
         "images_per_second": result.images_seen / result.train_seconds,
-        "peak_memory_bytes": peak_memory(recipe.device) - memory,
+        "peak_memory_bytes": memory,
     }
     return Outcome(predictions, pd.DataFrame(result.history), cost, "ok")
 

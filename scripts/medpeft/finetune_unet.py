@@ -41,7 +41,7 @@ def finetune_unet(
     `exported` beside the adapter. A run that fails (memory, a loss that is no number) writes an empty adapter.
     """
     fix_arithmetic(recipe.threads, recipe.device)
-    memory = peak_memory(recipe.device)
+    before = peak_memory(recipe.device)
     exported = adapter.with_name("exported")
     shutil.rmtree(exported, ignore_errors=True)  # of an earlier run
     torch.manual_seed(seed)
@@ -63,6 +63,6 @@ def finetune_unet(
         "micro_batch": result.micro_batch,
         "train_seconds": result.train_seconds,
         "images_per_second": recipe.steps * recipe.batch_size / result.train_seconds,
-        "peak_memory_bytes": peak_memory(recipe.device) - memory,
+        "peak_memory_bytes": peak_memory(recipe.device) - before,
     }
     return Outcome(pd.DataFrame(result.history), cost, "ok")

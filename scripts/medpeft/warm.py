@@ -27,12 +27,15 @@ from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import TextIO
 
 SCRIPTS = Path(".snakemake/scripts")  # where Snakemake writes the files of jobs
 IDLE_SECONDS = 10
 REAP_SECONDS = 1
 START_SECONDS = 30
+REQUEST_SECONDS = 5
 MESSAGE = 1 << 16  # bytes read at once
+LONGEST_ADDRESS = 108  # bytes that the kernel has for the path of a socket, the last of them 0
 # Memory that was freed is kept for the next tensor, and lies in large pages, for the kernel takes time to hand out
 # fresh ones: a training step of EfficientNet-Lite0 takes 3 to 9 % less, more on a busy machine.
 ALLOCATOR = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
@@ -73,20 +76,35 @@ def serve(address: Path) -> None:
     The child does the work when it has left the server behind.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored, no child can be waited for
     with open(address.with_suffix(".lock"), "w") as lock, socket.socket(socket.AF_UNIX) as listener:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # let go with the process, however it ends
-        except OSError:
+        if not _take(lock):
             return  # another job has started one
+        for left in address.parent.glob("*.lock"):
+            with open(left, "w") as other:
+                if _take(other):  # of one that was killed
+                    _remove(left.with_suffix(".socket"))
         address.unlink(missing_ok=True)
         listener.bind(str(address))
         listener.listen(128)
         work = _attend(listener)
         if work is None:
-            address.unlink(missing_ok=True)
-            address.with_suffix(".lock").unlink(missing_ok=True)
+            _remove(address)
     if work:
         work()
+
+
+def _take(lock: TextIO) -> bool:
+    """Lock an open file until this process ends, however it ends; return whether it was free and is still there."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(lock.fileno()), Path(lock.name).stat())
+    return False
+
+
+def _remove(address: Path) -> None:
+    address.unlink(missing_ok=True)
+    address.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def _address() -> Path | None:
@@ -106,7 +124,8 @@ def _address() -> Path | None:
         return None
     library = max(file.stat().st_mtime_ns for file in Path(__file__).parent.rglob("*.py"))
     key = f"{Path.cwd()} {sys.executable} {os.environ.get('OMP_NUM_THREADS')} {library} {spaces}"
-    return folder / f"{os.getpgrp()}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.socket"
+    address = folder / f"{os.getpgrp()}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.socket"
+    return address if len(os.fsencode(address)) < LONGEST_ADDRESS else None
 
 
 def _connect(address: Path) -> socket.socket | None:
@@ -163,12 +182,14 @@ def _fork() -> int | None:
 def _receive(connection: socket.socket) -> tuple[dict | None, list[int]]:
     """Return what a job asks for, None if it is gone, and its output streams, all that its stage imports imported."""
     message, descriptors = b"", []
+    connection.settimeout(REQUEST_SECONDS)  # or one job that is stopped here would stop all others
     with contextlib.suppress(OSError):
         message, descriptors, _, _ = socket.recv_fds(connection, MESSAGE, 2)
         while not message.endswith(b"\n") and (more := connection.recv(MESSAGE)):
             message += more
     if not message.endswith(b"\n"):
         return None, descriptors
+    connection.settimeout(None)
     request = json.loads(message)
     for module in ("snakemake.script", f"medpeft.{Path(request['script']).stem.rpartition('.')[2]}"):
         _import(module)
@@ -221,5 +242,6 @@ def _end(status: int, connection: socket.socket) -> None:
 
 def _die_with(connection: socket.socket) -> None:
     """End this child at once when the job's own process has ended: killed jobs must not go on writing."""
-    connection.recv(1)
+    with contextlib.suppress(OSError):
+        connection.recv(1)
     os.kill(os.getpid(), signal.SIGKILL)

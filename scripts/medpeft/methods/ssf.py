@@ -6,6 +6,7 @@ behind, so a second pair there would be redundant.
 """
 
 import torch
+from timm.layers import LayerNorm2d
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -16,15 +17,16 @@ class ScaleShift(nn.Module):
     """y = scale * x + shift per channel, for x whose last axes are those of `shape`, broadcast: (C,) or (C, 1, 1).
 
     On maps it is computed as a BatchNorm of mean 0 and variance 1, whose backward pass is a single one over the maps: a
-    training step of EfficientNet-Lite0 takes a fifth less.
+    training step of EfficientNet-Lite0 takes a tenth less.
     """
 
     def __init__(self, shape: tuple[int, ...]):
         super().__init__()
         self.scale = nn.Parameter(torch.empty(shape).normal_(1, 0.02))
         self.shift = nn.Parameter(torch.empty(shape).normal_(0, 0.02))
-        self.register_buffer("mean", torch.zeros(shape[0]), persistent=False)
-        self.register_buffer("variance", torch.ones(shape[0]), persistent=False)
+        if len(shape) > 1:
+            self.register_buffer("mean", torch.zeros(shape[0]), persistent=False)
+            self.register_buffer("variance", torch.ones(shape[0]), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
         if self.scale.ndim == 1:
@@ -51,6 +53,8 @@ def _channels(module: nn.Module) -> tuple[int, ...] | None:
             return (module.out_channels, 1, 1)
         case nn.Linear():
             return (module.out_features,)
+        case LayerNorm2d():  # of timm, on maps with the channels first
+            return (*module.normalized_shape, 1, 1)
         case nn.LayerNorm():
             return tuple(module.normalized_shape)
     return None
