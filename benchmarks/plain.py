@@ -75,8 +75,8 @@ def scores(truth, predicted) -> dict[str, float]:
     }
 
 
-def adamw(model: nn.Module, job: dict) -> torch.optim.AdamW:
-    """Return the optimiser, which lets kernels and matrices decay."""
+def adamw(model: nn.Module, job: dict, **options) -> torch.optim.AdamW:
+    """Return the optimiser, which lets kernels and matrices decay; `options` are torch's."""
     layers = [module for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
     kernels = [module.weight for module in layers if module.weight.requires_grad]
     seen = {id(kernel) for kernel in kernels}
@@ -85,7 +85,7 @@ def adamw(model: nn.Module, job: dict) -> torch.optim.AdamW:
         {"params": kernels, "weight_decay": job["recipe"]["weight_decay"]},
         {"params": others, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=job["learning_rate"], fused=True)
+    return torch.optim.AdamW(groups, lr=job["learning_rate"], **options)
 
 
 def train(model: nn.Module, data: dict[str, Pictures], job: dict) -> float:

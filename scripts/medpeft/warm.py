@@ -168,11 +168,14 @@ def _attend(listener: socket.socket) -> Callable[[], None] | None:
             for descriptor in descriptors:
                 os.close(descriptor)
             connection.close()  # a job without a child does its work itself
+            if "timm" in sys.modules and not wait([listener], 0):  # time to import what some strategies need
+                _import("peft")
     return None
 
 
 def _fork() -> int | None:
     """Return the number of a new child, 0 in the child, or None where there can be no more processes."""
+    gc.freeze()  # or each child would copy what its garbage collector looks through
     try:
         return os.fork()
     except OSError:
@@ -193,9 +196,6 @@ def _receive(connection: socket.socket) -> tuple[dict | None, list[int]]:
     request = json.loads(message)
     for module in ("snakemake.script", f"medpeft.{Path(request['script']).stem.rpartition('.')[2]}"):
         _import(module)
-    if "timm" in sys.modules:
-        _import("peft")  # which a strategy imports when it is applied
-    gc.freeze()  # or each child would copy what its garbage collector looks through
     return request, descriptors
 
 
