@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -139,7 +139,7 @@ class Material:
         return timed(command, self.work / "snakemake.log", self.threads)
 
     def forget(self) -> None:
-        """Remove what is made of archives and weights, so that a session times it."""
+        """Remove all that is made of archives and weights: a session times what only the pipeline needs of it."""
         for folder in ("data/prepared", "data/splits", "data/encoded", "results"):
             shutil.rmtree(self.work / folder, ignore_errors=True)
 
@@ -354,12 +354,13 @@ class Record:
         self.path = path
         self.content = read_json(path) if path.exists() else {"preparation_seconds": {}, "comparisons": {}}
 
-    def begin(self, names: list[str], repeats: int, code: str, origin: dict) -> bool:
-        """Begin a new session, or go on with that of this `code` if it lacks something; return whether it is new."""
+    def begin(self, names: list[str], repeats: int, code: str, origin: dict, forget: Callable[[], None]) -> None:
+        """Go on with the session of this `code` if it lacks something, or begin a new one, after `forget()`."""
         entries = self.content["comparisons"]
         unfinished = any(len(list(_whole(entries.get(name, {})))) < repeats for name in names)
         if self.content.get("code") == code and unfinished:
-            return False
+            return
+        forget()
         for entry in entries.values():
             ratio, finished = summary(entry), len(list(_whole(entry))) >= self.content["asked"]
             if finished and ratio and ratio["equal"] and not ratio["fallen"]:
@@ -367,7 +368,6 @@ class Record:
             entry["repeats"] = []
         self.content |= {"code": code, "origin": origin, "asked": repeats, "preparation_seconds": {}}
         self.save()
-        return True
 
     def lacks(self, comparison: Comparison, repeat: int, contender: str) -> bool:
         repeats = self._entry(comparison)["repeats"]
@@ -581,9 +581,12 @@ def run(materials: list[Material], repeats: int, results: Path) -> None:
     adopt_orphans()
     record = Record(results / f"{name}.json")
     compared = [comparison for material in materials for comparison in comparisons(material)]
-    if record.begin([comparison.name for comparison in compared], repeats, code(), here):
+
+    def forget() -> None:
         for material in materials:
             material.forget()
+
+    record.begin([comparison.name for comparison in compared], repeats, code(), here, forget)
     for material in materials:
         if seconds := material.prepare():
             record.content["preparation_seconds"].setdefault(material.study.name, {}).update(seconds)

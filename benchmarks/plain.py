@@ -77,13 +77,11 @@ def scores(truth, predicted) -> dict[str, float]:
 
 def adamw(model: nn.Module, job: dict, **options) -> torch.optim.AdamW:
     """Return the optimiser, which lets kernels and matrices decay; `options` are torch's."""
-    layers = [module for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
-    kernels = [module.weight for module in layers if module.weight.requires_grad]
-    seen = {id(kernel) for kernel in kernels}
-    others = [p for p in model.parameters() if p.requires_grad and id(p) not in seen]
+    kernels = {id(module.weight) for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d)}
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
-        {"params": kernels, "weight_decay": job["recipe"]["weight_decay"]},
-        {"params": others, "weight_decay": 0.0},
+        {"params": [p for p in trained if id(p) in kernels], "weight_decay": job["recipe"]["weight_decay"]},
+        {"params": [p for p in trained if id(p) not in kernels], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=job["learning_rate"], **options)
 

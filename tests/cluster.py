@@ -54,8 +54,8 @@ REAPER = """
 import ctypes, os, signal, subprocess, sys
 PR_SET_CHILD_SUBREAPER = 36
 ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-signal.signal(signal.SIGTERM, lambda *_: os.kill(daemon.pid, signal.SIGTERM))
 daemon = subprocess.Popen(sys.argv[1:])
+signal.signal(signal.SIGTERM, lambda *_: os.kill(daemon.pid, signal.SIGTERM))
 while os.wait()[0] != daemon.pid:
     pass
 """

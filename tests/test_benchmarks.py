@@ -15,6 +15,7 @@ from tiny import make_project
 
 import benchmark
 import packed
+import plain
 from benchmark import Comparison, Material, Record, comparisons, falls, measure, summary
 from medpeft.arithmetic import unfuse_attention
 from medpeft.errors import UserError
@@ -22,6 +23,7 @@ from medpeft.files import read_json
 from medpeft.methods import registry
 from medpeft.models import create
 from medpeft.study import Study
+from medpeft.training import parameter_groups
 
 ROOT = Path(__file__).parents[1]
 
@@ -105,14 +107,16 @@ def test_scores_that_differ_by_more_than_noise_do_not_count():
 def test_a_killed_session_goes_on_and_a_finished_one_becomes_the_baseline(tmp_path):
     path, comparison, origin = tmp_path / "machine.json", _comparison(), {"commit": "first"}
     record = Record(path)
-    record.begin(["sweep"], 1, "code", origin)
+    forgotten = []
+    record.begin(["sweep"], 1, "code", origin, lambda: forgotten.append("first"))
     record.add(comparison, 0, "pipeline", _measurement(10, [0.7, 0.8]))
     again = Record(path)
-    again.begin(["sweep"], 1, "code", origin)
+    again.begin(["sweep"], 1, "code", origin, lambda: forgotten.append("again"))
     assert [again.lacks(comparison, 0, name) for name in ("pipeline", "plain")] == [False, True]
     again.add(comparison, 0, "plain", _measurement(30, [0.7, 0.8]))
     last = Record(path)
-    last.begin(["sweep"], 1, "code", {"commit": "second"})
+    last.begin(["sweep"], 1, "code", {"commit": "second"}, lambda: forgotten.append("last"))
+    assert forgotten == ["first", "last"]
     assert last.lacks(comparison, 0, "pipeline")
     assert read_json(path)["comparisons"]["sweep"]["baseline"] == {"ratio": 3.0, "commit": "first"}
 
@@ -121,7 +125,7 @@ def test_a_killed_session_goes_on_and_a_finished_one_becomes_the_baseline(tmp_pa
 def test_other_code_begins_anew_and_a_fall_or_an_unfinished_session_is_no_baseline(tmp_path, repeats, baseline):
     record, comparison = Record(tmp_path / "machine.json"), _comparison()
     for commit, seconds in (("fast", 40), ("slow", 20), ("other", 39)):
-        record.begin(["sweep"], repeats, commit, {"commit": commit})
+        record.begin(["sweep"], repeats, commit, {"commit": commit}, lambda: None)
         assert record.lacks(comparison, 0, "plain")
         record.add(comparison, 0, "pipeline", _measurement(10, [0.7, 0.8]))
         record.add(comparison, 0, "plain", _measurement(seconds, [0.7, 0.8]))
@@ -208,6 +212,25 @@ def test_all_that_is_lacking_is_measured_and_reported_and_a_fall_ends_in_a_sente
         UserError, match=r"2\.00 times as long as the pipeline where it took 4\.00 .*: find out why, or"
     ):
         benchmark.run([material], 1, tmp_path)
+
+
+def test_what_was_made_is_forgotten_and_what_was_fetched_is_not(tmp_path):
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(TINY))
+    names = ["data/raw", "data/weights", "data/prepared", "data/splits", "data/encoded", "results/tiny", "images"]
+    for name in names:
+        (tmp_path / "work" / name).mkdir(parents=True)
+    Material(tmp_path / "study.yaml", tmp_path / "work").forget()
+    assert [name for name in names if (tmp_path / "work" / name).exists()] == ["data/raw", "data/weights", "images"]
+
+
+@pytest.mark.parametrize("method", ["full", "ssf", "tsa", "bias"])
+def test_the_same_weights_decay_for_all_contenders(lite0, method):
+    model = create("efficientnet_lite0", 3, lite0, registry.load(method), seed=0)
+    theirs = plain.adamw(model, {"recipe": {"weight_decay": 0.1}, "learning_rate": 1e-3}).param_groups
+    ours = parameter_groups(model, 0.1)
+    for mine, other in zip(ours, theirs, strict=True):
+        assert {id(p) for p in mine["params"]} == {id(p) for p in other["params"]}
+        assert mine["weight_decay"] == other["weight_decay"]
 
 
 @pytest.fixture(scope="module")

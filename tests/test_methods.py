@@ -11,6 +11,7 @@ from peft import PeftModel
 from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file, save_file
+from timm.layers import LayerNorm2d, LayerNorm2dFp32
 from timm.models.vision_transformer import ParallelScalingBlock
 
 from medpeft import peft_tuners
@@ -294,12 +295,14 @@ def test_tsa_is_a_kernel_with_the_adapter_in_its_centre():
     torch.testing.assert_close(convolution(images).detach(), expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("inputs", "groups", "stride"), [(6, 1, 1), (6, 1, 2), (6, 3, 1), (4, 2, 1)])
-def test_tsa_of_a_1x1_convolution_is_their_sum(inputs, groups, stride):
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "groups", "stride"), [(6, 6, 1, 1), (6, 6, 1, 2), (6, 6, 3, 1), (4, 8, 2, 1)]
+)
+def test_tsa_of_a_1x1_convolution_is_their_sum(inputs, outputs, groups, stride):
     torch.manual_seed(0)
     options = {"stride": stride, "groups": groups, "bias": False}
     model = timm.create_model("resnet18")
-    model.layer1[0].conv1 = convolution = torch.nn.Conv2d(inputs, 6 if inputs == 6 else 8, 1, **options)
+    model.layer1[0].conv1 = convolution = torch.nn.Conv2d(inputs, outputs, 1, **options)
     adapt(model, registry.load("tsa"))
     assert type(convolution) is AdaptedConv2d
     convolution.tsa.weight.data.normal_()
@@ -338,6 +341,17 @@ def test_ssf_scales_and_shifts_each_channel():
     plain = torch.nn.functional.conv2d(images, convolution.weight, padding=1)
     scale, shift = convolution.ssf.scale, convolution.ssf.shift
     torch.testing.assert_close(convolution(images), plain * scale[None] + shift[None])
+
+
+@pytest.mark.parametrize("kind", [LayerNorm2d, LayerNorm2dFp32])
+def test_ssf_scales_the_channels_of_a_norm_of_maps(kind):
+    model = timm.create_model("resnet18")
+    model.layer1[0].bn1 = norm = kind(8)
+    adapt(model, registry.load("ssf"))
+    maps = torch.randn(2, 8, 8, 8)
+    plain = kind.forward(norm, maps)
+    torch.testing.assert_close(norm(maps), plain * norm.ssf.scale + norm.ssf.shift)
+    assert norm.ssf.scale.shape == (8, 1, 1)
 
 
 @pytest.mark.parametrize("name", [name for name, kind in PAIRS if kind == "cnn"])

@@ -101,7 +101,7 @@ def test_a_killed_job_takes_its_child_with_it(folder, number):
 
 
 def _sockets() -> Path:
-    return Path(os.environ["TMPDIR"]) / f"medpeft-{os.getuid()}"
+    return Path(os.environ["TMPDIR"]) / f"medpeft-{os.getuid()}-{os.uname().nodename}"
 
 
 def _ends(number):
@@ -181,6 +181,7 @@ def test_what_killed_warm_processes_left_is_removed(folder):
     body = "print(os.getppid())"
     os.kill(int(_run(folder, body, OMP_NUM_THREADS="1")[1]), signal.SIGKILL)
     left = set(_sockets().iterdir())
+    assert len(left) == 2
     _run(folder, body, OMP_NUM_THREADS="2")
     found = set(_sockets().iterdir())
     assert not left & found
@@ -191,6 +192,7 @@ def test_a_folder_whose_path_is_too_long_for_a_socket_has_no_warm_process(folder
     (folder / ("long" * 30)).mkdir()
     monkeypatch.setenv("TMPDIR", str(folder / ("long" * 30)))
     assert _run(folder, "print(warm.forked.is_set())")[1] == "False\n"
+    assert not list(_sockets().iterdir())
 
 
 def test_a_job_that_no_child_begins_does_its_work_itself(folder):

@@ -46,10 +46,10 @@ def finetune(
     A run that fails (memory, a loss that is no number, no learning rate) writes an empty adapter.
     """
     fix_arithmetic(recipe.threads, recipe.device)
+    strategy = load(method)
     before = peak_memory(recipe.device)
     exported = adapter.with_name("exported")
     shutil.rmtree(exported, ignore_errors=True)  # of an earlier run
-    strategy = load(method)
     make = partial(network, backbone, strategy, weights, len(classes))
     model, recipe = make(recipe, seed)
     cost = count_parameters(model) | {"arithmetic": recipe.precision}

@@ -41,11 +41,12 @@ def finetune_unet(
     `exported` beside the adapter. A run that fails (memory, a loss that is no number) writes an empty adapter.
     """
     fix_arithmetic(recipe.threads, recipe.device)
+    strategy = load(method)
     before = peak_memory(recipe.device)
     exported = adapter.with_name("exported")
     shutil.rmtree(exported, ignore_errors=True)  # of an earlier run
     torch.manual_seed(seed)
-    unet = adapted_unet(pipeline, load(method))
+    unet = adapted_unet(pipeline, strategy)
     cost = count_parameters(unet)
     if not cost["trainable_parameters"]:
         save_delta(adapter, {})
@@ -55,14 +56,15 @@ def finetune_unet(
     except RunFailed as failure:
         save_delta(adapter, {})
         return Outcome(pd.DataFrame(), cost, f"failed: {failure}")
+    memory = peak_memory(recipe.device) - before
     save_delta(adapter, {name: tensor.cpu() for name, tensor in delta(unet).items()})
-    if export := load(method).definitions[encoder_kind(unet)].export:
+    if export := strategy.definitions[encoder_kind(unet)].export:
         export(unet, exported)
     cost |= {
         "adapter_bytes": adapter.stat().st_size,
         "micro_batch": result.micro_batch,
         "train_seconds": result.train_seconds,
         "images_per_second": recipe.steps * recipe.batch_size / result.train_seconds,
-        "peak_memory_bytes": peak_memory(recipe.device) - before,
+        "peak_memory_bytes": memory,
     }
     return Outcome(pd.DataFrame(result.history), cost, "ok")

@@ -88,14 +88,14 @@ def serve(address: Path) -> None:
         listener.bind(str(address))
         listener.listen(128)
         work = _attend(listener)
-        if work is None:
+        if work is None and _take(lock):  # still its own
             _remove(address)
     if work:
         work()
 
 
 def _take(lock: TextIO) -> bool:
-    """Lock an open file until this process ends, however it ends; return whether it was free and is still there."""
+    """Lock an open file until it is closed, as at the end of this process; return whether it was free and is there."""
     with contextlib.suppress(OSError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return os.path.samestat(os.fstat(lock.fileno()), Path(lock.name).stat())
@@ -114,7 +114,8 @@ def _address() -> Path | None:
     The namespaces tell apart containers that share a folder.
     """
     try:
-        folder = Path(tempfile.gettempdir()) / f"medpeft-{os.getuid()}"  # an error where all disks are full
+        own = f"medpeft-{os.getuid()}-{os.uname().nodename}"  # nodes of a cluster may share the folder
+        folder = Path(tempfile.gettempdir()) / own  # an error where all disks are full
         folder.mkdir(mode=0o700, exist_ok=True)
         owner = folder.lstat()  # of a link too: it could lead elsewhere a moment later
         spaces = [Path(f"/proc/self/ns/{name}").readlink() for name in ("pid", "mnt")]
@@ -183,7 +184,7 @@ def _fork() -> int | None:
 
 
 def _receive(connection: socket.socket) -> tuple[dict | None, list[int]]:
-    """Return what a job asks for, None if it is gone, and its output streams, all that its stage imports imported."""
+    """Return what a job asks for, None if it is gone or silent, and its output streams; its stage is imported then."""
     message, descriptors = b"", []
     connection.settimeout(REQUEST_SECONDS)  # or one job that is stopped here would stop all others
     with contextlib.suppress(OSError):

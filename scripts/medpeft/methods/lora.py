@@ -5,6 +5,7 @@ On a transformer of queries and values, on a U-Net of queries, keys, values and 
 
 from pathlib import Path
 
+from peft import LoraConfig, get_peft_model_state_dict
 from torch import nn
 
 from medpeft.methods.registry import also, strategy
@@ -24,7 +25,6 @@ def export_of_unet(model: nn.Module, folder: Path) -> None:
     """Write the LoRA of a diffusers U-Net to `folder` so that `pipeline.load_lora_weights(folder)` reads it."""
     from diffusers import StableDiffusionPipeline
     from diffusers.utils import convert_state_dict_to_diffusers
-    from peft import get_peft_model_state_dict
 
     layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(model))
     StableDiffusionPipeline.save_lora_weights(folder, unet_lora_layers=layers)
@@ -33,7 +33,5 @@ def export_of_unet(model: nn.Module, folder: Path) -> None:
 @also("lora", "unet", export=export_of_unet)
 def lora_of_unet(model: nn.Module) -> None:
     """Add peft's LoRA of rank 4 to all projections of the attentions of a frozen diffusers U-Net, in place."""
-    from peft import LoraConfig
-
     projections = ["to_q", "to_k", "to_v", "to_out.0"]
     model.add_adapter(LoraConfig(r=RANK_OF_UNET, lora_alpha=RANK_OF_UNET, target_modules=projections))

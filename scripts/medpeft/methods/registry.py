@@ -123,6 +123,7 @@ def load(name: str) -> Strategy:
         importlib.import_module(f"medpeft.methods.{name}")
         return _strategies[name]
     if name in peft_tuners.names():
+        importlib.import_module("peft")  # as a module of a strategy imports what it needs
         return _of_peft(name)
     raise UserError(f"there is no method {name!r}: {refusal(name) or 'choose among ' + ', '.join(names())}")
 

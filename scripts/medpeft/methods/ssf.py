@@ -6,7 +6,7 @@ behind, so a second pair there would be redundant.
 """
 
 import torch
-from timm.layers import LayerNorm2d
+from timm.layers import LayerNorm2d, LayerNorm2dFp32
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -53,7 +53,7 @@ def _channels(module: nn.Module) -> tuple[int, ...] | None:
             return (module.out_channels, 1, 1)
         case nn.Linear():
             return (module.out_features,)
-        case LayerNorm2d():  # of timm, on maps with the channels first
+        case LayerNorm2d() | LayerNorm2dFp32():  # of timm, on maps with the channels first
             return (*module.normalized_shape, 1, 1)
         case nn.LayerNorm():
             return tuple(module.normalized_shape)
