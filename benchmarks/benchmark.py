@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from matplotlib.figure import Figure
+from scipy.stats import t
 
 from medpeft.archives import Source
 from medpeft.datasets import registry as datasets
@@ -42,7 +43,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 CORES = 2  # which every contender has for its processes, one a core
 LEAST_SHARE = 0.8  # of the recorded ratio, below which the pipeline has become slower
-MOST_ERRORS = 3  # standard errors by which scores may differ
+CERTAINTY = 0.9973  # with which scores must differ: three standard errors where there are many runs
 CLOCKS = ("seconds", "cpu_seconds", "train_seconds")
 PIPELINE = "pipeline"
 ARRAYS, FEATURES, LATENTS = "arrays, duplicates and split", "features for linear probing", "latents and texts"
@@ -399,7 +400,7 @@ def summary(entry: dict) -> dict | None:
     """Return how a comparison came out, or None before its first whole repeat.
 
     `ratio` is how many times as long as the pipeline the other contender takes, by medians over repeats. `equal` tells
-    that the mean difference of the scores of the same run is below `MOST_ERRORS` of its standard errors over runs.
+    that the mean difference of the scores of the same run is within Student's interval of `CERTAINTY` around 0.
     `fallen` tells that the ratio is below `LEAST_SHARE` of the baseline, where both count.
     """
     repeats = list(_whole(entry))
@@ -410,7 +411,7 @@ def summary(entry: dict) -> dict | None:
     differences = _scores(mine, entry["score"]) - _scores(other, entry["score"])
     error = float(differences.std(ddof=1) / len(differences) ** 0.5) if len(differences) > 1 else np.nan
     difference = float(differences.mean())
-    equal = not abs(difference) > MOST_ERRORS * error
+    equal = not abs(difference) > t.ppf((1 + CERTAINTY) / 2, len(differences) - 1) * error
     least = LEAST_SHARE * entry["baseline"]["ratio"] if entry["baseline"] else 0
     return {
         "ratio": ratios[entry["clock"]],
