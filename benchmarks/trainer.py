@@ -73,7 +73,6 @@ def arguments(job: dict, folder: str) -> TrainingArguments:
         num_train_epochs=job["epochs"],
         per_device_train_batch_size=job["batch_size"],
         per_device_eval_batch_size=EVALUATION_BATCH,
-        learning_rate=job["learning_rate"],
         lr_scheduler_type="cosine",
         warmup_steps=recipe["warmup"],
         max_grad_norm=0.0,
@@ -111,7 +110,7 @@ def main(job_file: str, result_file: str) -> None:
                 "f1_micro": f1_score(found.label_ids, found.predictions.argmax(1), average="micro")
             },
             callbacks=[AtEpochs(job["validated_epochs"])],
-            optimizers=(adamw(model, job, fused=True), None),  # fused by default, as Trainer's own
+            optimizers=(adamw(model, job, fused=True), None),  # fused, as Trainer's own is
         )
         seconds = trainer.train().metrics["train_runtime"]
     seconds -= sum(row.get("eval_runtime", 0) for row in trainer.state.log_history)

@@ -163,21 +163,15 @@ def test_a_job_outlives_the_warm_process(folder):
     assert process.returncode == 0
 
 
-def test_a_job_that_vanishes_before_it_asks_harms_no_other(folder):
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_job_that_vanishes_or_is_stopped_before_it_asks_harms_no_other(folder, stays):
     body = "print(os.getppid())"
     first = _run(folder, body)[1]
     (address,) = _sockets().glob("*.socket")
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(address))
-    assert _run(folder, body)[1] == first
-
-
-def test_a_job_that_asks_for_nothing_keeps_no_other_waiting(folder):
-    body = "print(os.getppid())"
-    first = _run(folder, body)[1]
-    (address,) = _sockets().glob("*.socket")
-    with socket.socket(socket.AF_UNIX) as silent:
-        silent.connect(str(address))
+        if not stays:
+            connection.close()
         assert _run(folder, body)[1] == first
 
 
