@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
-from medpeft.arithmetic import autocast, fastest_precision, trim_kernels, unfuse_attention
+from medpeft.arithmetic import autocast, fastest_precision, hasten_convolutions, unfuse_attention
 from medpeft.methods.registry import load
 from medpeft.models import create, set_training_mode
 
@@ -78,7 +78,7 @@ def main(weights: str, backbone: str, method: str, device: str = "cpu") -> None:
     model = create(backbone, CLASSES, Path(weights), load(method), 0, SIZE).to(device)
     set_training_mode(model)
     if device == "cpu":
-        trim_kernels(model)
+        hasten_convolutions(model)
         unfuse_attention(model)
     images = torch.randn(RUNS, BATCH, 3, SIZE, SIZE, device=device)
     labels = torch.randint(CLASSES, (RUNS, BATCH), device=device)

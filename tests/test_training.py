@@ -6,7 +6,7 @@ import pytest
 import timm
 import torch
 
-from medpeft.arithmetic import trim_kernels
+from medpeft.arithmetic import hasten_convolutions
 from medpeft.errors import UserError
 from medpeft.methods import registry
 from medpeft.models import create
@@ -185,25 +185,27 @@ def test_auto_is_settled_by_hardware_and_network(lite0, vit, recipe, monkeypatch
         {"kernel_size": 5, "padding": 4, "dilation": 2},
         {"kernel_size": 5, "padding": 2, "padding_mode": "replicate"},
         {"kernel_size": 1},
+        {"kernel_size": 1, "groups": 4, "stride": 2},
+        {"kernel_size": 1, "padding": 1},
     ],
 )
-def test_trimmed_kernels_give_the_same_maps_and_gradients(shape, options):
+def test_hastened_convolutions_give_the_same_maps_and_gradients(shape, options):
     torch.manual_seed(0)
     convolution = torch.nn.Conv2d(4, 4, **options)
     images = torch.randn(2, 4, *shape, requires_grad=True)
     outcomes = []
-    for trim in (lambda _: None, trim_kernels):
-        trim(convolution)
+    for hasten in (lambda _: None, hasten_convolutions):
+        hasten(convolution)
         maps = convolution(images)
         gradients = torch.autograd.grad(maps.square().sum(), [images, convolution.weight, convolution.bias])
         outcomes.append((maps, *gradients))
-    for plain, trimmed in zip(*outcomes, strict=True):
-        torch.testing.assert_close(trimmed, plain)
+    for plain, hastened in zip(*outcomes, strict=True):
+        torch.testing.assert_close(hastened, plain)
 
 
 def test_kernels_are_trimmed_to_what_a_map_holds(monkeypatch):
     convolution, sizes = torch.nn.Conv2d(4, 4, 7, padding=3), []
-    trim_kernels(convolution)
+    hasten_convolutions(convolution)
     plain = torch.nn.functional.conv2d
 
     def conv2d(features, kernel, *arguments, **options):
@@ -214,6 +216,16 @@ def test_kernels_are_trimmed_to_what_a_map_holds(monkeypatch):
     for side in (1, 2, 3, 4, 5):
         convolution(torch.randn(1, 4, side, side))
     assert sizes == [3, 3, 5, 7, 7]
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
+def test_small_batches_take_the_fast_way_through_convolutions_of_single_pixels():
+    convolution = torch.nn.Conv2d(4, 4, 1)
+    hasten_convolutions(convolution)
+    for side, fast in [(8, True), (1, False)]:
+        with torch.profiler.profile() as profile:
+            convolution(torch.randn(15, 4, side, side))
+        assert fast == ("aten::mkldnn_convolution" in {event.key for event in profile.key_averages()})
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])

@@ -72,11 +72,27 @@ class TrimmedConv2d(nn.Conv2d):
         return functional.conv2d(features, kernel, self.bias, self.stride, reach, groups=self.groups)
 
 
-def trim_kernels(model: nn.Module) -> None:
-    """Make a `TrimmedConv2d` of each convolution in `model` that can be one, in place."""
+def hasten_convolutions(model: nn.Module) -> None:
+    """Let the convolutions in `model` take the fast ways that a CPU has for them, in place: what they give stays equal.
+
+    Each that can be one becomes a `TrimmedConv2d`, and those of 1x1 pixels are dilated (`_dilate`).
+    """
     for module in model.modules():
-        if type(module) is nn.Conv2d and _is_centred(module) and module.padding[0] > LEAST_REACH:
+        if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1):
+            module.register_forward_pre_hook(_dilate)
+        elif type(module) is nn.Conv2d and _is_centred(module) and module.padding[0] > LEAST_REACH:
             module.__class__ = TrimmedConv2d
+
+
+def _dilate(convolution: nn.Conv2d, inputs: tuple[Tensor]) -> None:
+    """Dilate a kernel of 1x1 pixels, which has nothing to dilate, unless the maps are of 1x1 pixels too.
+
+    On one thread torch 2.14 keeps a convolution of fewer than 16 images from oneDNN, unless it is strided or dilated
+    (`use_mkldnn` in aten/src/ATen/native/Convolution.cpp), though its own way is faster on maps of one pixel alone.
+    Training steps with 15 images of 64 px: EfficientNet-Lite0 59 ms instead of 72, or 35 instead of 49 where biases
+    alone are trained; ResNet-50 224 instead of 330.
+    """
+    convolution.dilation = (2, 2) if max(inputs[0].shape[-2:]) > 1 else (1, 1)
 
 
 def _is_centred(convolution: nn.Conv2d) -> bool:

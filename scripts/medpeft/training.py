@@ -10,7 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medpeft.arithmetic import as_fits, autocast, fastest_precision, memory_errors, trim_kernels, unfuse_attention
+from medpeft.arithmetic import (
+    as_fits,
+    autocast,
+    fastest_precision,
+    hasten_convolutions,
+    memory_errors,
+    unfuse_attention,
+)
 from medpeft.augmentation import evaluation_batch, training_batch
 from medpeft.errors import RunFailed, UserError
 from medpeft.files import replacing
@@ -43,7 +50,7 @@ class Recipe:
         """Return this recipe with its precision decided for `model`, which is made ready for it in place."""
         precision = fastest_precision(model, self.device) if self.precision == "auto" else self.precision
         if self.device == "cpu":
-            trim_kernels(model)
+            hasten_convolutions(model)
             if precision == "bf16":
                 unfuse_attention(model)
         if self.checkpoint_activations:
