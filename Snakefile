@@ -8,8 +8,8 @@ min_version("9.14")
 # The project as seen from the working directory, which is another one with --directory.
 PROJECT = Path(os.path.relpath(workflow.basedir))
 
-# A study given with --configfile replaces the default one instead of being merged into it.
-if "study" not in config and not workflow.overwrite_configfiles:
+# A study given with --configfile replaces the default one instead of being merged into it; --config alone changes that.
+if "experiments" not in config and not workflow.overwrite_configfiles:
 
     configfile: PROJECT / "config.yaml"
 

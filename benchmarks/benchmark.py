@@ -400,7 +400,8 @@ def summary(entry: dict) -> dict | None:
     """Return how a comparison came out, or None before its first whole repeat.
 
     `ratio` is how many times as long as the pipeline the other contender takes, by medians over repeats. `equal` tells
-    that the mean difference of the scores of the same run is within Student's interval of `CERTAINTY` around 0.
+    that no difference is found: the mean of that of the scores of the same run is within `margin`, half of Student's
+    interval of `CERTAINTY`, of 0.
     `fallen` tells that the ratio is below `LEAST_SHARE` of the baseline, where both count.
     """
     repeats = list(_whole(entry))
@@ -411,7 +412,8 @@ def summary(entry: dict) -> dict | None:
     differences = _scores(mine, entry["score"]) - _scores(other, entry["score"])
     error = float(differences.std(ddof=1) / len(differences) ** 0.5) if len(differences) > 1 else np.nan
     difference = float(differences.mean())
-    equal = not abs(difference) > t.ppf((1 + CERTAINTY) / 2, len(differences) - 1) * error
+    margin = float(t.ppf((1 + CERTAINTY) / 2, len(differences) - 1) * error)
+    equal = not abs(difference) > margin
     least = LEAST_SHARE * entry["baseline"]["ratio"] if entry["baseline"] else 0
     return {
         "ratio": ratios[entry["clock"]],
@@ -419,7 +421,7 @@ def summary(entry: dict) -> dict | None:
         "training_ratio": ratios["train_seconds"],
         "ratios": [other[entry["clock"]] / mine[entry["clock"]] for mine, other in zip(mine, other, strict=True)],
         "difference": difference,
-        "error": error,
+        "margin": margin,
         "equal": equal,
         "fallen": equal and ratios[entry["clock"]] < least,
     }
@@ -456,6 +458,8 @@ def table(content: dict) -> pd.DataFrame:
                     "score": entry["score"],
                     "mean": scores.mean(),
                     "spread": scores.std(ddof=1) if len(scores) > 1 else np.nan,
+                    "difference": found["difference"] if other else np.nan,
+                    "margin": found["margin"] if other else np.nan,
                     "clock": entry["clock"],
                     "ratio": found["ratio"] if other else 1.0,
                     "cpu_ratio": found["cpu_ratio"] if other else 1.0,
@@ -470,8 +474,9 @@ def table(content: dict) -> pd.DataFrame:
 def markdown(rows: pd.DataFrame, content: dict) -> str:
     """Return the table for people, and below it where its numbers come from."""
     lines = [
-        "| Comparison | Runs | Repeats | Contender | Time | Images/s | Memory | Score | Ratio | CPU | Training |",
-        "| :-- | --: | --: | :-- | --: | --: | --: | --: | --: | --: | --: |",
+        "| Comparison | Runs | Repeats | Contender | Time | Images/s | Memory "
+        "| Score | Difference | Ratio | CPU | Training |",
+        "| :-- | --: | --: | :-- | --: | --: | --: | --: | --: | --: | --: | --: |",
     ]
     for row in rows.itertuples():
         mark = "" if row.counts else " (scores differ)"
@@ -485,6 +490,7 @@ def markdown(rows: pd.DataFrame, content: dict) -> str:
             f"{row.images_per_second:.0f}",
             f"{row.memory_bytes / 2**20:.0f} MiB",
             f"{row.mean:.3f}{spread}",
+            "" if np.isnan(row.difference) else f"{row.difference:+.3f} ± {row.margin:.3f}",
             f"{row.ratio:.2f}{mark}",
             f"{row.cpu_ratio:.2f}",
             f"{row.training_ratio:.2f}",

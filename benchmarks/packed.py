@@ -2,8 +2,9 @@
 
     PYTHONPATH=scripts python benchmarks/packed.py WEIGHTS BACKBONE METHOD [cpu|cuda]
 
-Four runs, of other seeds, fractions or learning rates, share the frozen parameters of one network; what they train is
-stacked, and `torch.func.vmap` runs all four through the network at once. Beside it the four steps one after the other.
+Four runs, of different seeds, fractions or learning rates, share the frozen parameters of one network; what they train
+is stacked, and `torch.func.vmap` runs all four through the network at once. Beside it the four steps one after the
+other.
 """
 
 import statistics
@@ -48,11 +49,10 @@ def packed(model: nn.Module, images: Tensor, labels: Tensor, precision: str) -> 
 def separate(model: nn.Module, images: Tensor, labels: Tensor, precision: str) -> Callable[[], dict[str, Tensor]]:
     """Return a function that computes the same gradients run by run."""
     trainable = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    batches = [batch.contiguous(memory_format=torch.channels_last) for batch in images]
 
     def step() -> dict[str, Tensor]:
         found = []
-        for batch, truth in zip(batches, labels, strict=True):
+        for batch, truth in zip(images, labels, strict=True):
             with autocast(precision, images.device.type):
                 logits = model(batch)
             found.append(torch.autograd.grad(cross_entropy(logits.float(), truth), list(trainable.values())))
@@ -79,10 +79,11 @@ def main(weights: str, backbone: str, method: str, device: str = "cpu") -> None:
     set_training_mode(model)
     if device == "cpu":
         hasten_convolutions(model)
-        unfuse_attention(model)
-    images = torch.randn(RUNS, BATCH, 3, SIZE, SIZE, device=device)
+    images = torch.randn(RUNS, BATCH, SIZE, SIZE, 3, device=device).permute(0, 1, 4, 2, 3)  # channels last
     labels = torch.randint(CLASSES, (RUNS, BATCH), device=device)
     for precision in dict.fromkeys(["fp32", fastest_precision(model, device)]):
+        if device == "cpu" and precision == "bf16":
+            unfuse_attention(model)
         together, apart = (seconds(make(model, images, labels, precision), device) for make in (packed, separate))
         print(f"{backbone}, {method}, {precision}: packed {1000 * together:.0f} ms, separate {1000 * apart:.0f} ms")
 
