@@ -210,6 +210,12 @@ def test_merging_changes_nothing(name, build, parts, recipe):
     assert ((before - model(images)).abs() / before.abs().clamp(min=1)).max() < 2e-6
 
 
+def test_convolutions_padded_by_the_size_of_the_image_are_refused():
+    network = timm.create_model("tf_efficientnetv2_b0", num_classes=3)
+    with pytest.raises(UserError, match=r"cannot adapt blocks.*EfficientNet, which pads each image"):
+        adapt(network, registry.load("lokr"))
+
+
 def test_ssf_merges_into_the_layer_before_it(build):
     model = build("ssf", "vit").eval()
     images = torch.rand(4, 3, 32, 32)

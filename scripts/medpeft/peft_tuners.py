@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medpeft.errors import UserError
 from medpeft.files import replacing
 
 if TYPE_CHECKING:
@@ -111,9 +112,17 @@ def export(model: nn.Module, folder: Path) -> None:
 
 
 def _targets(model: nn.Module) -> str | list[str]:
+    from timm.layers import Conv2dSame
+
     from medpeft.layers import block_convolutions, split_projections
 
     if hasattr(model, "blocks") and hasattr(model.blocks[0], "attn"):
         split_projections(model)
         return PROJECTIONS
-    return [name for name, module in block_convolutions(model).items() if module.groups == 1]
+    found = {name: module for name, module in block_convolutions(model).items() if module.groups == 1}
+    if padded := [name for name, module in found.items() if isinstance(module, Conv2dSame)]:
+        raise UserError(
+            f"peft cannot adapt {padded[0]} of this {type(model).__name__}, which pads each image by its size as "
+            "TensorFlow does: choose a network whose name does not begin with tf_, or another method"
+        )
+    return list(found)
