@@ -40,7 +40,7 @@ def fastest_precision(model: nn.Module, device: str) -> str:
     """Return `bf16` where the hardware has it and `model` gains from it, otherwise `fp32`.
 
     On a CPU transformers do and convolutions do not: a training step of the small ViT took 30 ms instead of 65, one of
-    EfficientNet-Lite0 162 ms instead of 72 (batches of 16, 56 px, one thread of a processor with AVX512-BF16).
+    EfficientNet-Lite0 141 ms instead of 60 (batches of 16, 56 px, one thread of a processor with AVX512-BF16).
     """
     if device == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
