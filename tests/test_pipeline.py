@@ -4,6 +4,8 @@ import copy
 import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -278,6 +280,14 @@ def test_bad_study_ends_in_one_sentence(tmp_path, change, sentence):
     lines = [line for line in result.stderr.splitlines() if line.startswith("medpeft: ")]
     assert len(lines) == 1
     assert re.search(sentence, lines[0])
+
+
+def test_the_default_study_takes_another_name_on_the_command_line(tmp_path):
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", root / "Snakefile", "--directory", tmp_path]
+    options = ["--cores", "1", "--dry-run", "--quiet", "rules", "--config", "study=mine", "--", "results/mine/runs.csv"]
+    result = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
 
 
 def test_misspelt_method_is_named_with_the_right_one(tmp_path):
