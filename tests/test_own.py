@@ -261,13 +261,22 @@ def test_a_path_that_does_not_exist_is_named(tmp_path):
         fetch(dataset.archives[0], "chest", tmp_path / "raw.zip")
 
 
-def test_added_and_altered_images_are_noticed(tmp_path):
+def test_added_altered_and_moved_images_are_noticed_and_hidden_files_are_not(tmp_path):
     (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
     (tmp_path / "a" / "1.png").write_bytes(b"1")
     first = state(str(tmp_path))
+    (tmp_path / "a" / ".DS_Store").write_bytes(b"0")
     assert state(str(tmp_path)) == first
     (tmp_path / "a" / "2.png").write_bytes(b"2")
-    assert state(str(tmp_path)) != first
+    second = state(str(tmp_path))
+    (tmp_path / "a" / "2.png").rename(tmp_path / "b" / "2.png")
+    third = state(str(tmp_path))
+    (tmp_path / "a" / "1.png").write_bytes(b"12")
+    assert len({first, second, third, state(str(tmp_path))}) == 4
+    single = state(str(tmp_path / "a" / "1.png"))
+    (tmp_path / "a" / "1.png").write_bytes(b"123")
+    assert single != state(str(tmp_path / "a" / "1.png"))
     assert state(None) is None
     assert state("https://127.0.0.1/chest.zip") is None
 

@@ -231,6 +231,9 @@ def with_images(table: pd.DataFrame, images: dict[str, str]) -> pd.DataFrame:
 def visible_members(sources: Iterable[Source]) -> Iterator[tuple[Source, str]]:
     """Yield the members of all `sources` that are not hidden: what macOS, NAS and notebooks add lies in such places."""
     for source in sources:
-        for member in source.names():
-            if not any(part.startswith(".") or part in ADDED for part in member.split("/")):
-                yield source, member
+        yield from ((source, member) for member in source.names() if is_visible(member))
+
+
+def is_visible(member: str) -> bool:
+    """Return whether no part of the path of `member` is hidden."""
+    return not any(part.startswith(".") or part in ADDED for part in member.split("/"))

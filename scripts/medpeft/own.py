@@ -1,5 +1,6 @@
 """A user's own dataset, described by a few lines of the study: class folders, or a table of paths and labels."""
 
+import hashlib
 import logging
 import posixpath
 import re
@@ -9,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from medpeft.archives import Source, find_member, find_table, visible_members
+from medpeft.archives import Source, find_member, find_table, is_visible, visible_members
 from medpeft.datasets.registry import Archive, Dataset
 from medpeft.errors import UserError
 
@@ -149,13 +150,18 @@ def _below_common_folder(members: pd.Series) -> pd.Series:
     return members.map(lambda member: str(PurePosixPath(member).relative_to(folder or ".")))
 
 
-def state(path: str | None) -> list[int] | None:
-    """Return the number, total bytes and latest change of the files in the folder or zip `path`, None if elsewhere.
+def state(path: str | None) -> str | None:
+    """Return a hash of names, bytes and times of change of the files in the folder or zip `path`, None if elsewhere.
 
-    That they changed is how the pipeline notices images that were added or altered.
+    That it changed is how the pipeline notices images that were added, altered or moved to another class. Hidden files
+    of a folder, which are no images, count for nothing.
     """
     if not path or not Path(path).expanduser().exists():
         return None
     top = Path(path).expanduser()
-    found = [file.stat() for file in (top.rglob("*") if top.is_dir() else [top]) if file.is_file()]
-    return [len(found), sum(stat.st_size for stat in found), max((stat.st_mtime_ns for stat in found), default=0)]
+    files = [file for file in (top.rglob("*") if top.is_dir() else [top]) if file.is_file()]
+    names = {file.relative_to(top).as_posix(): file.stat() for file in files}
+    found = sorted(
+        (name, stat.st_size, stat.st_mtime_ns) for name, stat in names.items() if name == "." or is_visible(name)
+    )
+    return hashlib.sha256(repr(found).encode()).hexdigest()
