@@ -29,15 +29,15 @@ import yaml
 from matplotlib.figure import Figure
 from scipy.stats import t
 
-from medpeft.archives import Source
-from medpeft.datasets import registry as datasets
-from medpeft.errors import UserError
-from medpeft.files import read_json, read_table, write_json, write_table
+from medpeft.artefacts.palette import BLACK, BLUE, GREEN, VERMILLION
+from medpeft.base.errors import UserError
+from medpeft.base.files import read_json, read_table, write_json, write_table
+from medpeft.data import registry as datasets
+from medpeft.data.archives import Source
+from medpeft.data.subset import members
 from medpeft.methods import registry as methods
-from medpeft.palette import BLACK, BLUE, GREEN, VERMILLION
-from medpeft.provenance import provenance
-from medpeft.study import Run, Study, stored_size
-from medpeft.subset import members
+from medpeft.pipeline.provenance import provenance
+from medpeft.pipeline.study import Run, Study, stored_size
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent

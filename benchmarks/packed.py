@@ -1,4 +1,4 @@
-"""Whether runs of one strategy gain from being trained together in one process: not on a CPU.
+"""Whether runs of one method gain from being trained together in one process: not on a CPU.
 
     PYTHONPATH=scripts python benchmarks/packed.py WEIGHTS BACKBONE METHOD [cpu|cuda]
 
@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
-from medpeft.arithmetic import autocast, fastest_precision, hasten_convolutions, unfuse_attention
 from medpeft.methods.registry import load
-from medpeft.models import create, set_training_mode
+from medpeft.networks.arithmetic import autocast, fastest_precision, hasten_convolutions, unfuse_attention
+from medpeft.networks.models import create, set_training_mode
 
 RUNS, BATCH, CLASSES, SIZE, REPEATS = 4, 16, 3, 56, 10
 

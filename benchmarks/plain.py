@@ -2,7 +2,7 @@
 
     python benchmarks/plain.py JOB.json RESULT.json
 
-`JOB.json` is what `benchmark.py` writes of a run. The network is the pipeline's, so that the strategies are the same;
+`JOB.json` is what `benchmark.py` writes of a run. The network is the pipeline's, so that the methods are the same;
 images, augmentation, loop and scores are this file's own.
 """
 
@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from medpeft.methods.registry import load
-from medpeft.models import create, set_training_mode
+from medpeft.networks.models import create, set_training_mode
 
 MEAN, DEVIATION = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 EVALUATION_BATCH = 64  # as the pipeline has it: 256 take twice as long

@@ -3,7 +3,7 @@
     python benchmarks/text_to_image.py pipeline|diffusers JOB.json RESULT.json
 
 The usual loop decodes images, encodes them with the VAE, and encodes their captions with the text encoder, in every
-step. The pipeline's reads what its stage `encode` stored. Both train the same U-Net under the same strategy; the steps
+step. The pipeline's reads what its stage `encode` stored. Both train the same U-Net under the same method; the steps
 of a warm-up are not timed, and their loss is left out.
 """
 
@@ -22,10 +22,10 @@ from torch.nn.functional import mse_loss
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from medpeft.diffusion import adapted_unet, load_pipeline
 from medpeft.methods.registry import load
-from medpeft.pairs import load_pairs
-from medpeft.unet_training import UnetRecipe, fit_unet
+from medpeft.networks.diffusion import adapted_unet, load_pipeline
+from medpeft.training.captioned import load_pairs
+from medpeft.training.unet import UnetRecipe, fit_unet
 
 
 class Captioned(Dataset):

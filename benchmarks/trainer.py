@@ -17,8 +17,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from medpeft.layers import split_projections
-from medpeft.models import set_training_mode
+from medpeft.methods.layers import split_projections
+from medpeft.networks.models import set_training_mode
 from plain import EVALUATION_BATCH, WORKERS, adamw, network, pictures, scores
 
 

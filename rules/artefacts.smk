@@ -71,13 +71,7 @@ rule table:
             "<texts>/reference/{name}.csv",
             name=["table2", "table3", "table4", "table5", "table6", "figure1"],
         ),
-        code=[
-            "<library>/collect.py",
-            "<library>/generations.py",
-            "<library>/markup.py",
-            "<library>/palette.py",
-            "<library>/table.py",
-        ],
+        code=code_of("table"),
     output:
         csv="<study>/tables/{table}.csv",
         md="<study>/tables/{table}.md",
@@ -108,14 +102,7 @@ rule figure:
         published=expand(
             "<texts>/reference/{name}.csv", name=["table2", "table3", "figure1"]
         ),
-        code=[
-            "<library>/collect.py",
-            "<library>/figure.py",
-            "<library>/generations.py",
-            "<library>/markup.py",
-            "<library>/palette.py",
-            "<library>/table.py",
-        ],
+        code=code_of("figure"),
     output:
         csv="<study>/figures/{figure}.csv",
         pdf="<study>/figures/{figure}.pdf",
@@ -137,16 +124,7 @@ rule samples:
         **generated_of(SHOWN),
         images=expand(f"{PICTURES}/images.npy", dataset=SHOWN_DATASETS),
         manifests=expand(f"{PICTURES}/manifest.csv", dataset=SHOWN_DATASETS),
-        code=[
-            "<library>/collect.py",
-            "<library>/figure.py",
-            "<library>/generations.py",
-            "<library>/markup.py",
-            "<library>/pictures.py",
-            "<library>/palette.py",
-            "<library>/samples.py",
-            "<library>/table.py",
-        ],
+        code=code_of("samples"),
     output:
         csv="<study>/figures/figure2.csv",
         pdf="<study>/figures/figure2.pdf",
@@ -178,18 +156,7 @@ rule findings:
         learning_rates="<study>/tables/learning_rates.csv",
         audits=expand("<study>/audit/{dataset}.csv", dataset=STUDY.values("dataset")),
         claims="<texts>/reference/claims.csv",
-        code=[
-            "<library>/blocks.py",
-            "<library>/card.py",
-            "<library>/collect.py",
-            "<library>/findings.py",
-            "<library>/generations.py",
-            "<library>/markup.py",
-            "<library>/palette.py",
-            "<library>/split.py",
-            "<library>/table.py",
-        ],
-        dataset=code_of_datasets(STUDY.values("dataset")),
+        code=code_of("findings", datasets=STUDY.values("dataset")),
     output:
         findings="<study>/findings.json",
     log:
@@ -208,7 +175,7 @@ rule findings:
                 "generation",
             ]
         },
-        own=STUDY.settings["datasets"],
+        declared=STUDY.settings["datasets"],
         protocols={name: STUDY.protocol(name) for name in STUDY.values("dataset")},
     script:
         "../scripts/findings.py"
@@ -227,7 +194,7 @@ rule typeset:
         ),
         references="<texts>/references.yml",
         source="<texts>/paper.typ",
-        code=["<library>/typeset.py"],
+        code=code_of("typeset"),
     output:
         paper=report(
             "<study>/paper.pdf", caption="../report/paper.rst", category="Paper"

@@ -11,13 +11,7 @@ rule embed:
     input:
         images="<prepared>/images.npy",
         weights="<weights>/model.safetensors",
-        code=[
-            "<library>/arithmetic.py",
-            "<library>/augmentation.py",
-            "<library>/backbones.py",
-            "<library>/embed.py",
-            "<library>/models.py",
-        ],
+        code=code_of("embed"),
     output:
         "<study>/features/{dataset}/{backbone}.npy",
     log:
@@ -44,17 +38,7 @@ rule tune:
         split="<splits>/split.csv",
         subset=f"<splits>/subset-{STUDY.settings['tuning']['seed']}.csv",
         weights="<weights>/model.safetensors",
-        code=[
-            "<library>/arithmetic.py",
-            "<library>/augmentation.py",
-            "<library>/backbones.py",
-            "<library>/models.py",
-            "<library>/parts.py",
-            "<library>/subset.py",
-            "<library>/training.py",
-            "<library>/tune.py",
-        ],
-        method=code_of_method,
+        code=code_of("tune"),
         features=features_of,
     output:
         trials="<tuning>/trials.csv",
@@ -77,25 +61,14 @@ rule tune:
 
 rule count:
     input:
-        code=[
-            "<library>/backbones.py",
-            "<library>/count.py",
-            "<library>/models.py",
-            "<library>/unets.py",
-        ],
-        dataset=code_of_datasets(STUDY.values("dataset")[:1]),
+        code=code_of(
+            "count", STUDY.values("dataset")[:1], methods=STUDY.values("method")
+        ),
         pipelines=[
             f"data/weights/{backbone}"
             for backbone in STUDY.values("backbone", task="text-to-image")
             if backbone not in UNETS
         ],
-        methods=sorted(
-            {
-                f"<library>/{file}.py"
-                for method in STUDY.values("method")
-                for file in methods.code(method)
-            }
-        ),
     output:
         parameters="<study>/parameters.csv",
     log:
@@ -106,7 +79,7 @@ rule count:
         pairs=list(dict.fromkeys(run[1:3] for run in STUDY.runs())),
         dataset=STUDY.values("dataset")[0],
         image_size=STUDY.settings["image_size"],
-        own=STUDY.settings["datasets"].get(STUDY.values("dataset")[0]),
+        declared=STUDY.settings["datasets"].get(STUDY.values("dataset")[0]),
     script:
         "../scripts/count.py"
 
@@ -119,17 +92,7 @@ rule finetune:
         subset="<splits>/subset-{seed}.csv",
         weights="<weights>/model.safetensors",
         learning_rate="<tuning>/learning_rate.json",
-        code=[
-            "<library>/arithmetic.py",
-            "<library>/augmentation.py",
-            "<library>/backbones.py",
-            "<library>/finetune.py",
-            "<library>/models.py",
-            "<library>/parts.py",
-            "<library>/subset.py",
-            "<library>/training.py",
-        ],
-        method=code_of_method,
+        code=code_of("finetune"),
         features=features_of,
     output:
         adapter="<run>/adapter.safetensors",

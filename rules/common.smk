@@ -8,12 +8,17 @@ from snakemake.utils import validate
 
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
-from medpeft import own
-from medpeft.datasets import registry as datasets
-from medpeft.errors import UserError
+from medpeft.base.errors import UserError
+from medpeft.base.imports import dependencies
+from medpeft.base.places import LIBRARY
+from medpeft.data import registry as datasets
+from medpeft.data.user_dataset import state
 from medpeft.methods import registry as methods
-from medpeft.study import Study, stored_size
-from medpeft.unets import UNETS
+from medpeft.networks.unets import UNETS
+from medpeft.pipeline.code import code
+from medpeft.pipeline.study import Study, stored_size
+
+SCRIPTS = Path(workflow.basedir).resolve() / "scripts"
 
 try:
     STUDY = Study(config)
@@ -25,7 +30,6 @@ PICTURES = f"data/prepared/{{dataset}}/{stored_size(STUDY.generated_size)}px"
 
 
 pathvars:
-    library=str(PROJECT / "scripts" / "medpeft"),
     texts=str(PROJECT / "paper"),
     raw="data/raw/{dataset}",
     stored="data/prepared/{dataset}/{pixels}px",
@@ -109,26 +113,44 @@ def generated_of(runs):
     }
 
 
-def code_of_method(wildcards):
-    """The library files that a strategy consists of."""
-    return [f"<library>/{name}.py" for name in methods.code(wildcards.method)]
+def code_of(stage, datasets=None, methods=None):
+    """Return a function that gives the library files which a job of `stage` runs (see medpeft.pipeline.code).
+
+    The datasets and methods that the stage looks up are those of the job's wildcards unless they are named here.
+    """
+    script = SCRIPTS / f"{stage}.py"
+
+    def files(wildcards):
+        found = code(
+            script,
+            tuple(datasets or _named(wildcards, "dataset")),
+            frozenset(STUDY.settings["datasets"]),
+            tuple(methods or _named(wildcards, "method")),
+        )
+        return [PROJECT / file.relative_to(LIBRARY.parents[1]) for file in found]
+
+    return files
+
+
+def _named(wildcards, kind):
+    return [wildcards[kind]] if kind in wildcards.keys() else []
 
 
 def features_of(wildcards):
-    """The features that a strategy trains on, if it does not train on images."""
+    """The features that a method trains on, if it does not train on images."""
     found = "<study>/features/{dataset}/{backbone}.npy"
     return [found] if methods.on_features(wildcards.method) else []
 
 
-def own_of(wildcards):
+def declared_of(wildcards):
     """What the study declares of a dataset of the user's own; None of one that comes with the pipeline."""
     return STUDY.settings["datasets"].get(wildcards.dataset)
 
 
 def state_of(wildcards):
     """What changes when the user's own images do."""
-    declared = own_of(wildcards)
-    return own.state(declared["path"]) if declared else None
+    declared = declared_of(wildcards)
+    return state(declared["path"]) if declared else None
 
 
 def given_split_of(wildcards):
@@ -137,28 +159,15 @@ def given_split_of(wildcards):
     return [path] if path else []
 
 
-def code_of_dataset(wildcards):
-    """The library files that say how a dataset is read."""
-    files = datasets.code(wildcards.dataset, own_of(wildcards))
-    return [f"<library>/{name}.py" for name in files]
-
-
-def code_of_datasets(names):
-    """Those files of several datasets."""
-    of_own = STUDY.settings["datasets"]
-    files = {file for name in names for file in datasets.code(name, of_own.get(name))}
-    return [f"<library>/{file}.py" for file in sorted(files)]
-
-
 def archives_of(wildcards):
     """The archives of one dataset, in the order in which its module reads them."""
-    archives = datasets.load(wildcards.dataset, own_of(wildcards)).archives
+    archives = datasets.load(wildcards.dataset, declared_of(wildcards)).archives
     return [f"<raw>/{archive.name}" for archive in archives]
 
 
 def listing_of(wildcards):
     """The archive that lists where the files of this one are, if they are scattered over the web."""
-    archives = datasets.load(wildcards.dataset, own_of(wildcards)).archives
+    archives = datasets.load(wildcards.dataset, declared_of(wildcards)).archives
     listed_in = {archive.name: archive.listed_in for archive in archives}
     name = listed_in.get(wildcards.archive)
     return [f"<raw>/{name}"] if name else []
@@ -166,6 +175,9 @@ def listing_of(wildcards):
 
 def generator_of(wildcards):
     """The modules that simulate a dataset; archives that are fetched depend on no code."""
-    archives = datasets.load(wildcards.dataset, own_of(wildcards)).archives
-    simulated = any(archive.generate for archive in archives)
-    return code_of_dataset(wildcards) if simulated else []
+    archives = datasets.load(wildcards.dataset, declared_of(wildcards)).archives
+    generators = {
+        archive.generate.__module__ for archive in archives if archive.generate
+    }
+    files = dependencies(*(Path(sys.modules[name].__file__) for name in generators))
+    return [PROJECT / file.relative_to(LIBRARY.parents[1]) for file in files]

@@ -22,7 +22,7 @@ rule download:
         "../envs/data.yaml"
     params:
         checksum=lambda wildcards: STUDY.settings["checksums"].get(wildcards.archive),
-        own=own_of,
+        declared=declared_of,
         state=state_of,
     script:
         "../scripts/download.py"
@@ -31,12 +31,7 @@ rule download:
 rule prepare:
     input:
         archives=archives_of,
-        code=[
-            "<library>/archives.py",
-            "<library>/prepare.py",
-            "<library>/split.py",
-        ],
-        dataset=code_of_dataset,
+        code=code_of("prepare"),
     output:
         images="<stored>/images.npy",
         manifest="<stored>/manifest.csv",
@@ -47,7 +42,7 @@ rule prepare:
     threads: 4
     params:
         size=lambda wildcards: int(wildcards.pixels),
-        own=own_of,
+        declared=declared_of,
     script:
         "../scripts/prepare.py"
 
@@ -56,7 +51,7 @@ rule duplicates:
     input:
         images="<prepared>/images.npy",
         manifest="<prepared>/manifest.csv",
-        code=["<library>/duplicates.py"],
+        code=code_of("duplicates"),
     output:
         "<prepared>/duplicates.csv",
     log:
@@ -74,8 +69,7 @@ rule split:
         manifest="<prepared>/manifest.csv",
         duplicates="<prepared>/duplicates.csv",
         given=given_split_of,
-        code=["<library>/split.py"],
-        dataset=code_of_dataset,
+        code=code_of("split"),
     output:
         split="<splits>/split.csv",
         checksum="<splits>/split.csv.sha256",
@@ -87,7 +81,7 @@ rule split:
         protocol=STUDY.settings["split"]["protocol"],
         duplicates=STUDY.settings["split"]["duplicates"],
         seed=STUDY.settings["split"]["seed"],
-        own=own_of,
+        declared=declared_of,
     script:
         "../scripts/split.py"
 
@@ -96,7 +90,7 @@ rule subset:
     input:
         manifest="<prepared>/manifest.csv",
         split="<splits>/split.csv",
-        code=["<library>/subset.py"],
+        code=code_of("subset"),
     output:
         "<splits>/subset-{seed}.csv",
     log:
@@ -113,8 +107,7 @@ rule audit_dataset:
         manifest="<prepared>/manifest.csv",
         duplicates="<prepared>/duplicates.csv",
         split="<splits>/split.csv",
-        code=["<library>/audit.py", "<library>/split.py"],
-        dataset=code_of_dataset,
+        code=code_of("audit"),
     output:
         table="<study>/audit/{dataset}.csv",
         picture=report(
@@ -129,7 +122,7 @@ rule audit_dataset:
     params:
         protocol=lambda wildcards: STUDY.protocol(wildcards.dataset),
         seed=STUDY.settings["split"]["seed"],
-        own=own_of,
+        declared=declared_of,
     script:
         "../scripts/audit.py"
 
@@ -137,12 +130,7 @@ rule audit_dataset:
 rule card:
     input:
         audit="<study>/audit/{dataset}.csv",
-        code=[
-            "<library>/card.py",
-            "<library>/markup.py",
-            "<library>/split.py",
-        ],
-        dataset=code_of_dataset,
+        code=code_of("card"),
     output:
         card=report(
             "<study>/cards/{dataset}.md",
@@ -155,7 +143,7 @@ rule card:
         "../envs/results.yaml"
     params:
         protocol=lambda wildcards: STUDY.protocol(wildcards.dataset),
-        own=own_of,
+        declared=declared_of,
     script:
         "../scripts/card.py"
 

@@ -11,13 +11,7 @@ rule encode:
         images="<pictures>/images.npy",
         manifest="<pictures>/manifest.csv",
         pipeline="<weights>",
-        code=[
-            "<library>/backbones.py",
-            "<library>/diffusion.py",
-            "<library>/encode.py",
-            "<library>/models.py",
-            "<library>/pictures.py",
-        ],
+        code=code_of("encode"),
     output:
         moments="<encoded>/moments.npy",
         texts="<encoded>/texts.npy",
@@ -50,20 +44,7 @@ rule finetune_unet:
         split="<splits>/split.csv",
         subset="<splits>/subset-{seed}.csv",
         pipeline="<weights>",
-        code=[
-            "<library>/arithmetic.py",
-            "<library>/augmentation.py",
-            "<library>/backbones.py",
-            "<library>/diffusion.py",
-            "<library>/finetune_unet.py",
-            "<library>/models.py",
-            "<library>/pairs.py",
-            "<library>/parts.py",
-            "<library>/subset.py",
-            "<library>/training.py",
-            "<library>/unet_training.py",
-        ],
-        method=code_of_method,
+        code=code_of("finetune_unet"),
     output:
         adapter="<run>/adapter.safetensors",
         history="<run>/history.csv",
@@ -97,16 +78,7 @@ rule generate:
         pipeline="<weights>",
         adapter="<run>/adapter.safetensors",
         record="<run>/record.json",
-        code=[
-            "<library>/arithmetic.py",
-            "<library>/backbones.py",
-            "<library>/diffusion.py",
-            "<library>/generate.py",
-            "<library>/models.py",
-            "<library>/pairs.py",
-            "<library>/subset.py",
-        ],
-        method=code_of_method,
+        code=code_of("generate"),
     output:
         images=directory("<run>/generated/{part}"),
         files="<run>/generated/{part}.csv",
@@ -136,18 +108,7 @@ rule reference:
         manifest="<pictures>/manifest.csv",
         split="<splits>/split.csv",
         extractor=EXTRACTOR_WEIGHTS,
-        code=[
-            "<library>/arithmetic.py",
-            "<library>/augmentation.py",
-            "<library>/backbones.py",
-            "<library>/extractor.py",
-            "<library>/fidelity.py",
-            "<library>/models.py",
-            "<library>/pairs.py",
-            "<library>/pictures.py",
-            "<library>/reference.py",
-            "<library>/subset.py",
-        ],
+        code=code_of("reference"),
     output:
         floor="<reference>/floor.json",
         cache=directory("<reference>/cache"),
@@ -179,17 +140,7 @@ rule fidelity:
         cache="<reference>/cache",
         generated="<run>/generated/test",
         record="<run>/record.json",
-        code=[
-            "<library>/arithmetic.py",
-            "<library>/augmentation.py",
-            "<library>/backbones.py",
-            "<library>/extractor.py",
-            "<library>/fidelity.py",
-            "<library>/models.py",
-            "<library>/pairs.py",
-            "<library>/pictures.py",
-            "<library>/subset.py",
-        ],
+        code=code_of("fidelity"),
     output:
         metrics="<run>/metrics.json",
     log:
@@ -221,12 +172,7 @@ rule copies:
         generated="<run>/generated/test",
         files="<run>/generated/test.csv",
         record="<run>/record.json",
-        code=[
-            "<library>/copies.py",
-            "<library>/duplicates.py",
-            "<library>/pictures.py",
-            "<library>/subset.py",
-        ],
+        code=code_of("copies"),
     output:
         table="<run>/memorisation.csv",
         facts="<run>/memorisation.json",
@@ -254,15 +200,7 @@ rule features:
     input:
         images="<pictures>/images.npy",
         extractor=EXTRACTOR_WEIGHTS,
-        code=[
-            "<library>/arithmetic.py",
-            "<library>/augmentation.py",
-            "<library>/backbones.py",
-            "<library>/extractor.py",
-            "<library>/features.py",
-            "<library>/models.py",
-            "<library>/pictures.py",
-        ],
+        code=code_of("features"),
     output:
         "<reference>/features.npy",
     log:
@@ -282,7 +220,7 @@ rule features:
         "../scripts/features.py"
 
 
-rule classify:
+rule downstream_classifier:
     input:
         features="<reference>/features.npy",
         manifest="<pictures>/manifest.csv",
@@ -292,22 +230,11 @@ rule classify:
         generated="<run>/generated/train",
         files="<run>/generated/train.csv",
         record="<run>/record.json",
-        code=[
-            "<library>/arithmetic.py",
-            "<library>/augmentation.py",
-            "<library>/backbones.py",
-            "<library>/classify.py",
-            "<library>/evaluate.py",
-            "<library>/extractor.py",
-            "<library>/features.py",
-            "<library>/models.py",
-            "<library>/pictures.py",
-            "<library>/subset.py",
-        ],
+        code=code_of("downstream_classifier"),
     output:
         "<run>/downstream.csv",
     log:
-        "<run>/classify.log",
+        "<run>/downstream_classifier.log",
     wildcard_constraints:
         backbone=PIPELINES,
     conda:
@@ -322,4 +249,4 @@ rule classify:
         threads=STUDY.settings["generation"]["threads"],
         device=STUDY.settings["device"],
     script:
-        "../scripts/classify.py"
+        "../scripts/downstream_classifier.py"

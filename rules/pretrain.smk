@@ -13,17 +13,7 @@ UNET = {"steps": 5000, "batch_size": 64, "learning_rate": 6e-4, "ema_decay": 0.9
 rule pretrain:
     input:
         teacher=TEACHER,
-        code=[
-            "<library>/appraise.py",
-            "<library>/arithmetic.py",
-            "<library>/augmentation.py",
-            "<library>/backbones.py",
-            "<library>/models.py",
-            "<library>/parts.py",
-            "<library>/pretrain.py",
-            "<library>/subset.py",
-            "<library>/training.py",
-        ],
+        code=code_of("pretrain"),
     output:
         weights="data/pretrained/{backbone}.safetensors",
         facts="data/pretrained/{backbone}.json",
@@ -44,23 +34,7 @@ rule pretrain_diffusion:
         images="data/prepared/organ_phantom/37px/images.npy",
         manifest="data/prepared/organ_phantom/37px/manifest.csv",
         judge=TEACHER,
-        code=[
-            "<library>/appraise.py",
-            "<library>/arithmetic.py",
-            "<library>/augmentation.py",
-            "<library>/backbones.py",
-            "<library>/diffusion.py",
-            "<library>/encode.py",
-            "<library>/minilm.py",
-            "<library>/models.py",
-            "<library>/pairs.py",
-            "<library>/parts.py",
-            "<library>/pictures.py",
-            "<library>/pretrain_diffusion.py",
-            "<library>/subset.py",
-            "<library>/training.py",
-            "<library>/unet_training.py",
-        ],
+        code=code_of("pretrain_diffusion"),
     output:
         model=directory("data/pretrained/latent_diffusion_mini"),
     log:
@@ -86,14 +60,7 @@ rule appraise:
         subset="<splits>/subset-0.csv",
         teacher=TEACHER,
         weights=expand("data/pretrained/{backbone}.safetensors", backbone=PRETRAINED),
-        code=[
-            "<library>/appraise.py",
-            "<library>/augmentation.py",
-            "<library>/backbones.py",
-            "<library>/models.py",
-            "<library>/parts.py",
-            "<library>/subset.py",
-        ],
+        code=code_of("appraise"),
     output:
         "data/pretrained/{dataset}.csv",
     log:

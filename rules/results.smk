@@ -11,7 +11,7 @@ rule evaluate:
     input:
         predictions="<run>/predictions.csv",
         record="<run>/record.json",
-        code=["<library>/evaluate.py"],
+        code=code_of("evaluate"),
     output:
         metrics="<run>/metrics.json",
     log:
@@ -27,7 +27,7 @@ rule collect:
         metrics=expand("<study>/runs/{run}/metrics.json", run=RUNS + GENERATIONS),
         records=expand("<study>/runs/{run}/record.json", run=RUNS + GENERATIONS),
         memorisations=expand("<study>/runs/{run}/memorisation.json", run=GENERATIONS),
-        code=["<library>/collect.py"],
+        code=code_of("collect"),
     output:
         runs="<study>/runs.csv",
     log:
@@ -47,12 +47,7 @@ rule compare:
     input:
         runs="<study>/runs.csv",
         predictions=expand("<study>/runs/{run}/predictions.csv", run=RUNS),
-        code=[
-            "<library>/blocks.py",
-            "<library>/collect.py",
-            "<library>/compare.py",
-            "<library>/evaluate.py",
-        ],
+        code=code_of("compare"),
     output:
         scores="<study>/scores.csv",
         comparisons="<study>/comparisons.csv",
@@ -71,13 +66,7 @@ rule rank:
         runs="<study>/runs.csv",
         scores="<study>/scores.csv",
         pairs="<study>/pairs.csv",
-        code=[
-            "<library>/blocks.py",
-            "<library>/collect.py",
-            "<library>/compare.py",
-            "<library>/evaluate.py",
-            "<library>/rank.py",
-        ],
+        code=code_of("rank"),
     output:
         ranks="<study>/ranks.csv",
         friedman="<study>/friedman.csv",
@@ -92,7 +81,7 @@ rule rank:
 
 rule verify:
     input:
-        code=["<library>/evaluate.py", "<library>/verify.py"],
+        code=code_of("verify"),
     log:
         "<study>/logs/verify.log",
     conda:

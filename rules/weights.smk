@@ -1,6 +1,6 @@
 localrules:
     weights,
-    pipeline,
+    diffusion_pipeline,
     inception,
 
 
@@ -26,7 +26,7 @@ rule weights:
         "../scripts/weights.py"
 
 
-rule pipeline:
+rule diffusion_pipeline:
     output:
         directory("<weights>"),
     log:
@@ -38,7 +38,7 @@ rule pipeline:
     params:
         repository=lambda wildcards: STUDY.pipelines[wildcards.backbone],
     script:
-        "../scripts/pipeline.py"
+        "../scripts/diffusion_pipeline.py"
 
 
 rule inception:

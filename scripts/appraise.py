@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
     import torch
 
-    from medpeft.appraise import TEACHER, appraise, pretrained
-    from medpeft.files import write_table
-    from medpeft.models import architecture
-    from medpeft.parts import load_parts
+    from medpeft.base.files import write_table
+    from medpeft.data.images import load_parts
+    from medpeft.networks.models import architecture
+    from medpeft.training.appraise import TEACHER, appraise, pretrained
 
     data = snakemake.input
     _, parts = load_parts(data.images, data.manifest, data.split, data.subset, 1)

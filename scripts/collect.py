@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.collect import collect
-    from medpeft.files import read_json, write_table
+    from medpeft.base.files import read_json, write_table
+    from medpeft.statistics.collect import collect
 
     metrics, records, memorisations = (
         {"/".join(Path(path).parts[-6:-1]): read_json(path) for path in paths}

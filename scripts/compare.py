@@ -1,13 +1,13 @@
-"""Score every cell of the study and compare the strategies."""
+"""Score every cell of the study and compare the methods."""
 
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.compare import compare
-    from medpeft.files import read_table, write_table
+    from medpeft.base.files import read_table, write_table
+    from medpeft.statistics.compare import compare
 
     predictions = {"/".join(Path(path).parts[-6:-1]): path for path in snakemake.input.predictions}
     results = compare(read_table(snakemake.input.runs), lambda name: read_table(predictions[name]))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 BLOCK = 512  # training images in memory at once
 
@@ -11,11 +11,11 @@ def main(snakemake):
     import numpy as np
     import pandas as pd
 
-    from medpeft.copies import COLUMNS, FACTS, PAIRS, copies, picture
-    from medpeft.errors import UserError
-    from medpeft.files import read_json, read_table, replacing, write_json, write_table
-    from medpeft.pictures import centre, read
-    from medpeft.subset import members
+    from medpeft.base.errors import UserError
+    from medpeft.base.files import read_json, read_table, replacing, write_json, write_table
+    from medpeft.data.pictures import centre, read
+    from medpeft.data.subset import members
+    from medpeft.generation.copies import COLUMNS, FACTS, PAIRS, copies, picture
 
     data, output, size = snakemake.input, snakemake.output, snakemake.params.size
     table, facts, figure = pd.DataFrame(columns=COLUMNS), dict.fromkeys(FACTS), picture(pd.DataFrame(), None, None)

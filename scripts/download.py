@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.datasets import registry
-    from medpeft.download import fetch
+    from medpeft.data import registry
+    from medpeft.data.download import fetch
 
     name = snakemake.wildcards.dataset
-    dataset = registry.load(name, snakemake.params.own)
+    dataset = registry.load(name, snakemake.params.declared)
     archive = {part.name: part for part in dataset.archives}[snakemake.wildcards.archive]
     # The mirror is read from the configuration, not from params: where a file came from makes no fetched file stale.
     mirror = snakemake.config.get("mirror")

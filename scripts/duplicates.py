@@ -2,14 +2,14 @@
 
 import logging
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
     import numpy as np
 
-    from medpeft.duplicates import find
-    from medpeft.files import read_table, write_table
+    from medpeft.base.files import read_table, write_table
+    from medpeft.data.duplicates import find
 
     pairs = find(np.load(snakemake.input.images, mmap_mode="r"), read_table(snakemake.input.manifest))
     write_table(snakemake.output[0], pairs)

@@ -1,13 +1,13 @@
 """Compute the features of a dataset's images in one backbone."""
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
     import numpy as np
 
-    from medpeft.embed import embed
-    from medpeft.files import replacing
+    from medpeft.base.files import replacing
+    from medpeft.training.embed import embed
 
     data, settings = snakemake.input, snakemake.params
     features = embed(

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.encode import encode
-    from medpeft.files import read_table, sha256, write_json, write_table
+    from medpeft.base.files import read_table, sha256, write_json, write_table
+    from medpeft.generation.encode import encode
 
     data, output = snakemake.input, snakemake.output
     captions = encode(

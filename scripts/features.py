@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
     import numpy as np
 
-    from medpeft.features import BATCH, features
-    from medpeft.files import replacing
-    from medpeft.pictures import centre
+    from medpeft.base.files import replacing
+    from medpeft.data.pictures import centre
+    from medpeft.generation.features import BATCH, features
 
     data, settings = snakemake.input, snakemake.params
     stored = np.load(data.images, mmap_mode="r")

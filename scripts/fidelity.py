@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.fidelity import SCORES, fidelity, real_images
-    from medpeft.files import read_json, read_table, write_json
-    from medpeft.pairs import chosen
+    from medpeft.base.files import read_json, read_table, write_json
+    from medpeft.generation.fidelity import SCORES, fidelity, real_images
+    from medpeft.training.captioned import chosen
 
     data, settings = snakemake.input, snakemake.params
     record, manifest, split = read_json(data.record), read_table(data.manifest), read_table(data.split)

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
     import pandas as pd
 
-    from medpeft.figure import FIGURES, Sources, save
-    from medpeft.files import read_json, read_table, replacing, write_table
+    from medpeft.artefacts.figure import FIGURES, Sources, save
+    from medpeft.base.files import read_json, read_table, replacing, write_table
 
     given = snakemake.input
     trials = []

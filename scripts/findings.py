@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.datasets import registry
-    from medpeft.files import read_table, write_json
-    from medpeft.findings import Evidence, findings
+    from medpeft.artefacts.findings import Evidence, findings
+    from medpeft.base.files import read_table, write_json
+    from medpeft.data import registry
 
-    given, own = snakemake.input, snakemake.params.own
+    given, declared = snakemake.input, snakemake.params.declared
     audits = {Path(path).stem: read_table(path) for path in given.audits}
     evidence = Evidence(
         settings=snakemake.params.settings,
@@ -21,7 +21,7 @@ def main(snakemake):
         friedman=read_table(given.friedman),
         recommendations=read_table(given.recommendations),
         learning_rates=read_table(given.learning_rates),
-        datasets={name: registry.load(name, own.get(name)) for name in audits},
+        datasets={name: registry.load(name, declared.get(name)) for name in audits},
         protocols=dict(snakemake.params.protocols),
         audits=audits,
         claims=read_table(given.claims),

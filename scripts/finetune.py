@@ -2,23 +2,23 @@
 
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.files import read_json, write_json, write_table
-    from medpeft.finetune import finetune
+    from medpeft.base.files import read_json, write_json, write_table
+    from medpeft.data.images import load_parts
     from medpeft.methods.registry import load
-    from medpeft.parts import load_parts
-    from medpeft.provenance import provenance, unfinished
-    from medpeft.training import Recipe
+    from medpeft.pipeline.provenance import provenance, unfinished
+    from medpeft.training.classification import Recipe
+    from medpeft.training.finetune import finetune
 
     asked, data, output = dict(snakemake.wildcards.items()), snakemake.input, snakemake.output
     asked["recipe"] = dict(snakemake.params.recipe)
     asked["learning_rate"] = read_json(data.learning_rate)["learning_rate"]
     images = data.features[0] if data.features else data.images
     classes, parts = load_parts(images, data.manifest, data.split, data.subset, float(asked["fraction"]))
-    sources = [images, data.manifest, data.split, data.subset, data.weights, *data.code, *data.method]
+    sources = [images, data.manifest, data.split, data.subset, data.weights, *data.code]
     checkpoint = unfinished(output.adapter, asked, sources)
     outcome = finetune(
         asked["backbone"],
@@ -39,7 +39,7 @@ def main(snakemake):
         {
             "asked": asked,
             "study": snakemake.params.study,
-            "strategy": load(asked["method"]).entry(),
+            "method": load(asked["method"]).entry(),
             "n_train": len(parts["train"].labels),
             "cost": outcome.cost,
             "device": asked["recipe"]["device"],

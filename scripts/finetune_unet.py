@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.files import write_json, write_table
-    from medpeft.finetune_unet import finetune_unet
+    from medpeft.base.files import write_json, write_table
     from medpeft.methods.registry import load
-    from medpeft.pairs import load_pairs
-    from medpeft.provenance import provenance, unfinished
-    from medpeft.unet_training import UnetRecipe
+    from medpeft.pipeline.provenance import provenance, unfinished
+    from medpeft.training.captioned import load_pairs
+    from medpeft.training.finetune_unet import finetune_unet
+    from medpeft.training.unet import UnetRecipe
 
     asked, data, output = dict(snakemake.wildcards.items()), snakemake.input, snakemake.output
     asked["recipe"] = dict(snakemake.params.recipe)
@@ -19,7 +19,7 @@ def main(snakemake):
     pipeline = Path(data.pipeline)
     train, _ = load_pairs(data.moments, data.texts, data.captions, data.split, data.subset, float(asked["fraction"]))
     # The first two list the hashes of the files beside them, which are gigabytes.
-    sources = [data.hashes, pipeline / "source.json", data.split, data.subset, *data.code, *data.method]
+    sources = [data.hashes, pipeline / "source.json", data.split, data.subset, *data.code]
     checkpoint = unfinished(output.adapter, asked, sources)
     outcome = finetune_unet(
         pipeline,
@@ -37,7 +37,7 @@ def main(snakemake):
         {
             "asked": asked,
             "study": snakemake.params.study,
-            "strategy": load(asked["method"]).entry(),
+            "method": load(asked["method"]).entry(),
             "task": "text-to-image",
             "n_train": len(train.rows),
             "cost": outcome.cost,

@@ -3,15 +3,15 @@
 import shutil
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
     import pandas as pd
 
-    from medpeft.files import read_json, write_table
-    from medpeft.generate import COLUMNS, Sampling, generate
-    from medpeft.pairs import chosen, drawn, load_pairs
+    from medpeft.base.files import read_json, write_table
+    from medpeft.generation.generate import COLUMNS, Sampling, generate
+    from medpeft.training.captioned import chosen, drawn, load_pairs
 
     data, output, asked, settings = snakemake.input, snakemake.output, snakemake.wildcards, snakemake.params
     folder = Path(output.images)

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.inception import fetch_inception
+    from medpeft.networks.inception import fetch_inception
 
     fetch_inception(Path(snakemake.output[0]), snakemake.config.get("mirror"))
 

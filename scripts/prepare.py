@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.datasets import registry
-    from medpeft.prepare import prepare
+    from medpeft.data import registry
+    from medpeft.data.prepare import prepare
 
     name = snakemake.wildcards.dataset
     prepare(
         name,
-        registry.load(name, snakemake.params.own),
+        registry.load(name, snakemake.params.declared),
         [Path(archive) for archive in snakemake.input.archives],
         snakemake.params.size,
         Path(snakemake.output.images),

@@ -1,14 +1,14 @@
 """Pretrain the small transformer."""
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
     import torch
     from safetensors.torch import save_file
 
-    from medpeft.files import replacing, sha256, write_json
-    from medpeft.pretrain import pretrain
+    from medpeft.base.files import replacing, sha256, write_json
+    from medpeft.training.pretrain import pretrain
 
     torch.set_num_threads(1)
     state, facts = pretrain(snakemake.wildcards.backbone, snakemake.input.teacher, **snakemake.params.recipe)

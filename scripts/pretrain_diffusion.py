@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.files import read_table, sha256, write_json
-    from medpeft.pretrain_diffusion import pretrain_diffusion
-    from medpeft.provenance import unfinished
+    from medpeft.base.files import read_table, sha256, write_json
+    from medpeft.generation.pretrain_diffusion import pretrain_diffusion
+    from medpeft.pipeline.provenance import unfinished
 
     data, folder, recipes = snakemake.input, Path(snakemake.output.model), snakemake.params.recipes
     sources = [data.images, data.manifest, data.judge, *data.code]

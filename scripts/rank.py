@@ -1,11 +1,11 @@
-"""Rank the strategies over datasets and backbones, test the ranks, and choose."""
+"""Rank the methods over datasets and backbones, test the ranks, and choose."""
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.files import read_table, write_table
-    from medpeft.rank import rank, recommend
+    from medpeft.base.files import read_table, write_table
+    from medpeft.statistics.rank import rank, recommend
 
     given, output = snakemake.input, snakemake.output
     ranks, tests = rank(read_table(given.scores))

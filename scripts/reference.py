@@ -3,14 +3,14 @@
 import shutil
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.fidelity import real_images
-    from medpeft.files import read_table, write_json
-    from medpeft.pairs import chosen
-    from medpeft.reference import reference
+    from medpeft.base.files import read_table, write_json
+    from medpeft.generation.fidelity import real_images
+    from medpeft.generation.reference import reference
+    from medpeft.training.captioned import chosen
 
     data, output, settings = snakemake.input, snakemake.output, snakemake.params
     shutil.rmtree(output.cache, ignore_errors=True)

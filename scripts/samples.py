@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
     import numpy as np
 
-    from medpeft.figure import save
-    from medpeft.files import read_table, replacing, write_table
-    from medpeft.samples import Samples, samples
+    from medpeft.artefacts.figure import save
+    from medpeft.artefacts.samples import Samples, samples
+    from medpeft.base.files import read_table, replacing, write_table
 
     given, output = snakemake.input, snakemake.output
     stored = {

@@ -2,16 +2,16 @@
 
 import logging
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.datasets import registry
-    from medpeft.files import check_checksum, read_table, sha256, write_checksum, write_table
-    from medpeft.split import split
+    from medpeft.base.files import check_checksum, read_table, sha256, write_checksum, write_table
+    from medpeft.data import registry
+    from medpeft.data.split import split
 
     settings, given = dict(snakemake.params.items()), None
-    sizes = registry.load(snakemake.wildcards.dataset, settings.pop("own")).sizes
+    sizes = registry.load(snakemake.wildcards.dataset, settings.pop("declared")).sizes
     tables = (read_table(path) for path in (snakemake.input.manifest, snakemake.input.duplicates))
     for path in snakemake.input.given:
         check_checksum(path)

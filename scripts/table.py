@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.files import read_json, read_table, replacing, write_table
-    from medpeft.markup import RENDERERS
-    from medpeft.table import TABLES, Material
+    from medpeft.artefacts.markup import RENDERERS
+    from medpeft.artefacts.table import TABLES, Material
+    from medpeft.base.files import read_json, read_table, replacing, write_table
 
     readers = {
         **dict.fromkeys(

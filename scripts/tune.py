@@ -1,21 +1,21 @@
 """Search the learning rate of one method on one backbone and dataset."""
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.files import write_json, write_table
-    from medpeft.parts import load_parts
-    from medpeft.provenance import unfinished
-    from medpeft.training import Recipe
-    from medpeft.tune import tune
+    from medpeft.base.files import write_json, write_table
+    from medpeft.data.images import load_parts
+    from medpeft.pipeline.provenance import unfinished
+    from medpeft.training.classification import Recipe
+    from medpeft.training.tune import tune
 
     search, recipe = dict(snakemake.params.search), Recipe(**snakemake.params.recipe)
     data = snakemake.input
     images = data.features[0] if data.features else data.images
     classes, parts = load_parts(images, data.manifest, data.split, data.subset, search["fraction"])
     identity = {"search": search, "recipe": snakemake.params.recipe, "of": list(snakemake.wildcards)}
-    files = [images, data.manifest, data.split, data.subset, data.weights, *data.code, *data.method]
+    files = [images, data.manifest, data.split, data.subset, data.weights, *data.code]
     journal = unfinished(snakemake.output.trials, identity, files)
     table, best = tune(
         snakemake.wildcards.backbone,

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.files import replacing
-    from medpeft.typeset import typeset
+    from medpeft.artefacts.typeset import typeset
+    from medpeft.base.files import replacing
 
     source, references = Path(snakemake.input.source), Path(snakemake.input.references)
     results = Path(snakemake.input.findings).parent

@@ -4,14 +4,14 @@ import logging
 from functools import cache
 from pathlib import Path
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.errors import UserError
-    from medpeft.files import sha256
-    from medpeft.provenance import versions
-    from medpeft.verify import doubts
+    from medpeft.base.errors import UserError
+    from medpeft.base.files import sha256
+    from medpeft.pipeline.provenance import versions
+    from medpeft.pipeline.verify import doubts
 
     runs = snakemake.params.runs
     folders = [folder for folder in map(Path, runs) if (folder / "metrics.json").exists()]

@@ -1,11 +1,11 @@
 """Fetch the pretrained weights of one backbone."""
 
-from medpeft.stage import run
+from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.files import sha256, write_json
-    from medpeft.weights import fetch_weights
+    from medpeft.base.files import sha256, write_json
+    from medpeft.networks.weights import fetch_weights
 
     backbone, checksum = snakemake.wildcards.backbone, snakemake.params.checksum
     origin = fetch_weights(backbone, snakemake.output.weights, snakemake.config.get("mirror"), checksum)

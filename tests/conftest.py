@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 import torch
 
-from medpeft.archives import Source
-from medpeft.parts import Part
-from medpeft.training import Recipe
-from medpeft.weights import fetch_weights
+from medpeft.data.archives import Source
+from medpeft.data.images import Part
+from medpeft.networks.weights import fetch_weights
+from medpeft.training.classification import Recipe
 
 ROOT = Path(__file__).parents[1]
 LETTERS = "abcdefghijklmnopqrstuvwxyz,."

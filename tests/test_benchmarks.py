@@ -17,13 +17,13 @@ import benchmark
 import packed
 import plain
 from benchmark import Comparison, Material, Record, comparisons, falls, measure, summary
-from medpeft.arithmetic import unfuse_attention
-from medpeft.errors import UserError
-from medpeft.files import read_json
+from medpeft.base.errors import UserError
+from medpeft.base.files import read_json
 from medpeft.methods import registry
-from medpeft.models import create
-from medpeft.study import Study
-from medpeft.training import parameter_groups
+from medpeft.networks.arithmetic import unfuse_attention
+from medpeft.networks.models import create
+from medpeft.pipeline.study import Study
+from medpeft.training.classification import parameter_groups
 
 ROOT = Path(__file__).parents[1]
 

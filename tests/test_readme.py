@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import timm
 
-from medpeft.datasets import registry as datasets
+from medpeft.data import registry as datasets
 from medpeft.methods import registry
-from medpeft.models import adapt, count_parameters
+from medpeft.networks.models import adapt, count_parameters
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -16,10 +16,10 @@ README = (ROOT / "README.md").read_text()
 
 def test_the_example_of_a_method_is_one(monkeypatch):
     code = re.search(r"```python\n(.+?)```", README, re.DOTALL)[1]
-    monkeypatch.setattr(registry, "_strategies", {})
+    monkeypatch.setattr(registry, "_loaded", {})
     exec(compile(code, "README", "exec"), {})
-    (strategy,) = registry._strategies.values()
-    counts = count_parameters(adapt(timm.create_model("resnet18", num_classes=3), strategy))
+    (method,) = registry._loaded.values()
+    counts = count_parameters(adapt(timm.create_model("resnet18", num_classes=3), method))
     assert counts["trainable_parameters"] - counts["head_parameters"] == 4800
 
 

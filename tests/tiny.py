@@ -12,7 +12,7 @@ import yaml
 from conftest import write_pipeline
 from PIL import Image
 
-from medpeft.datasets.busi import DATASET
+from medpeft.data.datasets.busi import DATASET
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "config.yaml", "rules", "scripts", "schemas", "envs", "profiles", "paper", "report", "studies")

@@ -1,1 +1,1 @@
-"""One module a strategy; `registry` finds them by name."""
+"""Fine-tuning methods: one file each, in the folder of its family; `registry` finds them by name."""

@@ -1,0 +1,101 @@
+"""What is known of a dataset and its split, in words: sentences of the audit, and a card of one page."""
+
+import pandas as pd
+
+from medpeft.artefacts.markup import Cell, Layout, markdown
+from medpeft.data.registry import Archive, Dataset
+from medpeft.data.split import PARTS
+
+
+class Numbers:
+    """The numbers of an audit (see `medpeft.data.audit.audit`), 0 where it has none, for a study's `protocol`."""
+
+    def __init__(self, audit: pd.DataFrame, protocol: str):
+        table = audit.fillna({"protocol": "", "label": ""})
+        self._value = table.set_index(["protocol", "measure", "scope", "label"])["value"]
+        self.protocol = protocol
+        self.labels = sorted(set(table.loc[table["measure"] == "images", "label"]) - {""})
+
+    def __call__(self, protocol: str, measure: str, scope: str, label: str = "") -> int:
+        return int(self._value.get((protocol, measure, scope, label), 0))
+
+
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """Return a number and its noun, as `1 image` and `2 images`."""
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
+
+
+def audit_sentence(get: Numbers) -> str:
+    """Return what the audit found: duplicates, what a split of single images leaks, what the source alone tells."""
+    sentence = (
+        f"The dataset has {counted(get('', 'images', 'all'), 'image')} from "
+        f"{counted(get('', 'groups', 'all'), 'group')} (patients, lesions or eyes; the image itself where unknown) "
+        f"with {counted(get('', 'exact_pairs', 'all'), 'pair')} of exact and {get('', 'near_pairs', 'all'):,} of near "
+        f"duplicates, {get('', 'contradicting_pairs', 'all'):,} of them with contradicting labels. "
+    )
+    if dropped := get(get.protocol, "images", "dropped"):
+        sentence += f"{counted(dropped, 'image takes', 'images take')} no part in the split. "
+    leaked, test = get("paper", "leaked_images", "train-test"), get("paper", "images", "test")
+    sentence += (
+        f"The published split, or where that is unknown one of single images, leaves {leaked:,} of {test:,} test "
+        "images with a relative in training"
+    )
+    if get.protocol == "paper":
+        sentence += "; this study uses that split."
+    else:
+        here = get(get.protocol, "leaked_images", "train-test")
+        sentence += f"; the {get.protocol} split used here leaves {here:,}."
+    return sentence + _shortcut_sentence(get)
+
+
+def _shortcut_sentence(get: Numbers) -> str:
+    """Return what a model gets right that sees only the source of an image; empty where sources are not told."""
+    right, majority = (get(get.protocol, f"{kind}_right", "test") for kind in ("source", "majority"))
+    if not right:
+        return ""
+    test = get(get.protocol, "images", "test")
+    return (
+        f" A model that sees only which source an image comes from, and not the image, gets {right:,} of {test:,} test "
+        f"images right ({right / test:.1%}); one that always answers the most frequent class, {majority:,} "
+        f"({majority / test:.1%})."
+    )
+
+
+def card(name: str, dataset: Dataset, audit: pd.DataFrame, protocol: str) -> str:
+    """Return the card of `dataset`, split under `protocol`, as Markdown; `audit` counts its images and groups."""
+    get = Numbers(audit, protocol)
+    facts = {
+        "Licence": dataset.licence,
+        "Access": dataset.access,
+        "Citation": dataset.citation,
+        "Archives": "; ".join(map(_archive, dataset.archives)),
+    }
+    paragraphs = [
+        f"# {dataset.title} (`{name}`)",
+        markdown(_counts(get)).rstrip(),
+        f"Split `{protocol}`. Groups are patients, lesions, eyes or reports, as far as they are known.",
+        audit_sentence(get),
+        "\n".join(f"- **{word}**: {text}." for word, text in facts.items()),
+        "## Beware",
+        "\n".join(f"- {caveat}" for caveat in dataset.caveats),
+    ]
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _counts(get: Numbers) -> Layout:
+    """Return images per class, and groups, of the whole dataset and of the parts of its split."""
+    scopes = [("", "all"), *((get.protocol, part) for part in PARTS)]
+    kinds = [("images", label, label) for label in get.labels] + [
+        ("images", "", "all images"),
+        ("groups", "", "groups"),
+    ]
+    rows = [
+        [Cell(title), *(Cell(f"{get(protocol, measure, scope, label):,}") for protocol, scope in scopes)]
+        for measure, label, title in kinds
+    ]
+    return Layout(["Class", "Dataset", *PARTS], {"": rows})
+
+
+def _archive(archive: Archive) -> str:
+    places = "generated here" if archive.generate else ", ".join(archive.urls) or "no public address"
+    return f"`{archive.name}` ({places}{f'; {archive.checksum}' if archive.checksum else ''})"

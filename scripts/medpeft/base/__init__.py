@@ -1,0 +1,1 @@
+"""What everything else stands on: errors, files, locks on GPUs, and reading Python files without importing them."""

@@ -1,0 +1,64 @@
+"""What a module says of itself in literals, read from its syntax without importing it."""
+
+import ast
+from collections.abc import Callable, Iterator
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from medpeft.base.errors import UserError
+
+
+def decorations(file: Path, decorator: Callable, but: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
+    """Yield the arguments of each use of `decorator` in `file`, by the names of its parameters.
+
+    Args:
+        file: A Python file.
+        decorator: The function that is called behind an `@`, by its own name.
+        but: Parameters that need not be literals; they are left out.
+
+    Raises:
+        UserError: An argument is no literal, or there is no such parameter.
+    """
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"), filename=str(file))):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            for call in node.decorator_list:
+                if _called(call) == decorator.__name__:
+                    yield _arguments(file, call, decorator, but)
+
+
+def assigned(file: Path, name: str, kind: Callable, but: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the arguments of the call of `kind` whose result `file` assigns to `name`, by the names of its parameters.
+
+    Raises:
+        UserError: There is no such assignment, an argument is no literal, or there is no such parameter.
+    """
+    for node in ast.parse(file.read_text(encoding="utf-8"), filename=str(file)).body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name]:
+            if _called(node.value) != kind.__name__:
+                break
+            return _arguments(file, node.value, kind, but)
+    raise UserError(f"{file} does not say {name} = {kind.__name__}(...): add it, for it is read without an import")
+
+
+def _called(node: ast.AST) -> str | None:
+    """Return the last name of the function that `node` calls, or None where it is no call."""
+    return ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else None
+
+
+def _arguments(file: Path, call: ast.Call, function: Callable, but: tuple[str, ...]) -> dict[str, Any]:
+    try:
+        bound = signature(function).bind(*call.args, **{word.arg: word.value for word in call.keywords})
+    except TypeError as error:
+        raise UserError(f"{file}, line {call.lineno}: {function.__name__} {error}") from error
+    return {name: _value(file, name, node) for name, node in bound.arguments.items() if name not in but}
+
+
+def _value(file: Path, name: str, node: ast.AST) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except ValueError as error:
+        raise UserError(
+            f"{file}, line {node.lineno}: {name} is {ast.unparse(node)}: write it as a literal, for it is read without "
+            "an import"
+        ) from error

@@ -1,0 +1,239 @@
+"""Archives and folders read in place: nothing is unpacked, so nothing can be written outside its folder."""
+
+import gzip
+import io
+import json
+import logging
+import math
+import re
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatch
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from medpeft.base.errors import UserError
+
+LINK = '{"folder": '  # how a file begins that stands for a folder elsewhere
+ADDED = ("__MACOSX", "@eaDir")  # folders that macOS and Synology fill with files named like those beside them
+LARGEST = 2**30  # bytes of a member when unpacked; larger ones are taken for a bomb
+# What zipfile raises for members that are cut, altered, encrypted or packed in a way that it does not know.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, KeyError, OSError, EOFError, RuntimeError, ValueError)
+
+
+class Source:
+    """A zip archive or a folder, seen as a set of named members with forward slashes in their names.
+
+    A file that `link` wrote in place of an archive stands for the folder that it names. In a NumPy archive (`.npz`)
+    each image of an array `<name>_images` (N, H, W) or (N, H, W, 3) is a member, `<name>_images/000012.npy`. Any other
+    file, such as a table that is published by itself, is its own only member.
+
+    Raises `UserError` where a `path` that ends in `.zip` or `.npz` is no archive, where a member's name leads out of it
+    or is a symbolic link, or where the folder that is named is gone.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self._zip, self._stacks = None, {}
+        self._folder = self.path if self.path.is_dir() else _linked(self.path)
+        if self.path.suffix in (".zip", ".npz") and not self._folder:
+            try:
+                self._zip = zipfile.ZipFile(self.path)
+                if self.path.suffix == ".npz":
+                    self._stacks = _stacks(self._zip)
+            except (zipfile.BadZipFile, OSError, ValueError) as error:
+                raise UserError(
+                    f"{self.path} is not a readable zip archive ({error}): delete it and run again to fetch it anew"
+                ) from error
+            _refuse_escapes(self.path, self._zip.infolist())
+
+    def names(self) -> list[str]:
+        """Return the sorted names of all members that are files."""
+        return self._names
+
+    @cached_property
+    def _names(self) -> list[str]:
+        if self._zip:
+            plain = [name for name in self._zip.namelist() if not name.endswith("/") and name not in self._stacks]
+            stacks = ((Path(name).stem, range(len(stack))) for name, stack in self._stacks.items())
+            return sorted(plain + [f"{name}/{number:06d}.npy" for name, numbers in stacks for number in numbers])
+        if not self._folder:
+            return [self.path.name]
+        return sorted(path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*") if path.is_file())
+
+    def read(self, name: str) -> bytes:
+        """Return the content of the member `name`; a damaged, missing or outsized member is a `UserError`."""
+        array, _, number = name.partition("/")
+        try:
+            if stack := self._stacks.get(f"{array}.npy"):
+                return stack.read(int(number.removesuffix(".npy")))
+            if self._zip:
+                _refuse_bomb(self._zip.getinfo(name))
+                return self._zip.read(name)
+            return (self._folder / name if self._folder else self.path).read_bytes()
+        except _UNREADABLE as error:
+            raise UserError(
+                f"{self.path} holds no readable {name!r} ({error}): delete the archive and run again to fetch it anew"
+            ) from error
+
+
+def _refuse_escapes(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    """Refuse an archive that would write elsewhere if it were unpacked: it is not what a publisher offers."""
+    for member in members:
+        outside = bool(re.match(r"[/\\]|[A-Za-z]:", member.filename)) or ".." in re.split(r"[/\\]", member.filename)
+        if outside or stat.S_ISLNK(member.external_attr >> 16):
+            kind = "a name that leads out of it" if outside else "a symbolic link"
+            raise UserError(f"{path} is refused: its member {member.filename!r} is {kind}; get a sound copy")
+
+
+def _refuse_bomb(member: zipfile.ZipInfo) -> None:
+    if member.file_size > LARGEST:
+        raise ValueError(f"unpacked it would have {member.file_size:,} bytes")
+
+
+class _Stack:
+    """The images of one array in an npz, read one by one: memory holds one, and only going back starts anew."""
+
+    def __init__(self, archive: zipfile.ZipFile, member: str):
+        self._archive, self._member = archive, member
+        self._rewind()
+
+    def _rewind(self) -> None:
+        self._stream, self._next = self._archive.open(self._member), 0
+        version = np.lib.format.read_magic(self._stream)
+        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        self.shape, column_major, self._type = read_header[version](self._stream)
+        if column_major or self._type != np.uint8:
+            self.shape = ()
+        self._bytes = math.prod(self.shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def read(self, number: int) -> bytes:
+        """Return the image `number` as NumPy saves an array."""
+        if not 0 <= number < len(self):
+            raise ValueError(f"there are {len(self)} images")
+        if number < self._next:
+            self._rewind()
+        while self._next < number:
+            self._stream.read(self._bytes)
+            self._next += 1
+        content = self._stream.read(self._bytes)
+        self._next += 1
+        image = io.BytesIO()
+        np.save(image, np.frombuffer(content, np.uint8).reshape(self.shape[1:]))
+        return image.getvalue()
+
+
+def _stacks(archive: zipfile.ZipFile) -> dict[str, _Stack]:
+    """Return the arrays of images in an npz by the names of their members."""
+    stacks = {name: _Stack(archive, name) for name in archive.namelist() if name.endswith("_images.npy")}
+    return {name: stack for name, stack in stacks.items() if len(stack.shape) >= 3}
+
+
+def link(folder: Path, path: Path) -> None:
+    """Write to `path`, where an archive is expected, that its content is the `folder`, which is then read in place."""
+    path.write_text(json.dumps({"folder": str(folder.resolve())}) + "\n", encoding="utf-8")
+
+
+def is_link(path: Path) -> bool:
+    """Tell whether `path` is a file that `link` wrote."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as stream:
+        return stream.read(len(LINK)) == LINK.encode()
+
+
+def _linked(path: Path) -> Path | None:
+    """Return the folder that the file `path` stands for, or None; one that is gone is a `UserError`."""
+    if not is_link(path):
+        return None
+    folder = Path(json.loads(path.read_text(encoding="utf-8"))["folder"])
+    if not folder.is_dir():
+        raise UserError(f"{path} stands for the folder {folder}, which is gone: delete the file and run again")
+    return folder
+
+
+def find_member(sources: Iterable[Source], name: str) -> tuple[Source, str] | None:
+    """Return the first member called `name` (which may hold `*`), wherever in `sources` it lies, and its source."""
+    return next((place for place in visible_members(sources) if fnmatch(Path(place[1]).name, name)), None)
+
+
+def find_table(sources: Iterable[Source], name: str, columns: Iterable[str]) -> pd.DataFrame:
+    """Return the CSV member called `name` (which may hold `*`), wherever in `sources` it lies, unpacked if it is gzip.
+
+    Every value is text, empty where there is none. Raises `UserError` where there is no such member, where it is no
+    table, or where it lacks one of `columns`.
+    """
+    sources = list(sources)
+    found = find_member(sources, name)
+    if not found:
+        raise UserError(
+            f"there is no {name} in {', '.join(str(source.path) for source in sources)}: name a table that is there, "
+            "or fetch the archive as it is published, with its tables"
+        )
+    source, member = found
+    content = source.read(member)
+    try:
+        content = gzip.decompress(content) if member.endswith(".gz") else content
+        table = pd.read_csv(io.BytesIO(content), sep=_separator(content), dtype=str, keep_default_na=False)
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        raise UserError(
+            f"{member!r} in {source.path} is no table ({error}): save it as CSV in UTF-8, or fetch it anew"
+        ) from error
+    if missing := set(columns) - set(table.columns):
+        raise UserError(
+            f"{member!r} in {source.path} lacks the columns {', '.join(sorted(missing))}: add them, or fetch the "
+            "published version"
+        )
+    return table
+
+
+def _separator(content: bytes) -> str:
+    """Return what separates the columns in the first line of a table: spreadsheets also write semicolons and tabs."""
+    header = content.partition(b"\n")[0].decode("utf-8", "replace")
+    return max(",;\t", key=header.count)
+
+
+def find_images(sources: Iterable[Source], pattern: str) -> dict[str, str]:
+    """Return the images in `sources`: the first group of the regular `pattern` to `<archive name>/<member>`.
+
+    The pattern must match the part of a member's name that follows any leading folders. Of several members that give
+    the same key, the first in the order of their names is taken.
+    """
+    matcher = re.compile(f"(?:.*/)?{pattern}", re.IGNORECASE)
+    found = {}
+    for source, member in visible_members(sources):
+        if match := matcher.fullmatch(member):
+            found.setdefault(match[1], f"{source.path.name}/{member}")
+    return found
+
+
+def with_images(table: pd.DataFrame, images: dict[str, str]) -> pd.DataFrame:
+    """Return the rows of `table` whose `image_id` is among `images`, sorted by it, with that place as `source_file`.
+
+    The images that are missing are counted and listed in the log.
+    """
+    table = table.assign(source_file=table["image_id"].map(images))
+    missing = table.loc[table["source_file"].isna(), "image_id"]
+    if len(missing):
+        names = ", ".join(sorted(missing))
+        logging.warning("%d of %d images are missing and left out: %s", len(missing), len(table), names)
+    return table.dropna(subset="source_file").sort_values("image_id", ignore_index=True)
+
+
+def visible_members(sources: Iterable[Source]) -> Iterator[tuple[Source, str]]:
+    """Yield the members of all `sources` that are not hidden: what macOS, NAS and notebooks add lies in such places."""
+    for source in sources:
+        yield from ((source, member) for member in source.names() if is_visible(member))
+
+
+def is_visible(member: str) -> bool:
+    """Return whether no part of the path of `member` is hidden."""
+    return not any(part.startswith(".") or part in ADDED for part in member.split("/"))

@@ -1,0 +1,100 @@
+"""MedMNIST+: public image collections at one size, with their own split (Yang et al. 2023, Scientific Data 10:41).
+
+Each is one NumPy archive on Zenodo with the arrays `<part>_images` (N, 224, 224) or (N, 224, 224, 3) and
+`<part>_labels` (N, 1) for the parts train, val and test.
+"""
+
+import io
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from medpeft.base.errors import UserError
+from medpeft.data.archives import Source
+from medpeft.data.registry import Archive, Dataset
+
+# Addresses, MD5 sums, sizes, licences and classes are those of the publisher's own list (medmnist 3.0.2, info.py). It
+# has no counts per class: those here are the sources' own, and add up to its sizes.
+PARTS = {"train": "train", "val": "validation", "test": "test"}
+ZENODO = "https://zenodo.org/records/10519652/files"
+CAVEATS = ("Patients are not told apart, so that `grouped` keeps only duplicates on one side.",)
+NINE_TO_ONE = (
+    "Training and validation are nine to one of one set; that a patient's images were kept together is not said."
+)
+# The classes of the three collections of abdominal CT, in the order of their numbers.
+ORGANS = (
+    "bladder",
+    "left femur",
+    "right femur",
+    "heart",
+    "left kidney",
+    "right kidney",
+    "liver",
+    "left lung",
+    "right lung",
+    "pancreas",
+    "spleen",
+)
+ORGAN_SOURCE = "LiTS, Bilic et al. 2023, Medical Image Analysis 84:102680"
+ORGAN_CAVEATS = (
+    "The publisher's split keeps a scan on one side (115 CT scans for training, 16 for validation, 70 for test) but "
+    "does not tell which images are of one scan: `grouped`, which draws anew, separates less than `paper`.",
+    "The organs are cut out of CT volumes and can be told by shape and place alone.",
+)
+
+
+def medmnist(
+    name: str,
+    title: str,
+    counts: dict[str, int | None],
+    sizes: tuple[int, int, int],
+    md5: str,
+    source: str,
+    licence: str = "CC BY 4.0",
+    caveats: tuple[str, ...] = (),
+) -> Dataset:
+    """Return the collection `name` at 224 pixels; `counts` names its classes in the order of their numbers.
+
+    `source` says what the images were taken from.
+    """
+    archive = f"{name}_224.npz"
+    return Dataset(
+        title=title,
+        archives=(Archive(archive, (f"{ZENODO}/{archive}?download=1",), f"md5:{md5}"),),
+        index=partial(_index, title=title, labels=list(counts)),
+        counts=counts,
+        sizes=sizes,
+        licence=licence,
+        access="public, no account (Zenodo, doi:10.5281/zenodo.10519652)",
+        citation=f"Yang et al. 2023, Scientific Data 10:41, doi:10.1038/s41597-022-01721-8; images: {source}",
+        caveats=(*caveats, *CAVEATS),
+    )
+
+
+def _index(archive: Source, title: str, labels: list[str]) -> pd.DataFrame:
+    """Return one row an image, `<part>_<number>`, with the publisher's split; see `Dataset.index`."""
+    tables = [_part(archive, part, title, labels) for part in PARTS]
+    return pd.concat(tables).sort_values("image_id", ignore_index=True)
+
+
+def _part(archive: Source, part: str, title: str, labels: list[str]) -> pd.DataFrame:
+    numbers = np.load(io.BytesIO(archive.read(f"{part}_labels.npy")), allow_pickle=False).ravel()
+    images = [name for name in archive.names() if name.startswith(f"{part}_images/")]
+    if len(numbers) != len(images) or not set(numbers.tolist()) <= set(range(len(labels))):
+        raise UserError(
+            f"{archive.path} has {len(images)} images and {len(numbers)} labels for {part}, or labels other than 0 to "
+            f"{len(labels) - 1}: delete it and run again to fetch it anew"
+        )
+    label = [labels[number] for number in numbers]
+    image_id = [f"{part}_{number:06d}" for number in range(len(images))]
+    return pd.DataFrame(
+        {
+            "image_id": image_id,
+            "group_id": image_id,
+            "label": label,
+            "caption": [f"{title}, {name}." for name in label],
+            "source_file": [f"{archive.path.name}/{name}" for name in images],
+            "split": PARTS[part],
+        }
+    )

@@ -1,0 +1,175 @@
+"""Which images are for training, validation and test."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from medpeft.base.errors import UserError
+
+PARTS = ("train", "validation", "test")
+SHARES = (0.7, 0.1, 0.2)  # of a dataset whose published sizes are unknown
+
+
+def split(
+    manifest: pd.DataFrame,
+    pairs: pd.DataFrame,
+    protocol: str = "grouped",
+    duplicates: str = "report",
+    seed: int = 0,
+    sizes: tuple[int, int, int] | None = None,
+    given: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Return image_id, split (one of `PARTS`) and cluster of each image of `manifest`, in its order.
+
+    A cluster is what must stay together: images linked by a common group_id or by the duplicate `pairs`. Protocol
+    `grouped` keeps every cluster whole and every class near the proportions of `sizes`; `paper` is the publisher's own
+    split where the manifest has one, else it draws single images, stratified, in exactly these `sizes` (in their
+    proportions where images were dropped). `duplicates` is `report` (keep all images), `drop` (keep the first of each
+    set of duplicates, and none of a set whose labels disagree) or `fail`. A `given` split (image_id, split) takes the
+    place of the protocol; images that it does not name are left out.
+
+    Raises `UserError` where a class is missing from a part, where there are duplicates and they are to `fail`, or where
+    a given split fits no image.
+    """
+    images = manifest[["image_id", "label"]].assign(cluster=clusters(manifest, pairs))
+    images = images[_kept(manifest, pairs, duplicates)].reset_index(drop=True)
+    if given is not None:
+        images = _as_given(images, given)
+    elif protocol == "paper" and "split" in manifest:
+        images["split"] = images["image_id"].map(manifest.set_index("image_id")["split"])
+        _check_parts(images, "the dataset's own split")
+    else:
+        draw = {"grouped": _whole_clusters, "paper": _single_images}[protocol]
+        images["split"] = draw(images, apportion(len(images), sizes or SHARES), seed)
+    _check(images, manifest["label"])
+    return images[["image_id", "split", "cluster"]]
+
+
+def _as_given(images: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
+    """Return the `images` that the split `given` names, with their parts."""
+    if missing := {"image_id", "split"} - set(given):
+        raise UserError(f"the given split lacks the columns {', '.join(sorted(missing))}: add them")
+    if given["image_id"].duplicated().any():
+        twice = given.loc[given["image_id"].duplicated(), "image_id"].iloc[0]
+        raise UserError(f"the given split names {twice!r} twice: delete one of its rows")
+    _check_parts(given, "the given split")
+    found = images.merge(given[["image_id", "split"]], on="image_id")
+    if found.empty:
+        raise UserError(
+            f"the given split names {len(given)} images, such as {given['image_id'].iloc[0]!r}, none of which is in "
+            f"the dataset, whose names are like {images['image_id'].iloc[0]!r}: correct the column image_id"
+        )
+    if unknown := len(given) - len(found):
+        logging.warning("%d of %d images that the given split names are not there", unknown, len(given))
+    if unnamed := len(images) - len(found):
+        logging.warning("%d of %d images are left out, for the given split does not name them", unnamed, len(images))
+    return found
+
+
+def _kept(manifest: pd.DataFrame, pairs: pd.DataFrame, policy: str) -> np.ndarray:
+    """Return which rows of `manifest` the `policy` on duplicates keeps."""
+    if policy == "fail" and len(pairs):
+        disagreeing = int((~pairs["same_label"]).sum())
+        raise UserError(
+            f"there are {len(pairs)} pairs of duplicate images, {disagreeing} of them with contradicting labels, and "
+            "the study's key split.duplicates is fail: set it to report or drop, or mend the archive"
+        )
+    if policy != "drop":
+        return np.ones(len(manifest), dtype=bool)
+    copies = pd.Series(_connected(manifest["image_id"], pairs), index=manifest.index)
+    agreed = manifest.groupby(copies)["label"].transform("nunique") == 1
+    return (agreed & ~copies.duplicated()).to_numpy()
+
+
+def clusters(manifest: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
+    """Return for each row of `manifest` the number of its cluster: images linked by group_id or duplicate `pairs`."""
+    leader = manifest.groupby("group_id")["image_id"].transform("first")
+    links = pd.DataFrame({"first": leader, "second": manifest["image_id"]})
+    return _connected(manifest["image_id"], pd.concat([links, pairs[["first", "second"]]]))
+
+
+def _connected(ids: pd.Series, links: pd.DataFrame) -> np.ndarray:
+    """Return for each of `ids` the number of its connected component under `links` (first, second)."""
+    number = pd.Series(range(len(ids)), index=ids.to_numpy())
+    ends = number[links["first"]].to_numpy(), number[links["second"]].to_numpy()
+    graph = coo_array((np.ones(len(links), dtype=bool), ends), shape=(len(ids), len(ids)))
+    return connected_components(graph, directed=False)[1]
+
+
+def apportion(total: int, weights: tuple[float, ...]) -> tuple[int, ...]:
+    """Return whole numbers that sum to `total` in the proportions of `weights`, by the method of largest remainders.
+
+    None is 0 while `total` allows that: the largest numbers give up one each.
+    """
+    quota = total * np.array(weights) / sum(weights)
+    counts = np.floor(quota).astype(int)
+    counts[np.argsort(counts - quota, kind="stable")[: total - counts.sum()]] += 1
+    for _ in range(min(total, len(counts)) - np.count_nonzero(counts)):
+        counts[counts.argmax()] -= 1
+        counts[counts.argmin()] += 1
+    return tuple(counts.tolist())
+
+
+def _single_images(images: pd.DataFrame, sizes: tuple[int, ...], seed: int) -> np.ndarray:
+    """Return the part of each image; parts have exactly `sizes`, and each class its share of them."""
+    from sklearn.model_selection import train_test_split
+
+    labels = images["label"].to_numpy(dtype=str)
+    parts = np.full(len(labels), PARTS[0], dtype=object)
+    rest = np.arange(len(labels))
+    try:
+        for part, size in ((PARTS[2], sizes[2]), (PARTS[1], sizes[1])):
+            rest, drawn = train_test_split(rest, test_size=size, stratify=labels[rest], random_state=seed)
+            parts[drawn] = part
+    except ValueError as error:
+        raise UserError(f"the images cannot be split by class into {sizes} ({error}): use a larger dataset") from error
+    return parts
+
+
+def _whole_clusters(images: pd.DataFrame, sizes: tuple[int, ...], seed: int) -> np.ndarray:
+    """Return the part of each image, the same within a cluster.
+
+    Clusters are placed from the largest down, equally large ones in random order, each where it brings the counts of
+    its classes closest to their targets (least increase of the sum of (count - target)^2 / target). Single images come
+    last and fill what is left, so that the targets are met wherever whole clusters allow it.
+    """
+    number, _ = pd.factorize(images["cluster"])
+    counts = pd.crosstab(number, images["label"].to_numpy()).to_numpy()  # clusters x classes
+    target = np.array([apportion(total, sizes) for total in counts.sum(axis=0)]).T  # parts x classes
+    weight = 1 / np.maximum(target, 1)
+    have = np.zeros_like(target)
+    order = np.random.default_rng(seed).permutation(len(counts))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    place = np.empty(len(counts), dtype=int)
+    for cluster in order:
+        added = counts[cluster]
+        increase = (added * (2 * (have - target) + added) * weight).sum(axis=1)
+        place[cluster] = increase.argmin()
+        have[place[cluster]] += added
+    return np.array(PARTS, dtype=object)[place[number]]
+
+
+def _check_parts(images: pd.DataFrame, where: str) -> None:
+    """Refuse a split given from outside that has other parts than `PARTS`."""
+    other = images.loc[~images["split"].isin(PARTS)]
+    if len(other):
+        raise UserError(
+            f"{where} puts {len(other)} images, such as {other['image_id'].iloc[0]!r}, into the part "
+            f"{other['split'].iloc[0]!r}: the parts are {', '.join(PARTS)}"
+        )
+
+
+def _check(images: pd.DataFrame, labels: pd.Series) -> None:
+    """Refuse a split in which a part lacks one of the classes in `labels`."""
+    for label in sorted(set(labels)):
+        rows = images[images["label"] == label]
+        missing = [part for part in PARTS if part not in set(rows["split"])]
+        if missing:
+            raise UserError(
+                f"class {label!r} has no images for {' and '.join(missing)}, having only {len(rows)} images in "
+                f"{rows['cluster'].nunique()} clusters: change the study's key split.seed or split.duplicates, or use "
+                "a larger dataset"
+            )

@@ -1,0 +1,33 @@
+"""Nested, stratified fractions of the training images."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from medpeft.base.files import read_table
+
+
+def subset(manifest: pd.DataFrame, split: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Return image_id and share of each training image: it belongs to the fraction f of the images iff share < f.
+
+    The share is the image's rank, from 0, in a random order of its class over the number of its class, so that
+    fractions are nested, hold every class in its proportion (rounded up), and never lack one. Validation and test are
+    never cut.
+    """
+    train = split.loc[split["split"] == "train", ["image_id"]].merge(manifest[["image_id", "label"]], on="image_id")
+    random = np.random.default_rng(seed)
+    share = train.groupby("label")["image_id"].transform(lambda ids: random.permutation(len(ids)) / len(ids))
+    return pd.DataFrame({"image_id": train["image_id"], "share": share})
+
+
+def members(table: Path, split: Path, subset: Path, fraction: float) -> pd.DataFrame:
+    """Return the rows of `table`, a manifest or captions, that belong to a run on `fraction` of the training images.
+
+    They are in their order and have besides their `row` in the table, their `split` and `cluster`, and for training
+    their `share`.
+    """
+    rows = read_table(table)
+    rows["row"] = np.arange(len(rows))
+    rows = rows.merge(read_table(split), on="image_id").merge(read_table(subset)[["image_id", "share"]], how="left")
+    return rows[(rows["split"] != "train") | (rows["share"] < fraction)]

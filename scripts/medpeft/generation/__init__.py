@@ -1,0 +1,1 @@
+"""Images for captions: generated, scored against real ones, and searched for copies."""

@@ -1,0 +1,51 @@
+"""SV-Diff: shifts of the singular values of every weight (Han et al. 2023, arXiv 2303.11305).
+
+A weight W = U diag(s) V^T, a kernel as a matrix of outputs by all else, becomes U diag(relu(s + delta)) V^T. The weight
+of a norm is a matrix of a single row, so that it has a single singular value. It is written as W + U diag(relu(s +
+delta) - s) V^T, so that the network starts unchanged to the last bit.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from medpeft.methods.registry import method
+
+NORM_RATE = 1e-6  # learning rate of the shifts of norms, as in the authors' recipe
+
+
+class SpectralShift(nn.Module):
+    """A weight whose singular values are shifted; the decomposition is made once and kept, the weight stays frozen."""
+
+    def __init__(self, weight: Tensor):
+        super().__init__()
+        left, values, right = torch.linalg.svd(_matrix(weight.detach()), full_matrices=False)
+        for name, tensor in (("left", left), ("values", values), ("right", right)):
+            self.register_buffer(name, tensor, persistent=False)
+        self.delta = nn.Parameter(torch.zeros_like(values))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        change = (self.values + self.delta).relu() - self.values
+        return weight + ((self.left * change) @ self.right).reshape(weight.shape)
+
+
+def _matrix(weight: Tensor) -> Tensor:
+    return weight[None] if weight.ndim == 1 else weight.flatten(1)
+
+
+@method(
+    "svdiff",
+    title="SV-Diff",
+    family="additive",
+    encoders={"unet"},
+    source="arXiv 2303.11305",
+    trains="shifts of the singular values of every weight",
+)
+def svdiff(model: nn.Module) -> None:
+    """Add a shift to each singular value of the weights of a frozen diffusers U-Net, in place."""
+    for module in list(model.modules()):
+        if isinstance(module, nn.Conv2d | nn.Linear | nn.GroupNorm | nn.LayerNorm):
+            shift = SpectralShift(module.weight)
+            if module.weight.ndim == 1:
+                shift.delta.learning_rate = NORM_RATE
+            parametrize.register_parametrization(module, "weight", shift, unsafe=True)

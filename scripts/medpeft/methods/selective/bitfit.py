@@ -1,0 +1,19 @@
+"""BitFit: every bias of a transformer (Ben Zaken et al. 2022, arXiv 2106.10199)."""
+
+from torch import nn
+
+from medpeft.methods.registry import method
+from medpeft.methods.selective.bias import bias
+
+
+@method(
+    "bitfit",
+    title="BitFit",
+    family="selective",
+    encoders={"vit"},
+    source="arXiv 2106.10199",
+    trains="every bias of a transformer",
+)
+def bitfit(model: nn.Module) -> None:
+    """Make every parameter named `bias` of a frozen `model` trainable, in place."""
+    bias(model)

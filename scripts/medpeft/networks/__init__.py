@@ -1,0 +1,1 @@
+"""Backbones and diffusion pipelines, their weights, and how a device computes them."""

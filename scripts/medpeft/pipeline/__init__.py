@@ -1,0 +1,1 @@
+"""The study, what every stage shares, where results come from, and whether they still belong."""

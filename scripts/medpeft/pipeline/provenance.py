@@ -1,0 +1,78 @@
+"""Where a result comes from: study, commit, package versions, device, hashes of what went in and came out."""
+
+import hashlib
+import json
+import platform
+import re
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from medpeft.base.files import sha256
+from medpeft.base.places import PROJECT
+
+PACKAGES = ("torch", "timm", "peft", "diffusers", "numpy", "pandas", "scikit-learn", "optuna", "safetensors")
+
+
+def provenance(study: dict, inputs: list[str | Path], outputs: list[str | Path]) -> dict:
+    """Return where a result comes from.
+
+    `study` are the settings as given; their hash leaves out where archives are fetched from. The commit is None outside
+    a checkout, and `dirty` tells whether files differ from it. Hashes of `inputs` are given by path, of `outputs` by
+    name, for they lie beside the record.
+    """
+    settings = {key: value for key, value in study.items() if key != "mirror"}
+    return {
+        "study": hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "python": platform.python_version(),
+        "packages": versions(),
+        "hardware": _hardware(),
+        "inputs": {str(path): sha256(path) for path in inputs},
+        "outputs": {Path(path).name: sha256(path) for path in outputs},
+    }
+
+
+def unfinished(output: str | Path, settings: dict, files: list[str | Path]) -> Path:
+    """Return the path beside `output` under which unfinished work on it is kept, to be continued after a kill.
+
+    Its name is a hash of `settings`, of the content of `files` and of package versions: work that began under others is
+    not continued, and deleted here.
+    """
+    digest = hashlib.sha256(json.dumps([settings, versions()], sort_keys=True).encode())
+    for path in sorted(map(str, files)):
+        digest.update(f"{path} {sha256(path)}".encode())
+    output = Path(output)
+    path = output.with_name(f".{digest.hexdigest()[:16]}.unfinished")
+    for other in set(output.parent.glob(".*.unfinished*")) - {path}:
+        other.unlink()
+    return path
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages on which numbers depend."""
+    return {name: version(name) for name in PACKAGES}
+
+
+def _hardware() -> str:
+    """Return what this process computes on: the GPU if it has used one, else the processor."""
+    if torch.cuda.is_initialized():
+        return torch.cuda.get_device_name()
+    names = re.findall(r"^model name\s*: (.+)$", _text("/proc/cpuinfo"), re.MULTILINE)
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _text(path: str) -> str:
+    return Path(path).read_text(encoding="utf-8") if Path(path).exists() else ""
+
+
+def _git(*arguments: str) -> str | None:
+    """Return what git prints in the project's folder, or None where there is no git or no checkout."""
+    command = ["git", "-C", str(PROJECT), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

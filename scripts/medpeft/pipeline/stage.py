@@ -1,0 +1,66 @@
+"""What every script shares: its log, errors said in one sentence, no second attempt at what went wrong by itself."""
+
+import errno
+import gc
+import logging
+import os
+import re
+import sys
+import traceback
+from pathlib import Path
+
+from medpeft.base.errors import UserError
+from medpeft.pipeline import warm
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+
+def run(main, snakemake) -> None:
+    """Call `main(snakemake)` with logging into the rule's log file, in a warm process where there can be one.
+
+    A script imports nothing slow but inside `main`, so that the warm process has it already.
+
+    A `UserError` or a full disk ends the process with status 1 and one sentence; any other exception is a defect and
+    also leaves its traceback in the log. An attempt after the first, which profiles tell by the resource `attempt`,
+    is for what the process could not help (a lost node, a time limit): one that had ended with a sentence of its own
+    ends with that again.
+    """
+    if snakemake.config.get("device") != "cuda":  # whose state does not survive a fork
+        warm.hand_over(Path(sys.argv[0]))
+    log = Path(snakemake.log[0])
+    sentence = _last_error(log) if snakemake.resources.get("attempt", 1) > 1 else None
+    try:
+        logging.basicConfig(filename=log, filemode="w", level=logging.INFO, format=FORMAT)
+    except OSError as error:
+        sys.exit(f"medpeft: {snakemake.rule}: {log} cannot be written ({error.strerror}): mend that and run again")
+    if sentence:
+        _end(sentence)
+    try:
+        main(snakemake)
+    except Exception as error:
+        where = f"{snakemake.rule} {' '.join(snakemake.wildcards)}".strip()
+        _end(f"{where}: {_explain(error)}")
+    gc.freeze()  # the process ends here: without this Python would look through all of torch for garbage, for a second
+
+
+def _last_error(log: Path) -> str | None:
+    """Return the sentence with which the attempt that wrote `log` ended, or None where it was killed."""
+    if not log.exists():
+        return None
+    found = re.findall(r"^\S+ \S+ CRITICAL (.+)\Z", log.read_text(encoding="utf-8").rstrip(), re.MULTILINE | re.DOTALL)
+    return found[-1] if found else None
+
+
+def _end(sentence: str) -> None:
+    logging.critical(sentence)
+    sys.exit(f"medpeft: {sentence}")
+
+
+def _explain(error: Exception) -> str:
+    """Return what happened; a defect's traceback goes to the log."""
+    if any(os.strerror(number) in str(error) for number in FULL_DISK):  # libraries wrap the OSError in their own
+        return f"the disk is full ({error}): free some space and run again; what is finished is kept"
+    if not isinstance(error, UserError):
+        logging.error(traceback.format_exc())
+    return str(error)

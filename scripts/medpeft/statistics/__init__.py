@@ -1,0 +1,1 @@
+"""Metrics of a run, the table of runs, and what may be concluded from it."""

@@ -1,0 +1,1 @@
+"""Fine-tuning, the search for a learning rate, and pre-training."""

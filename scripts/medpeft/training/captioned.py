@@ -1,0 +1,60 @@
+"""Pairs of an image and its caption as the U-Net sees them: latents and text embeddings, memory-mapped."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from medpeft.base.errors import UserError
+from medpeft.data.subset import members
+
+UNCONDITIONAL = 0  # row of the embedding of the empty caption
+LEAST_IMAGES = 8  # of a test set: its halves are compared by their three nearest neighbours
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The latents and texts of a dataset, and which of them its images have.
+
+    `moments` are float16 (N, 2 * channels, height, width), the mean and the logarithm of the variance of each image's
+    latents; `texts` float16 (distinct captions, tokens, width). `rows` has, for each pair, image_id, label, caption,
+    the `row` in `moments`, the `text` in `texts` and, for training, the `share` that `medpeft.data.subset` gave it.
+    """
+
+    moments: np.ndarray
+    texts: np.ndarray
+    rows: pd.DataFrame
+
+
+def load_pairs(
+    moments: Path, texts: Path, captions: Path, split: Path, subset: Path, fraction: float
+) -> tuple[Pairs, Pairs]:
+    """Return the pairs for training, cut to `fraction`, and those for testing."""
+    rows = members(captions, split, subset, fraction)
+    arrays = np.load(moments, mmap_mode="r"), np.load(texts, mmap_mode="r")
+    train, test = (rows[rows["split"] == part].reset_index(drop=True) for part in ("train", "test"))
+    return Pairs(*arrays, train), Pairs(*arrays, test)
+
+
+def drawn(train: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Return `count` rows of a training set in the order of their share, so that the classes keep their proportions.
+
+    Where it has fewer, it is gone through again.
+    """
+    ordered = train.sort_values("share", kind="stable")
+    return ordered.iloc[np.arange(count) % len(ordered)].reset_index(drop=True)
+
+
+def chosen(test: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Return `count` rows of a test set, or all where it has fewer: the same ones for every run on it.
+
+    Their captions are the prompts, their images what the generated ones are compared with. Raises `UserError` where
+    there are too few to compare anything.
+    """
+    if len(test) < LEAST_IMAGES:
+        raise UserError(
+            f"the test set has {len(test)} images, too few to compare generated ones with: take a dataset with at "
+            f"least {LEAST_IMAGES}"
+        )
+    return test.sample(min(count, len(test)), random_state=0).sort_index().reset_index(drop=True)

@@ -1,0 +1,59 @@
+"""The card of a dataset says what it holds and how it is had, and the audit's findings in words."""
+
+import pandas as pd
+import pytest
+
+from medpeft.artefacts.card import Numbers, audit_sentence, card
+from medpeft.data import registry
+from medpeft.data.audit import audit
+from medpeft.data.split import split
+
+NO_PAIRS = pd.DataFrame(columns=["first", "second", "kind", "similarity", "same_label", "same_group"])
+NO_PAIRS = NO_PAIRS.astype({"same_label": bool})
+
+
+@pytest.fixture(scope="module")
+def manifest() -> pd.DataFrame:
+    """120 images of 60 patients in two classes, whose source tells the class but for 10 images."""
+    table = pd.DataFrame({"image_id": [f"i{i:03d}" for i in range(120)]})
+    table["group_id"] = [f"p{i // 2}" for i in range(120)]
+    table["label"] = ["benign" if i % 4 < 2 else "malignant" for i in range(120)]
+    source = ["east" if label == "benign" else "west" for label in table["label"]]
+    return table.assign(source=["west"] * 10 + source[10:])
+
+
+def audited(manifest: pd.DataFrame, protocol: str) -> pd.DataFrame:
+    return audit(manifest, NO_PAIRS, split(manifest, NO_PAIRS, protocol), protocol, seed=0)
+
+
+def test_the_card_counts_classes_parts_and_groups(manifest):
+    lines = card("busi", registry.load("busi"), audited(manifest, "grouped"), "grouped").splitlines()
+    assert lines[0] == "# BUSI breast ultrasound (`busi`)"
+    assert "| benign | 60 | 42 | 6 | 12 |" in lines
+    assert "| all images | 120 | 84 | 12 | 24 |" in lines
+    assert "| groups | 60 | 42 | 6 | 12 |" in lines
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_the_card_of_every_dataset_says_how_it_is_had(name, manifest):
+    dataset = registry.load(name)
+    text = card(name, dataset, audited(manifest, "paper"), "paper")
+    assert all(part in text for part in (dataset.licence, dataset.access, dataset.citation, *dataset.caveats))
+    assert all(f"`{archive.name}`" in text for archive in dataset.archives)
+    assert all(url in text for archive in dataset.archives for url in archive.urls)
+    assert ".." not in text.replace("...", "")
+
+
+@pytest.mark.parametrize("protocol", ["grouped", "paper", "given"])
+def test_the_sentence_names_the_split_that_was_used(manifest, protocol):
+    parts = split(manifest, NO_PAIRS, "grouped" if protocol == "given" else protocol)
+    sentence = audit_sentence(Numbers(audit(manifest, NO_PAIRS, parts, protocol, seed=0), protocol))
+    ending = "this study uses that split." if protocol == "paper" else f"the {protocol} split used here leaves 0."
+    assert ending in sentence
+    assert "The dataset has 120 images from 60 groups" in sentence
+    assert "A model that sees only which source an image comes from" in sentence
+
+
+def test_without_sources_the_sentence_is_silent_of_them(manifest):
+    table = audited(manifest.drop(columns="source"), "grouped")
+    assert "source" not in audit_sentence(Numbers(table, "grouped"))

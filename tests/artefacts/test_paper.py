@@ -1,0 +1,286 @@
+"""The paper: sentences that are true of any study, and a PDF that says them."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from medpeft.artefacts.findings import Evidence, findings
+from medpeft.artefacts.markup import MINUS, TIMES
+from medpeft.artefacts.table import TABLES, Material
+from medpeft.artefacts.typeset import typeset
+from medpeft.base.errors import UserError
+from medpeft.base.files import read_table, write_table
+from medpeft.data import registry
+from medpeft.pipeline.study import Study
+from medpeft.statistics.collect import COLUMNS
+from medpeft.statistics.compare import compare
+from medpeft.statistics.rank import rank, recommend
+
+PAPER = Path(__file__).parents[2] / "paper"
+GRID = {"datasets": ["busi"], "backbones": ["resnet50"], "methods": ["full"], "fractions": [1], "seeds": [0]}
+SETTINGS = Study({"study": "toy", "experiments": {"table2": GRID}}).settings
+CELL = ["dataset", "backbone", "method", "fraction"]
+GROUP = {"encoder": "cnn", "fraction": 1.0}
+CROSSOVERS = [
+    ("busi", "resnet50", "bias", 0.5, 0.7, 0.3, 0.9, 0.75),
+    ("busi", "resnet50", "ssf", np.nan, np.nan, np.nan, np.nan, 0.1),
+]
+TEST = GROUP | {"methods": 4, "blocks": 5, "left_out": 1, "p_value": 0.04, "permutation_p_value": 0.03}
+TEST |= {"critical_difference": 2.1, "status": "ok"}
+COST = {"trainable_parameters": 4000, "peak_memory_bytes": 2**31, "train_seconds": 9.5, "adapter_bytes": 2**20}
+CHOICE = GROUP | {"blocks": 5, "mean_rank": 1.2, "f1_micro": 0.9, "not_worse": 1, "candidates": 3} | COST
+GAIN = {"difference": -0.02, "low": -0.05, "high": 0.01, "p_adjusted": 0.4}
+RECOMMENDED = [
+    CHOICE | {"role": "best", "method": "ssf"} | dict.fromkeys(GAIN, np.nan),
+    CHOICE | {"role": "cheapest", "method": "bias"} | GAIN,
+]
+GAINS = {"linear_probe": -0.2, "ssf": 0.1, "bias": 0.01}
+
+
+def evidence(methods=("full", "linear_probe", "ssf", "bias"), fractions=(0.1, 1.0), seeds=3, failed=()):
+    cells = pd.DataFrame(
+        [("busi", "resnet50", method, fraction) for method in methods for fraction in fractions], columns=CELL
+    )
+    scores = cells.assign(metric="f1_micro", n_train=(500 * cells["fraction"]).astype(int))
+    scores["mean"] = [0.7 + GAINS.get(method, 0) for method in cells["method"]]
+    compared = cells[cells["method"] != "full"] if "full" in methods else cells.iloc[:0]
+    gain = np.array([GAINS[method] for method in compared["method"]], float)
+    differences = compared.assign(metric="f1_micro", difference=gain, low=gain - 0.02, high=gain + 0.02)
+    differences["p_adjusted"] = np.where(np.abs(gain) > 0.05, 0.004, 0.6)
+    differences = differences.assign(seeds_won=seeds, seeds_compared=seeds)
+    runs = cells.merge(pd.DataFrame({"seed": range(seeds)}), how="cross")
+    runs = runs.assign(task="classification", experiment="table2", status="ok", device="cpu").reindex(columns=COLUMNS)
+    runs.loc[runs["method"].isin(failed), "status"] = "failed: the loss is not a number"
+    rates = pd.DataFrame([("busi", "resnet50", method) for method in methods], columns=CELL[:3])
+    rates = rates.assign(times_full=10.0 if "full" in methods else np.nan, at_edge=False)
+    audit = pd.DataFrame(
+        [
+            ("", "images", "all", "", 780),
+            ("", "near_pairs", "all", "", 31),
+            ("paper", "images", "test", "", 119),
+            ("paper", "leaked_images", "train-test", "", 17),
+            ("grouped", "images", "train", "benign", 300),
+        ],
+        columns=["protocol", "measure", "scope", "label", "value"],
+    )
+    return Evidence(
+        settings=SETTINGS,
+        runs=runs,
+        scores=scores,
+        differences=differences,
+        crossovers=pd.DataFrame(CROSSOVERS, columns=[*CELL, "f1_micro", "low", "high", "share"]),
+        friedman=pd.DataFrame([TEST, TEST | {"fraction": 0.1, "status": "too few blocks for a test: 1", "blocks": 1}]),
+        recommendations=pd.DataFrame(RECOMMENDED if "ssf" in methods else RECOMMENDED[:0], columns=RECOMMENDED[0]),
+        learning_rates=rates,
+        datasets={"busi": registry.load("busi")},
+        protocols={"busi": "grouped"},
+        audits={"busi": audit},
+        claims=pd.read_csv(PAPER / "reference" / "claims.csv"),
+    )
+
+
+def claim(found, statement):
+    return next(row for row in found["claims"] if row["statement"].startswith(statement))
+
+
+def test_the_answer_names_the_best_method_and_how_sure_that_is():
+    found = findings(evidence())
+    assert "significantly better than full fine-tuning in 1 of 1 case" in found["overview"]["verdict"]
+    (answer,) = found["answers"]
+    assert "SSF, reaches a micro-F1 of 0.800 against 0.700 of full fine-tuning: a difference of +0.100" in answer
+    assert "95 % interval +0.080 to +0.120, adjusted p 0.004" in answer
+    assert "better than full fine-tuning: SSF; significantly worse: Linear probing; undecided: Bias." in answer
+
+
+def test_linear_probing_alone_is_not_peft():
+    found = findings(evidence(methods=("full", "linear_probe")))
+    assert "no PEFT method" in found["overview"]["verdict"]
+
+
+def test_low_data_has_its_own_sentences_and_crossovers():
+    few, crossing = findings(evidence())["low_data"]
+    assert few.startswith("busi, resnet50, 10 % (50 training images). ")
+    assert "overtakes Bias at 50 % [30 %, 90 %; in 75 % of resamples] of the training images" in crossing
+    assert "ahead of it at every fraction: Bias, SSF" in crossing
+    assert findings(evidence(fractions=(1.0,)))["low_data"] == []
+
+
+def test_a_recommendation_names_the_best_and_the_cheapest():
+    (sentence,) = findings(evidence())["recommendations"]
+    assert sentence.startswith("Convolutional networks, 100 %. The best mean rank over 5 blocks has SSF (1.20;")
+    assert f"Bias, {MINUS}0.020 from it (95 % interval {MINUS}0.050 to +0.010, adjusted p 0.400), is the" in sentence
+    assert "cheapest of the 2 methods that the data do not show to be worse: " in sentence
+    assert "4,000 trainable parameters, 2,048 MiB at the peak, 9.5 s of training, a file of 1.00 MiB" in sentence
+
+
+@pytest.mark.parametrize(
+    ("others", "words"), [(0, "all others to be worse"), (2, "also the cheapest of the 3 methods")]
+)
+def test_the_best_may_be_the_cheapest(others, words):
+    one = pd.DataFrame([RECOMMENDED[0] | {"role": "best and cheapest", "not_worse": others}])
+    (sentence,) = findings(replace(evidence(), recommendations=one))["recommendations"]
+    assert words in sentence
+    assert "4,000 trainable parameters" in sentence
+
+
+def test_tests_over_blocks_are_told_or_why_there_is_none():
+    tested, untested = findings(evidence())["tests"]
+    assert "The mean ranks of 4 methods over 5 blocks, 1 more left out as incomplete, differ: Friedman's" in tested
+    assert "p 0.030 by permutation" in tested
+    assert untested == (
+        "Convolutional networks, 10 %. Too few blocks for a test: 1 (4 methods over 1 block, 1 more left out as "
+        "incomplete)."
+    )
+
+
+def test_published_claims_stand_beside_ours():
+    found = findings(evidence())
+    gain = claim(found, "SSF over full fine-tuning")
+    assert gain["published"] == "+0.22"
+    assert gain["ours"].startswith("+0.100 [+0.080, +0.120] (busi, resnet50)")
+    assert claim(found, "LoRA is the best")["ours"] == "not in this study"
+    assert claim(found, "SSF is the best")["ours"] == "SSF (busi, resnet50)"
+    assert claim(found, "Learning rate")["ours"].startswith(f"{TIMES} 10 in the median")
+
+
+def test_the_audit_is_told_in_numbers():
+    (dataset,) = findings(evidence())["datasets"]
+    assert (
+        "leaves 17 of 119 test images with a relative in training; the grouped split used here leaves 0"
+        in dataset["audit"]
+    )
+    assert dataset["classes"][0] == {"label": "benign", "train": 300, "validation": 0, "test": 0}
+
+
+@pytest.mark.parametrize(("seeds", "sentence"), [(1, "single seed"), (3, "With 3 seeds")])
+def test_limitations_depend_on_the_seeds(seeds, sentence):
+    assert any(sentence in limitation for limitation in findings(evidence(seeds=seeds))["limitations"])
+
+
+GENERATED = {"n_train": 100, "n_test": 60, "feature_extractor": "efficientnet_lite0", "features": 1280}
+GENERATED |= {"device": "cpu"}
+GENERATED |= {"floor_fid": 9.0, "floor_kid": 0.01, "floor_images": 30, "task": "text-to-image", "experiment": "table4"}
+
+
+def with_pipelines(found: Evidence, fids: dict, seeds=2, alone=False) -> Evidence:
+    """Return `found` with runs of a pipeline whose FIDs are these and, with another seed, one more; or these alone."""
+    rows = [
+        {"dataset": "busi", "backbone": "tiny", "method": method, "fraction": 1.0, "seed": seed, **GENERATED}
+        | dict.fromkeys(("fid", "kid", "precision", "recall"), np.nan if fid is None else fid + seed)
+        | {"status": "failed: out of memory" if fid is None else "ok"}
+        for method, fid in fids.items()
+        for seed in range(seeds)
+    ]
+    runs = pd.concat([found.runs.iloc[: 0 if alone else None], pd.DataFrame(rows)], ignore_index=True)
+    if not alone:
+        return replace(found, runs=runs)
+    tables = ("scores", "differences", "crossovers", "friedman", "recommendations", "learning_rates")
+    return replace(found, runs=runs, **{name: getattr(found, name).iloc[:0] for name in tables})
+
+
+FIDS = {"untuned": 40.0, "full": 50.0, "lora": 20.0, "bias": None}
+
+
+def test_the_best_generator_is_named_and_those_that_beat_the_pipeline_as_it_is():
+    found = findings(with_pipelines(evidence(), FIDS))
+    (answer,) = found["generation"]["answers"]
+    assert answer.startswith("busi, tiny, 100 % (100 training pairs). The best FID has LoRA: 20.50 ± 0.71, with a KID")
+    assert "halves of the real images have 9.00" in answer
+    assert answer.endswith("Better than the pipeline untuned (40.50 ± 0.71): LoRA; not better: Full fine-tuning.")
+    assert "60 images are fewer than the 1,280 features" in found["generation"]["warnings"][0]
+    assert found["generation"]["failed"][0] == "Bias, busi, tiny, 100 %, seed 0: out of memory"
+    assert found["overview"]["runs"] == 24
+    assert claim(found, "FID of LoRA, the worst") == {
+        "statement": "FID of LoRA, the worst of eight: Stable Diffusion, all pairs of MIMIC-CXR (table 4)",
+        "published": "439.65",
+        "ours": "20.50, place 1 of 2 (busi, tiny)",
+    }
+
+
+def test_without_the_pipeline_as_it_is_nothing_is_said_to_beat_it():
+    (answer,) = findings(with_pipelines(evidence(), {"lora": 20.0}, seeds=1))["generation"]["answers"]
+    assert "LoRA: 20.00, with a KID" in answer
+    assert answer.endswith("How the pipeline scores untuned is not known.")
+    (answer,) = findings(with_pipelines(evidence(), {"lora": None}))["generation"]["answers"]
+    assert answer.endswith("No method has a score here.")
+    assert findings(evidence())["generation"] is None
+
+
+def test_the_tables_of_a_study_without_classification_are_empty_and_can_be_read(tmp_path):
+    """As each stage writes them for the next one."""
+    found = with_pipelines(evidence(), FIDS, alone=True)
+
+    def handed_on(table):
+        write_table(tmp_path / "table.csv", table)
+        return read_table(tmp_path / "table.csv")
+
+    runs = handed_on(found.runs)
+    results = {name: handed_on(table) for name, table in compare(runs, read=None)._asdict().items()}
+    ranks, friedman = map(handed_on, rank(results["scores"]))
+    recommendations = handed_on(recommend(ranks, results["pairs"], runs))
+    learning_rates = handed_on(TABLES["learning_rates"](Material(trials={}, choices={}))[0])
+    content = findings(
+        replace(
+            found,
+            runs=runs,
+            scores=results["scores"],
+            differences=results["comparisons"],
+            crossovers=results["crossovers"],
+            friedman=friedman,
+            recommendations=recommendations,
+            learning_rates=learning_rates,
+        )
+    )
+    assert content == findings(found)
+    assert (content["answers"], content["overview"]["searches"]) == ([], 0)
+
+
+STUDIES = {
+    "whole": {},
+    "without full fine-tuning": {"methods": ("ssf", "bias")},
+    "one method": {"methods": ("full",)},
+    "full data, one seed": {"fractions": (1.0,), "seeds": 1},
+    "failed runs": {"failed": ("bias",)},
+    "pipelines too": {"fids": FIDS},
+    "pipelines alone": {"fids": FIDS, "alone": True},
+}
+
+
+def make(folder, name, fids=None, alone=False, **changes):
+    folder.mkdir()
+    found = evidence(**changes)
+    content = findings(with_pipelines(found, fids, alone=alone) if fids else found)
+    (folder / "findings.json").write_text(json.dumps(content), encoding="utf-8")
+    typeset(PAPER / "paper.typ", PAPER / "references.yml", folder, [], [], folder / f"{name}.pdf")
+    return (folder / f"{name}.pdf").read_bytes()
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_any_study_has_a_paper(tmp_path, name):
+    assert make(tmp_path / "study", "paper", **STUDIES[name]).startswith(b"%PDF")
+
+
+def test_equal_results_give_equal_papers(tmp_path):
+    assert make(tmp_path / "one", "paper") == make(tmp_path / "two", "paper")
+
+
+@pytest.mark.skipif(not shutil.which("pdftotext"), reason="needs pdftotext")
+def test_the_paper_prints_the_findings(tmp_path):
+    import subprocess
+
+    make(tmp_path / "study", "paper")
+    text = subprocess.run(["pdftotext", tmp_path / "study/paper.pdf", "-"], capture_output=True, text=True, check=True)
+    assert "+0.100" in text.stdout
+    assert "17 of 119" in " ".join(text.stdout.split())
+
+
+def test_a_damaged_source_is_a_sentence(tmp_path):
+    source = tmp_path / "paper.typ"
+    source.write_text("#unheard-of", encoding="utf-8")
+    with pytest.raises(UserError, match=r"cannot typeset .*paper\.typ"):
+        typeset(source, PAPER / "references.yml", tmp_path, [], [], tmp_path / "paper.pdf")

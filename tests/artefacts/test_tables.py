@@ -1,0 +1,519 @@
+"""The tables: the right numbers in the right places, gaps for what failed, and three markups that agree."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import rankdata
+
+from medpeft.artefacts.markup import GAP, MINUS, RENDERERS, Cell, Layout, latex, markdown, number, typst
+from medpeft.artefacts.palette import STYLES, in_order, style
+from medpeft.artefacts.table import CELL, RANKINGS, TABLES, Material
+from medpeft.base.errors import UserError
+from medpeft.generation.copies import FACTS
+from medpeft.generation.downstream_classifier import COLUMNS
+from medpeft.methods import registry
+
+REFERENCE = Path(__file__).parents[2] / "paper" / "reference"
+PUBLISHED = {
+    name: pd.read_csv(REFERENCE / f"{name}.csv")
+    for name in ("table2", "table3", "table4", "table5", "table6", "figure1")
+}
+COST = {"trainable_parameters": 60, "head_parameters": 6, "total_parameters": 100, "adapter_bytes": 240}
+ENTRY = {"family": "additive", "encoders": ["cnn", "vit"], "source": "arXiv 2210.08823", "trains": "scales and shifts"}
+MEANS = {"full": 0.80, "ssf": 0.90, "bias": np.nan}
+
+
+def score_rows(dataset, backbone, method, fraction):
+    mean = MEANS[method]
+    failed = 3 if np.isnan(mean) else 0
+    for metric in ("f1_micro", "f1_macro", "auroc", "ece", "brier"):
+        bounds = (mean - 0.05, mean + 0.05) if metric.startswith("f1") else (np.nan, np.nan)
+        yield (dataset, backbone, method, fraction, metric, "additive", 100, 3, failed, mean, 0.01 + mean * 0, *bounds)
+
+
+def downstream_scores(method, seed):
+    """Return what classifiers scored that were trained on images of one run; those of the method bias failed."""
+    generated, both = (300, 0.5 + 0.1 * seed, 0.4, MEANS[method]), (884, MEANS[method], 0.6, 0.8)
+    if method == "bias":
+        generated = both = (0, np.nan, np.nan, np.nan)
+    rows = [("real", 584, 0.7, 0.6, 0.8), ("generated", *generated), ("both", *both)]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+@pytest.fixture
+def material():
+    cells = [("busi", backbone, method, 1.0) for backbone in ("resnet50", "resnet18") for method in MEANS]
+    columns = [*CELL, "metric", "family", "n_train", "n_runs", "n_failed", "mean", "std", "low", "high"]
+    scores = pd.DataFrame([row for cell in cells for row in score_rows(*cell)], columns=columns)
+    runs = pd.DataFrame(cells, columns=["dataset", "backbone", "method", "fraction"])
+    runs = runs.assign(
+        task="classification", experiment="table2", seed=0, device="cpu", train_seconds=2.0, images_per_second=50.0
+    )
+    runs = runs.assign(peak_memory_bytes=2**30, **COST)
+    difference = {"difference": 0.1, "low": 0.05, "high": 0.15, "p_value": 0.001, "p_adjusted": 0.002}
+    comparisons = pd.DataFrame(
+        [
+            {"dataset": "busi", "backbone": "resnet50", "method": "ssf", "fraction": 1.0, "metric": metric}
+            | difference
+            | {"seeds_won": 3, "seeds_compared": 3}
+            for metric in ("f1_micro", "f1_macro")
+        ]
+    )
+    keys = [cell[:3] for cell in cells]
+    group = {"encoder": "cnn", "fraction": 1.0}
+    ranks = [
+        group | {"method": method, "blocks": 2, "mean_rank": rank, "f1_micro": MEANS[method], "p_value": p_value}
+        for method, rank, p_value in (("ssf", 1.0, 0.5), ("full", 2.0, np.nan))
+    ]
+    test = group | {"methods": 2, "blocks": 2, "left_out": 1, "p_value": 0.2, "permutation_p_value": 0.3}
+    gain = {"difference": -0.1, "low": -0.2, "high": 0.01, "p_adjusted": 0.2}
+    cost = {"trainable_parameters": 60_000, "peak_memory_bytes": 2**30, "train_seconds": 2.0, "adapter_bytes": 2**20}
+    choice = group | {"blocks": 2, "mean_rank": 1.0, "f1_micro": 0.9, "not_worse": 1, "candidates": 1} | cost
+    recommendations = [
+        choice | {"role": "best", "method": "ssf"} | dict.fromkeys(gain, np.nan),
+        choice | {"role": "cheapest", "method": "full"} | gain,
+    ]
+    trials = pd.DataFrame({"learning_rate": [1e-4, 1e-3, 1e-2], "state": ["complete", "complete", "fail"]})
+    rates = {"full": 1e-4, "ssf": 1e-3, "bias": None}
+    return Material(
+        runs=runs,
+        scores=scores,
+        other_scores=scores,
+        splits=["grouped", "paper"],
+        memorisations={
+            ("busi", "tiny", method, "1", str(seed)): dict.fromkeys(FACTS)
+            if method == "bias"
+            else {"memorised": 0.02 * seed, "by_chance": 0.01, "threshold": 0.5}
+            | {"generated": 50, "real": 100, "training": 584}
+            for method in MEANS
+            for seed in (0, 1)
+        },
+        downstreams={
+            ("busi", "tiny", method, "1", str(seed)): downstream_scores(method, seed)
+            for method in MEANS
+            for seed in (0, 1)
+        },
+        comparisons=comparisons,
+        ranks=pd.DataFrame(ranks).assign(p_adjusted=[0.5, np.nan]),
+        friedman=pd.DataFrame([test | {"critical_difference": 1.39, "status": "ok"}]),
+        recommendations=pd.DataFrame(recommendations),
+        parameters=pd.DataFrame(
+            [
+                {"backbone": backbone, "method": method} | COST
+                for backbone in ("resnet50", "resnet18")
+                for method in MEANS
+            ]
+        ).drop(columns="adapter_bytes"),
+        records={key: {"cost": COST, "method": {"title": style(key[2]).label, **ENTRY}} for key in keys},
+        trials=dict.fromkeys(keys, trials),
+        choices={key: {"learning_rate": rates[key[2]], "validation_score": rates[key[2]] and 0.8} for key in keys},
+        published=PUBLISHED,
+    )
+
+
+def test_table2_puts_the_published_value_beside_ours(material):
+    table = TABLES["table2"](material)[0].set_index(["backbone", "method"])
+    assert table.at[("resnet50", "ssf"), "published_f1"] == 0.94
+    assert table.at[("resnet50", "ssf"), "difference"] == pytest.approx(-0.04)
+    assert np.isnan(table.at[("resnet18", "ssf"), "published_f1"])  # another backbone has no published counterpart
+    assert table.at[("resnet18", "ssf"), "published_resnet50"] == 0.94
+
+
+def test_table2_marks_the_best_ranks_and_shows_a_gap_for_failed_runs(material):
+    _, layout = TABLES["table2"](material)
+    text = markdown(layout)
+    assert f"| SSF | **0.900 ± 0.010**<br>[0.850, 0.950]<br>0.94 ({MINUS}0.040) | 1<br>1 |" in text
+    assert "| Full fine-tuning | 0.800 ± 0.010<br>[0.750, 0.850]<br>0.72 (+0.080) | 2<br>3 |" in text
+    assert f"| Bias | {GAP}<br>0.89 | {GAP}<br>2 |" in text
+    assert "| SSF | **0.900 ± 0.010**<br>[0.850, 0.950]<br>ResNet-50: 0.94 | 1 |" in text
+    assert "Bias on busi, resnet50: 3 of 3" in text
+
+
+def test_published_averages_and_ranks_stand_below_ours(material):
+    both = [pd.concat([t, t.assign(dataset="ham10000")]) for t in (material.scores, material.runs)]
+    _, layout = TABLES["table2"](replace(material, scores=both[0], runs=both[1]))
+    published = PUBLISHED["table2"].pivot(index="dataset", columns="method", values="f1").loc[["busi", "ham10000"]]
+    mean = published["full"].mean()
+    full = layout.blocks["resnet50"][0]
+    assert full[-2].below == f"{number(mean, 2)} ({number(0.8 - mean, sign=True)})"
+    ranks = published[list(MEANS)].mean().rank(ascending=False)
+    assert [row[-1].below for row in layout.blocks["resnet50"]] == [f"{ranks[m]:.0f}" for m in ("full", "bias", "ssf")]
+    assert {row[-1].below for row in layout.blocks["resnet18"]} == {""}
+
+
+def test_a_phantom_has_no_published_column(material):
+    material.scores["dataset"] = material.runs["dataset"] = "breast_phantom"
+    table, layout = TABLES["table2"](material)
+    assert table["published_resnet50"].isna().all()
+    assert not any("published" in note for note in layout.notes)
+
+
+def test_a_single_seed_has_no_standard_deviation(material):
+    material.scores["std"] = np.nan
+    assert "**0.900**<br>[0.850, 0.950]" in markdown(TABLES["table2"](material)[1])
+
+
+def test_an_experiment_that_the_study_lacks_is_a_sentence(material):
+    with pytest.raises(UserError, match="no experiment 'figure1'"):
+        TABLES["low_data"](material)
+
+
+def test_low_data_takes_the_cells_of_its_experiment(material):
+    material.runs["experiment"] = "figure1"
+    table, layout = TABLES["low_data"](material)
+    assert len(table) == 6
+    assert layout.header == ["Method", "100 %"]
+
+
+def test_low_data_puts_the_published_value_beside_ours(material):
+    swap = {"backbone": {"resnet50": "vit_base_patch16_224.augreg_in21k"}, "method": {"ssf": "lora"}}
+    changed = [table.replace(swap) for table in (material.scores, material.runs)]
+    for table in changed:
+        table["dataset"] = "ham10000"
+    given = replace(material, scores=changed[0], runs=changed[1].assign(experiment="figure1"))
+    table, layout = TABLES["low_data"](given)
+    published = PUBLISHED["figure1"].set_index(CELL)["f1"]
+    expected = published["ham10000", "vit_base_patch16_224.augreg_in21k", "lora", 1.0]
+    row = table[table["backbone"].str.startswith("vit")].set_index("method").loc["lora"]
+    assert (row["published_f1"], row["difference"]) == (expected, pytest.approx(0.9 - expected))
+    assert f"<br>{number(expected, 2)} ({number(0.9 - expected, sign=True)})" in markdown(layout)
+    assert any("read off figure 1" in note for note in layout.notes)
+
+
+def test_comparisons_name_the_best_method_and_the_sure_ones(material):
+    table, layout = TABLES["comparisons"](material)
+    row = table.iloc[0]
+    assert (row.metric, row.best_peft, row.better, row.worse) == ("f1_micro", "ssf", "ssf", "")
+    assert f"| 100 % | SSF | +0.100<br>[+0.050, +0.150] | 0.002 | 3 of 3 | SSF | {GAP} |" in markdown(layout)
+
+
+def test_an_unsure_difference_is_neither_better_nor_worse(material):
+    material.comparisons["p_adjusted"] = 0.2
+    row = TABLES["comparisons"](material)[0].iloc[0]
+    assert (row.better, row.undecided) == ("", "ssf")
+
+
+def test_table6_has_the_columns_of_the_contract(material):
+    table, layout = TABLES["table6"](material)
+    columns = ["backbone", "method", "trainable_parameters", "head_parameters", "total_parameters"]
+    assert list(table.columns) == columns
+    assert len(table) == 6
+    assert f"| SSF | 60 | 6 | 100 | 60 % | {GAP} |" in markdown(layout)
+
+
+def test_learning_rates_give_the_multiple_of_full_and_the_edge(material):
+    table = TABLES["learning_rates"](material)[0].set_index(["backbone", "method"])
+    assert table.at[("resnet50", "ssf"), "times_full"] == pytest.approx(10)
+    assert not table.at[("resnet50", "ssf"), "at_edge"]
+    assert table.at[("resnet50", "full"), "at_edge"]
+    assert np.isnan(table.at[("resnet50", "bias"), "learning_rate"])
+    assert table.at[("resnet50", "ssf"), "trials_failed"] == 1
+
+
+def test_table3_ranks_over_all_backbones_and_compares_with_the_same_backbone_alone(material):
+    names = {"resnet50": "vit_large_patch16_224.augreg_in21k", "resnet18": "vit_tiny_patch16_224.augreg_in21k"}
+    for table in (material.scores, material.runs):
+        table["backbone"] = table["backbone"].map(names)
+    material.runs["experiment"] = "table3"
+    table, layout = TABLES["table3"](material)
+    rows = table.set_index(["backbone", "method"])
+    assert rows.at[(names["resnet50"], "ssf"), "published_f1"] == 0.92
+    assert np.isnan(rows.at[(names["resnet18"], "ssf"), "published_f1"])
+    assert "published_resnet50" not in table
+    assert list(layout.blocks) == [*names.values(), "Mean over backbones"]
+    assert [row[-1].text for row in layout.blocks["Mean over backbones"]] == ["2", GAP, "1"]
+    assert f"0.92 ({MINUS}0.020)" in markdown(layout)
+    assert any("table 3" in note for note in layout.notes)
+
+
+def test_published_tables_are_ranked_as_each_was():
+    """Averages of table 2 and ranks of table 3 worked by scipy; in table 5 no two methods share a rank."""
+    f1 = {
+        name: PUBLISHED[name].pivot(index=["dataset", "backbone"], columns="method", values="f1") for name in RANKINGS
+    }
+    ranks = {name: ranking(f1[name]) for name, (ranking, _) in RANKINGS.items()}
+    order = ["ssf", "tsa", "batchnorm", "full", "bias", "linear_probe"]
+    assert ranks["table2"][order].to_list() == [1, 2, 3, 4, 5, 6]
+    by_row = rankdata(-f1["table3"].round(6).to_numpy(), axis=1)
+    assert len(by_row) == 15
+    assert ranks["table3"].to_list() == pytest.approx(list(by_row.mean(axis=0)))
+    mae = RANKINGS["table5"][0](f1["table5"].xs("vit_base_patch16_224.mae", level="backbone", drop_level=False))
+    assert sorted(mae) == list(range(1, 9))  # although attention ties with LoRA and full fine-tuning with SSF
+
+
+def test_equal_averages_rank_as_each_table_does():
+    f1 = pd.DataFrame({"full": [0.8, 0.6], "ssf": [0.6, 0.8], "bias": [0.5, 0.5], "tsa": [np.nan, 0.9]})
+    ranks = {name: ranking(f1)[["full", "ssf", "bias"]].to_list() for name, (ranking, _) in RANKINGS.items()}
+    assert ranks == {"table2": [1, 1, 2], "table3": [2, 2, 3.5], "table5": [1, 2, 3]}
+    assert all(np.isnan(ranking(f1)["tsa"]) for ranking, _ in RANKINGS.values())
+
+
+def test_table1_says_what_the_records_say(material):
+    table, layout = TABLES["table1"](material)
+    assert list(table["method"]) == ["full", "bias", "ssf"]
+    assert "| SSF | additive | CNN, ViT | arXiv 2210.08823 | scales and shifts |" in markdown(layout)
+    assert r"\begin{tabular}{lllll}" in latex(layout)
+
+
+def test_the_records_hold_what_the_methods_train():
+    trains = {name: registry.load(name).entry()["trains"] for name in registry.names()}
+    assert trains["full"] == "every parameter of the network"
+    assert trains["ssf"].startswith("scale and shift")
+    assert all(trains.values())
+    assert not any(mark in text for text in trains.values() for mark in ("arXiv", "("))
+
+
+def test_calibration_marks_the_best_of_each_measure(material):
+    low = material.scores["metric"].isin(["ece", "brier"])
+    material.scores.loc[low, "mean"] = 1 - material.scores.loc[low, "mean"]
+    table, layout = TABLES["calibration"](material)
+    assert {"accuracy", "ece_std", "brier", "auroc"} <= set(table)
+    text = markdown(layout)
+    assert "| SSF | **0.900 ± 0.010** | **0.100 ± 0.010** | **0.100 ± 0.010** | **0.900 ± 0.010** |" in text
+    assert f"| Bias | {GAP} | {GAP} | {GAP} | {GAP} |" in text
+
+
+def test_ranks_carry_the_tests(material):
+    _, layout = TABLES["ranks"](material)
+    (title,) = layout.blocks
+    assert title.startswith("Convolutional networks, 100 %, 2 blocks. Friedman's test p 0.300 by permutation")
+    assert f"| Full fine-tuning | 2.00 | 0.800 | {GAP} | {GAP} |" in markdown(layout)
+    material.friedman["status"] = "too few blocks for a test: 1"
+    assert "Too few blocks for a test: 1" in next(iter(TABLES["ranks"](material)[1].blocks))
+
+
+def test_recommendations_name_the_best_and_the_cheapest(material):
+    text = markdown(TABLES["recommendations"](material)[1])
+    assert f"| SSF<br>best | 1.00 | 0.900 | {GAP} | 60,000 | 1024 | 2.0 | 1.00 |" in text
+    assert f"| Full fine-tuning<br>cheapest | 1.00 | 0.900<br>{MINUS}0.100 [{MINUS}0.200, +0.010] | 0.200 |" in text
+
+
+@pytest.mark.parametrize("name", ["ranks", "recommendations"])
+@pytest.mark.parametrize("form", RENDERERS)
+def test_a_study_that_failed_has_an_empty_table(material, name, form):
+    empty = replace(material, **{name: getattr(material, name).iloc[:0]})
+    numbers, layout = TABLES[name](empty)
+    assert numbers.empty
+    assert RENDERERS[form](layout)
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if name not in ("table3", "table4", "table5", "low_data")])
+@pytest.mark.parametrize("form", RENDERERS)
+def test_every_row_has_a_cell_for_every_column(material, name, form):
+    _, layout = TABLES[name](material)
+    assert all(len(row) == len(layout.header) for block in layout.blocks.values() for row in block)
+    assert RENDERERS[form](layout)
+
+
+def test_a_zero_has_no_minus():
+    assert (number(-1e-9), number(-1e-9, sign=True), number(-0.0006)) == ("0.000", "+0.000", f"{MINUS}0.001")
+    assert number(1234.5, 0, group=True) == "1,234"
+
+
+def test_special_characters_survive_every_markup():
+    layout = Layout(["a_b", "x|y"], {"50 %": [[Cell('say "no" & go'), Cell(number(-0.5), "[1, 2]", bold=True)]]})
+    assert r"say \"no\" & go" in typst(layout)
+    assert r'say "no" \& go' in latex(layout)
+    assert r"a\_b & x\textbar{}y" in latex(layout)
+    assert r"x\|y" in markdown(layout)
+    assert "$-$0.500" in latex(layout)
+    assert r"\textit{50 \%}" in latex(layout)
+
+
+def test_published_numbers_are_complete_and_in_range():
+    assert len(PUBLISHED["table2"]) == 5 * 6
+    assert PUBLISHED["table2"]["f1"].between(0, 1).all()
+    assert PUBLISHED["table2"]["f1_std"].between(0.004, 0.019).all()
+    assert PUBLISHED["figure1"].groupby(["backbone", "method"]).size().eq(8).all()
+    assert PUBLISHED["table3"].groupby(["dataset", "backbone"]).size().to_list() == [8] * 15
+    assert PUBLISHED["table5"].groupby(["dataset", "backbone"]).size().to_list() == [8] * 10
+    # Printed averages: LoRA over full fine-tuning by 4 points on ViT-B and 6 on ViT-H.
+    lead = PUBLISHED["table3"].pivot_table(index="backbone", columns="method", values="f1")
+    assert (lead["lora"] - lead["full"])["vit_base_patch16_224.augreg_in21k"] == pytest.approx(0.04, abs=0.005)
+    assert (lead["lora"] - lead["full"])["vit_huge_patch14_224.orig_in21k"] == pytest.approx(0.06, abs=0.005)
+    means = PUBLISHED["table2"].groupby("method")["f1"].mean()
+    assert means["full"] == pytest.approx(0.782)
+    assert means.idxmax() == "ssf"
+
+
+def test_every_method_of_the_project_has_a_style_of_its_own():
+    methods = {path.stem for path in (REFERENCE.parents[1] / "scripts/medpeft/methods").glob("*/*.py")}
+    assert methods - {"__init__"} <= set(STYLES)
+    assert len({(look.colour, look.marker) for look in STYLES.values()}) == len(STYLES)
+    for together in (
+        ["full", "linear_probe", "tsa", "batchnorm", "bias", "ssf"],
+        ["full", "linear_probe", "attention", "layernorm", "bitfit", "lora", "ssf", "adaptformer"],
+        ["untuned", "full", "attention", "bias", "norm", "bias_norm_attention", "lora", "svdiff", "difffit"],
+    ):
+        assert len({style(method).colour for method in together}) == len(together)
+        assert len({style(method).marker for method in together}) == len(together)
+
+
+def test_baselines_come_first_and_a_new_method_last():
+    assert in_order(["zeta", "ssf", "untuned", "full", "ssf"]) == ["untuned", "full", "ssf", "zeta"]
+    assert style("zeta") == style("zeta")
+
+
+def _scored(shift: float) -> pd.DataFrame:
+    """Return scores of two methods at one fraction; `shift` is added to those of ssf."""
+    rows = [("full", 0.70, 0.66, 0.73), ("ssf", 0.72 + shift, 0.68 + shift, 0.76 + shift)]
+    table = pd.DataFrame(rows, columns=["method", "mean", "low", "high"])
+    return table.assign(dataset="busi", backbone="resnet50", fraction=1.0, metric="f1_micro")
+
+
+@pytest.mark.parametrize("ours", ["grouped", "paper"])
+def test_leakage_is_what_a_score_and_a_gain_lose(ours):
+    """Worked out by hand, whichever of the two studies is at hand."""
+    scores = {"grouped": _scored(0), "paper": _scored(0.1)}
+    theirs = {"grouped": "paper", "paper": "grouped"}[ours]
+    table, layout = TABLES["leakage"](Material(scores=scores[ours], other_scores=scores[theirs], splits=[ours, theirs]))
+    row = table.set_index("method").loc["ssf"]
+    assert row["difference"] == pytest.approx(0.1)
+    assert [row["low"], row["high"]] == pytest.approx([0.1 - 0.04 * 2**0.5, 0.1 + 0.04 * 2**0.5])
+    assert [row["gain_grouped"], row["gain_paper"]] == pytest.approx([0.02, 0.12])
+    full = table.set_index("method").loc["full"]
+    assert [full["low"], full["high"]] == pytest.approx([-0.05, 0.05])  # 0.04 and 0.03 make 0.05
+    (block,) = layout.blocks.values()
+    assert [row[0].text for row in block] == ["Full fine-tuning", "SSF"]
+    assert block[1][3].text == "+0.100"
+
+
+def test_leakage_needs_both_protocols():
+    with pytest.raises(UserError, match="are split by grouped and grouped, where one must be grouped and one paper"):
+        TABLES["leakage"](Material(scores=_scored(0), other_scores=_scored(0), splits=["grouped", "grouped"]))
+
+
+GENERATED = {"fid": 30.0, "kid": 0.02, "precision": 0.5, "recall": 0.25}
+FLOOR = {
+    "n_test": 1000,
+    "feature_extractor": "inception",
+    "features": 2048,
+    "floor_fid": 9.0,
+    "floor_kid": 0.001,
+    "floor_images": 500,
+}
+
+
+def generated(dataset="mimic_cxr", backbone="stable_diffusion_v1_5", **facts) -> pd.DataFrame:
+    """Return rows of `runs.csv`: two seeds of three methods at two fractions, of LoRA with all pairs one failed."""
+    rows = []
+    for seed in (0, 1):
+        for place, method in enumerate(("full", "lora", "bias")):
+            for fraction in (1.0, 0.1):
+                scores = {name: value * (1 + place) + seed for name, value in GENERATED.items()}
+                failed = (method, fraction, seed) == ("lora", 1.0, 1) or (method, fraction) == ("bias", 0.1)
+                row = {"method": method, "fraction": fraction, "seed": seed, "n_train": round(110_000 * fraction)}
+                row |= dict.fromkeys(scores, np.nan) if failed else scores
+                rows.append(row | FLOOR | facts | {"status": "failed: out of memory" if failed else "ok"})
+    table = pd.DataFrame(rows).assign(dataset=dataset, backbone=backbone, task="text-to-image", experiment="table4")
+    cost = {"train_seconds": 60.0, "images_per_second": 3.0, "peak_memory_bytes": 2**30, "adapter_bytes": 2**20}
+    return table.assign(device="cpu", **cost)
+
+
+def fid_table(**facts):
+    return TABLES["table4"](Material(runs=generated(**facts), published=PUBLISHED))
+
+
+def test_table4_has_the_published_fid_beside_ours():
+    table, layout = fid_table()
+    full = table.set_index(["method", "fraction"]).loc[("full", 1.0)]
+    assert (full["fid"], full["published_fid"], full["difference"]) == pytest.approx((30.5, 58.74, 30.5 - 58.74))
+    assert full["fid_std"] == pytest.approx(0.5**0.5)
+    text = markdown(layout)
+    assert layout.header == ["Method", "100 %", "10 %"]
+    assert "*mimic cxr, stable\\_diffusion\\_v1\\_5; training pairs: 110,000, 11,000*" in text
+    lines = ["**30.50 ± 0.71**", "KID 0.5200", "P 1.00, R 0.75", f"published 58.74 ({MINUS}28.24)"]
+    assert f"| Full fine-tuning | {'<br>'.join(lines)} |" in text
+    assert all(len(row) == 3 for block in layout.blocks.values() for row in block)
+    assert all(render(layout) for render in RENDERERS.values())
+
+
+def test_failed_generations_are_gaps():
+    _, layout = fid_table()
+    text = markdown(layout)
+    assert "| 60.00†<br>" in text
+    assert f"| {GAP}<br>published 17.87 |" in text
+    assert any("LoRA on mimic cxr, stable_diffusion_v1_5: 1 of 2" in note for note in layout.notes)
+
+
+@pytest.mark.parametrize("facts", [{"dataset": "busi"}, {"feature_extractor": "efficientnet_lite0"}])
+def test_the_difference_from_another_study_is_not_told(facts):
+    table, layout = fid_table(**facts)
+    assert table["difference"].isna().all()
+    assert "<br>published 58.74 |" in markdown(layout)
+
+
+@pytest.mark.parametrize(
+    ("images", "features", "small"),
+    [(1000, 2048, True), (2048, 2048, False), (1000, 1280, True), (1000, 384, False)],
+)
+def test_few_images_are_warned_of(images, features, small):
+    _, layout = fid_table(n_test=images, features=features)
+    assert any(f"N = {images:,}" in note and "have an FID of 9.00 and a KID of 0.0010" in note for note in layout.notes)
+    assert any(note.startswith("Beware of the FIDs on mimic cxr") for note in layout.notes) == small
+
+
+def test_fid_is_half_the_variance_where_images_are_as_many_as_features():
+    """What the warning rests on, for two samples of one Gaussian."""
+    random, features = np.random.default_rng(0), 100
+    for images, share in ((features, 0.5), (10 * features, 0.05)):
+        first, second = (random.normal(size=(images, features)) for _ in range(2))
+        one, other = np.cov(first.T), np.cov(second.T)
+        roots = np.sqrt(np.linalg.eigvals(one @ other).real.clip(0))
+        fid = np.square(first.mean(0) - second.mean(0)).sum() + np.trace(one + other) - 2 * roots.sum()
+        assert fid / features == pytest.approx(share, rel=0.1)
+
+
+def test_costs_stand_beside_those_of_full_fine_tuning(material):
+    runs = material.runs.copy()
+    ssf = runs["method"] == "ssf"
+    runs.loc[ssf, ["images_per_second", "peak_memory_bytes"]] = [100.0, 2**29]
+    table, layout = TABLES["costs"](replace(material, runs=runs))
+    beside = table[table["backbone"].isin(table.loc[table["method"] == "full", "backbone"])]
+    for method, ratio in (("ssf", 0.5), ("full", 1.0)):
+        found = beside.loc[beside["method"] == method, ["time_ratio", "memory_ratio"]]
+        assert len(found) and (found == ratio).all(axis=None)
+    table, layout = TABLES["costs"](replace(material, runs=runs[ssf]))
+    assert table["time_ratio"].isna().all()
+    assert all(len(row) == len(layout.header) for rows in layout.blocks.values() for row in rows)
+
+
+def test_costs_have_the_pipelines_too(material):
+    both = pd.concat([material.runs, generated()], ignore_index=True)
+    table, layout = TABLES["costs"](replace(material, runs=both))
+    assert set(table["backbone"]) == {"resnet50", "resnet18", "stable_diffusion_v1_5"}
+    assert "| LoRA | 60.0 | 3 | 1.00 | 1024 | 1.00 | 1.00 |" in markdown(layout)
+
+
+def test_published_fids_are_complete():
+    table = PUBLISHED["table4"]
+    assert table.groupby("fraction").size().to_dict() == {0.1: 8, 0.5: 8, 1.0: 8}
+    assert table[table["method"] == "lora"]["fid"].min() > 390
+
+
+def test_memorisation_stands_beside_what_chance_makes(material):
+    table, layout = TABLES["memorisation"](material)
+    row = table.set_index("method").loc["ssf"]
+    assert (row["memorised"], row["by_chance"], row["n_failed"]) == (pytest.approx(0.01), 0.01, 0)
+    assert row["memorised_std"] == pytest.approx(0.01 * np.sqrt(2))
+    text = markdown(layout)
+    assert "| SSF | 1.0 ± 1.4 % | 1.0 % | 50 |" in text
+    assert f"| Bias | {GAP} | {GAP} | {GAP} |" in text
+    assert "Bias on busi, tiny: 2 of 2" in text
+    assert "busi, tiny, 100 %; training images: 584" in text
+
+
+def test_downstream_has_a_column_a_training_set(material):
+    table, layout = TABLES["downstream"](material)
+    rows = table.set_index(["method", "trained_on"])
+    assert rows.at[("ssf", "generated"), "f1_micro"] == pytest.approx(0.55)
+    assert rows.at[("ssf", "generated"), "n_train"] == 300
+    text = markdown(layout)
+    assert "| SSF | 0.700 ± 0.000<br>0.600; 0.800 | **0.550 ± 0.071**<br>0.400; 0.900 |" in text
+    assert "**0.900 ± 0.000**<br>0.600; 0.800 |" in text
+    assert f"| Bias | 0.700 ± 0.000<br>0.600; 0.800 | {GAP} | {GAP} |" in text
+    assert "584 real, 300 generated" in text
+    assert "Bias on busi, tiny: 2 of 2" in text

@@ -1,0 +1,290 @@
+"""Every common kind of image becomes the same square of 8-bit RGB, and bad ones are named."""
+
+import hashlib
+import io
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from test_dicom import dicom
+
+from medpeft.base.errors import UserError
+from medpeft.base.files import read_table
+from medpeft.data import prepare as prepare_module
+from medpeft.data.prepare import decode, prepare
+from medpeft.data.registry import Archive, Dataset
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def gradient(height: int = 40, width: int = 40) -> np.ndarray:
+    """Return a grey image (height, width) uint8 that rises from left to right."""
+    return np.tile(np.linspace(0, 255, width).round().astype(np.uint8), (height, 1))
+
+
+GREY = Image.fromarray(gradient())
+RGB = Image.merge("RGB", [GREY, GREY.rotate(90), GREY.rotate(180)])
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (RGB, RGB),
+        (GREY, GREY.convert("RGB")),
+        (RGB.convert("RGBA"), RGB),
+        (GREY.convert("LA"), GREY.convert("RGB")),
+        (GREY.convert("1"), GREY.convert("1").convert("RGB")),
+        (RGB.quantize(64), RGB.quantize(64).convert("RGB")),
+    ],
+    ids=["RGB", "grey", "RGBA", "grey with alpha", "bilevel", "palette"],
+)
+def test_each_mode_becomes_rgb(image, expected):
+    assert np.array_equal(decode(encoded(image), 40, "x"), np.asarray(expected))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_deep_grey_is_stretched_from_its_own_range(kind):
+    values = np.linspace(300, 4300, 40 * 40).reshape(40, 40).astype(np.uint16)
+    decoded = decode(encoded(Image.fromarray(values), kind), 40, "x")
+    expected = np.round((values.astype(float) - 300) / 4000 * 255)
+    assert np.array_equal(decoded, np.repeat(expected.astype(np.uint8)[:, :, None], 3, axis=2))
+
+
+def test_constant_deep_grey_is_black():
+    assert decode(encoded(Image.fromarray(np.full((40, 40), 1234, np.uint16))), 40, "x").max() == 0
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_jpeg_is_close_to_its_original(mode):
+    decoded = decode(encoded(GREY.convert("RGB").convert(mode), "JPEG", quality=95), 40, "x")
+    assert np.abs(decoded.astype(int) - gradient()[:, :, None]).mean() < 4
+
+
+def test_a_cameras_rotation_is_undone():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held so that the picture must be turned clockwise by 90 degrees
+    decoded = decode(encoded(GREY, exif=exif), 40, "x")
+    assert np.array_equal(decoded[:, :, 0], np.rot90(gradient(), -1))
+
+
+@pytest.mark.parametrize(("height", "width"), [(40, 100), (100, 40)])
+def test_the_centre_square_is_kept(height, width):
+    canvas = np.zeros((height, width), np.uint8)
+    top, left = (height - 40) // 2, (width - 40) // 2
+    canvas[top : top + 40, left : left + 40] = gradient()
+    assert np.array_equal(decode(encoded(Image.fromarray(canvas)), 40, "x")[:, :, 0], gradient())
+
+
+def test_reduction_does_not_alias():
+    """A one-pixel chequerboard has no structure at a tenth of its size: it becomes its mean."""
+    board = ((np.indices((400, 400)).sum(axis=0) % 2) * 255).astype(np.uint8)
+    decoded = decode(encoded(Image.fromarray(board)), 40, "x")
+    assert np.abs(decoded.astype(int) - 127.5).max() < 3
+
+
+@pytest.mark.parametrize("size", [16, 40, 97])
+def test_any_size_can_be_asked_for(size):
+    decoded = decode(encoded(RGB), size, "x")
+    assert decoded.shape == (size, size, 3)
+    assert decoded.dtype == np.uint8
+
+
+NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP"])
+@pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.7])
+def test_a_truncated_image_is_named(kind, share):
+    content = encoded(NOISE, kind)
+    with pytest.raises(
+        UserError, match=r"'b \(1\)\.png' in data/a\.zip is not a readable image .*delete the archive and run again"
+    ):
+        decode(content[: int(share * len(content))], 40, "'b (1).png' in data/a.zip")
+
+
+def test_a_decompression_bomb_is_refused(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(UserError, match="place is refused for its size"):
+        decode(encoded(GREY), 40, "place")
+
+
+def toy(folder, images: dict[str, bytes], counts: dict[str, int], **options):
+    """Return a dataset and its archive: members `<class>/<n>.png`."""
+    path = folder / "toy.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in images.items():
+            archive.writestr(name, content)
+
+    def index(source):
+        names = source.names()
+        labels = [name.split("/")[0] for name in names]
+        ids = [name.removesuffix(".png") for name in names]
+        places = [f"toy.zip/{name}" for name in names]
+        columns = ["image_id", "group_id", "label", "caption", "source_file"]
+        return pd.DataFrame(zip(ids, ids, labels, labels, places, strict=True), columns=columns)
+
+    archives = (Archive("toy.zip"),)
+    return Dataset("Toy", archives, index, counts, licence="", access="", citation="", **options), path
+
+
+def run(folder, images, counts, size=24, processes=1, **options):
+    dataset, path = toy(folder, images, counts, **options)
+    prepare("toy", dataset, [path], size, folder / "out" / "images.npy", folder / "out" / "manifest.csv", processes)
+    return np.load(folder / "out" / "images.npy", mmap_mode="r"), read_table(folder / "out" / "manifest.csv")
+
+
+FOUR = {"a/1.png": encoded(GREY), "a/2.png": encoded(NOISE), "b/1.png": encoded(RGB), "b/001.png": encoded(GREY)}
+
+
+def test_row_i_describes_image_i(tmp_path):
+    images, manifest = run(tmp_path, FOUR, {"a": 2, "b": 2})
+    assert images.shape == (4, 24, 24, 3)
+    assert images.dtype == np.uint8
+    assert isinstance(images, np.memmap)
+    for image, row in zip(images, manifest.itertuples(), strict=True):
+        content = FOUR[row.source_file.removeprefix("toy.zip/")]
+        assert np.array_equal(image, decode(content, 24, "x"))
+        assert row.sha256 == hashlib.sha256(content).hexdigest()
+    assert manifest.columns.tolist() == ["image_id", "group_id", "label", "caption", "source_file", "sha256"]
+
+
+def test_equal_archives_give_equal_bytes(tmp_path):
+    outputs = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        run(tmp_path / name, FOUR, {"a": 2, "b": 2})
+        outputs.append([(tmp_path / name / "out" / file).read_bytes() for file in ("images.npy", "manifest.csv")])
+    assert outputs[0] == outputs[1]
+
+
+@pytest.mark.parametrize(
+    ("counts", "sentence"),
+    [
+        ({"a": 3, "b": 2}, r"has 2 images of class 'a' where 3 are published"),
+        ({"a": 2}, r"has 2 images of class 'b' where 0 are published"),
+        ({"a": 2, "b": 2, "c": 1}, r"has 0 images of class 'c' where 1 are published"),
+    ],
+)
+def test_other_counts_than_published_are_refused_by_class(tmp_path, counts, sentence):
+    with pytest.raises(UserError, match=sentence + ".*: delete the archive and fetch a complete"):
+        run(tmp_path, FOUR, counts)
+    assert not (tmp_path / "out").exists()
+
+
+def test_vanished_images_are_said_and_not_refused_where_that_is_known(tmp_path, caplog):
+    images, manifest = run(tmp_path, FOUR, {"a": 3, "b": 2}, may_lack_images=True)
+    assert len(images) == len(manifest) == 4
+    assert "has 2 images of class 'a' where 3 are published: it goes on with these" in caplog.text
+
+
+@pytest.mark.parametrize("counts", [{"a": 1, "b": 2}, {"a": 2}, {"a": 2, "b": 2, "c": 1}])
+def test_too_many_images_or_a_vanished_class_are_refused_even_then(tmp_path, counts):
+    with pytest.raises(UserError, match="are published: delete the archive"):
+        run(tmp_path, FOUR, counts, may_lack_images=True)
+
+
+def test_processes_change_no_byte(tmp_path):
+    members = {f"a/{i:02d}.png": encoded(GREY.rotate(i)) for i in range(40)}
+    outputs = []
+    for processes in (1, 2):
+        folder = tmp_path / str(processes)
+        folder.mkdir()
+        run(folder, members, {"a": 40}, processes=processes)
+        outputs.append([(folder / "out" / file).read_bytes() for file in ("images.npy", "manifest.csv")])
+    assert outputs[0] == outputs[1]
+
+
+def test_a_damaged_member_leaves_nothing_and_is_named_with_its_archive(tmp_path):
+    images = FOUR | {"a/2.png": FOUR["a/2.png"][:500]}
+    with pytest.raises(UserError, match=r"'a/2\.png' in .*toy\.zip is not a readable image"):
+        run(tmp_path, images, {"a": 2, "b": 2})
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_all_damaged_images_are_listed_and_the_first_is_said(tmp_path, caplog):
+    broken = {name: FOUR[name][:100] for name in ("a/2.png", "b/1.png")}
+    with pytest.raises(UserError, match=r"'a/2\.png' .* \(1 more images cannot be read: the log names each\)"):
+        run(tmp_path, FOUR | broken, {"a": 2, "b": 2})
+    assert [name for name in FOUR if repr(name) in caplog.text] == ["a/2.png", "b/1.png"]
+
+
+MANY = {f"a/{i:02d}.png": encoded(GREY.rotate(i)) for i in range(20)}
+
+
+@pytest.mark.parametrize("torn", [0, 7])
+def test_a_killed_preparation_goes_on_where_it_stopped(tmp_path, monkeypatch, torn):
+    """Whatever part of the next image was on the disk when it was killed."""
+    whole, expected = run(tmp_path, MANY, {"a": 20})
+    whole, expected = np.array(whole), expected.copy()
+    for name in ("images.npy", "manifest.csv"):
+        (tmp_path / "out" / name).unlink()
+    decoded = []
+
+    def killed_at_the_twelfth(archive, member, size):
+        if len(decoded) == 11:
+            raise KeyboardInterrupt
+        decoded.append(member)
+        return load(archive, member, size)
+
+    load = prepare_module._load
+    monkeypatch.setattr(prepare_module, "_load", killed_at_the_twelfth)
+    dataset, path = toy(tmp_path, {}, {"a": 20})
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in MANY.items():
+            archive.writestr(name, content)
+    arguments = ("toy", dataset, [path], 24, tmp_path / "out" / "images.npy", tmp_path / "out" / "manifest.csv")
+    with pytest.raises(KeyboardInterrupt):
+        prepare(*arguments)
+    (unfinished,) = (tmp_path / "out").glob(".images.npy.*.npy")
+    with open(unfinished, "ab") as stream:
+        stream.write(b"x" * torn)
+    monkeypatch.setattr(prepare_module, "_load", lambda *args: decoded.append(args[1]) or load(*args))
+    prepare(*arguments)
+    assert sorted(decoded) == sorted(MANY)  # none was decoded twice
+    assert np.array_equal(np.load(tmp_path / "out" / "images.npy"), whole)
+    assert read_table(tmp_path / "out" / "manifest.csv").equals(expected)
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["images.npy", "manifest.csv"]
+
+
+def test_what_another_archive_left_unfinished_is_not_continued(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".images.npy.0123456789abcdef.npy").write_bytes(b"\x93NUMPY of another archive")
+    images, _ = run(tmp_path, FOUR, {"a": 2, "b": 2})
+    assert np.array_equal(images[0], decode(FOUR["a/1.png"], 24, "x"))
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+@pytest.mark.parametrize("image", [GREY, RGB])
+def test_an_array_of_numpy_is_an_image(image):
+    stream = io.BytesIO()
+    np.save(stream, np.asarray(image))
+    assert np.array_equal(decode(stream.getvalue(), 40, "x"), np.asarray(image.convert("RGB")))
+
+
+def test_an_array_of_anything_else_is_none():
+    stream = io.BytesIO()
+    np.save(stream, np.array([{}], dtype=object))
+    with pytest.raises(UserError, match="x is not a readable image"):
+        decode(stream.getvalue(), 40, "x")
+
+
+@pytest.mark.parametrize("content", [encoded(GREY), dicom(gradient(200, 200).astype(np.uint16))], ids=["PNG", "DICOM"])
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path, content):
+    def peak(number):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        tracemalloc.start()
+        run(folder, {f"a/{i}.png": content for i in range(number)}, {"a": number}, size=200)
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return size
+
+    peak(2)  # what is imported on first use
+    assert peak(100) - peak(10) < 20 * 200 * 200 * 3  # of 90 images more

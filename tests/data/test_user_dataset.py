@@ -1,0 +1,369 @@
+"""A dataset of the user's own: described by a few lines, read wherever it lies, and mistakes in it named."""
+
+import io
+import re
+import subprocess
+import sys
+import unicodedata
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from medpeft.base.errors import UserError
+from medpeft.base.files import read_table
+from medpeft.data import registry
+from medpeft.data.archives import Source
+from medpeft.data.download import fetch
+from medpeft.data.duplicates import find
+from medpeft.data.prepare import prepare
+from medpeft.data.split import split
+from medpeft.data.user_dataset import state
+from medpeft.pipeline.study import Study
+
+ROOT = Path(__file__).parents[2]
+EXPERIMENT = {
+    "datasets": ["chest"],
+    "backbones": ["resnet50"],
+    "methods": ["full"],
+    "fractions": [1],
+    "seeds": [0],
+}
+FOLDERS = {
+    "top/sick/12_0.png": b"",
+    "top/sick/12_1.JPG": b"",
+    "top/deep/well/7_0.dcm": b"",
+    "top/well/odd.tif": b"",
+    "top/readme.txt": b"",
+    "top/other/9_9.png": b"",
+    "__MACOSX/sick/._12_0.png": b"",
+}
+
+
+def declared(**keys) -> dict:
+    """Return the complete declaration of a dataset `chest` in a study."""
+    own = {"classes": ["sick", "well"]} | keys
+    study = Study({"study": "s", "datasets": {"chest": own}, "experiments": {"any": EXPERIMENT}})
+    return study.settings["datasets"]["chest"]
+
+
+def index(source: Source, **keys) -> pd.DataFrame:
+    return registry.load("chest", declared(**keys)).index(source)
+
+
+def test_the_folders_of_the_classes_are_found_at_any_depth(pack, caplog):
+    table = index(pack("chest.zip", FOLDERS))
+    assert table["image_id"].tolist() == ["deep/well/7_0.dcm", "sick/12_0.png", "sick/12_1.JPG", "well/odd.tif"]
+    assert table["label"].tolist() == ["well", "sick", "sick", "well"]
+    assert table["group_id"].equals(table["image_id"])
+    assert table["source_file"][1] == "chest.zip/top/sick/12_0.png"
+    assert table["caption"][0] == "chest, well."
+    assert "1 files are no images and 1 images lie in no folder of a class" in caplog.text
+
+
+def test_the_pattern_finds_the_patient_in_the_name_of_the_file(pack, caplog):
+    table = index(pack("chest.zip", FOLDERS), group=r"^(\d+)_", title="Chest X-ray")
+    assert table["group_id"].tolist() == ["7", "12", "12", "well/odd.tif"]
+    assert table["caption"][1] == "Chest X-ray, sick."
+    assert "1 names do not match the pattern" in caplog.text
+
+
+CSV = """path,label,group,caption,split,source
+images/a.png,sick,p1,Opacity.,train,east
+images/b.png,well,,Clear lungs.,test,west
+images\\c.png,well,p1,"Clear, too.",validation,east
+"""
+LISTED = {f"x/images/{name}.png": b"" for name in "abcd"}
+
+
+def test_a_table_gives_labels_patients_captions_splits_and_sources(pack):
+    table = index(pack("chest.zip", LISTED | {"x/labels.csv": CSV.encode()}), table="labels.csv")
+    assert table.to_dict("list") == {
+        "image_id": ["a.png", "b.png", "c.png"],
+        "group_id": ["p1", "b.png", "p1"],
+        "label": ["sick", "well", "well"],
+        "caption": ["Opacity.", "Clear lungs.", "Clear, too."],
+        "source_file": [f"chest.zip/x/images/{name}.png" for name in "abc"],
+        "split": ["train", "test", "validation"],
+        "source": ["east", "west", "east"],
+    }
+
+
+@pytest.mark.parametrize("first", ["\ufeffpath,label", "label,path"])
+def test_a_table_needs_but_paths_and_labels(pack, first):
+    row = "images/a.png,sick" if first.endswith("label") else "sick,images/a.png"
+    table = index(pack("chest.zip", LISTED | {"x/labels.csv": f"{first}\n{row}\n".encode()}), table="labels.csv")
+    assert table["image_id"].tolist() == table["group_id"].tolist() == ["a.png"]
+    assert table["caption"].tolist() == ["chest, sick."]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_table_may_come_from_any_spreadsheet(pack, separator, line_end):
+    rows = [["path", "label", "caption"], ["images\\a.png", "sick", "Opacity: left"], ["images/b.png", "well", ""]]
+    content = "\ufeff" + "".join(separator.join(row) + line_end for row in rows)
+    table = index(pack("chest.zip", LISTED | {"x/labels.csv": content.encode()}), table="labels.csv")
+    assert table["image_id"].tolist() == ["a.png", "b.png"]
+    assert table["label"].tolist() == ["sick", "well"]
+    assert table["caption"].tolist() == ["Opacity: left", ""]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_a_table_in_another_encoding_is_named(pack, encoding):
+    content = "path,label,caption\nimages/a.png,sick,Détail\n".encode(encoding)
+    with pytest.raises(UserError, match=r"'x/labels\.csv' in .*save it as CSV in UTF-8"):
+        index(pack("chest.zip", LISTED | {"x/labels.csv": content}), table="labels.csv")
+
+
+def test_accents_are_the_same_however_they_are_written(pack):
+    """In names from macOS a letter and its accent are two characters, in a study or a table mostly one."""
+    names = [unicodedata.normalize("NFD", f"{label}/é 1 + ü.PNG") for label in ("Schädel", "gesund")]
+    source = pack("chest.zip", dict.fromkeys(names, b""))
+    table = index(source, classes=["Schädel", "gesund"])
+    assert table["image_id"].tolist() == ["Schädel/é 1 + ü.PNG", "gesund/é 1 + ü.PNG"]
+    assert table["label"].tolist() == ["Schädel", "gesund"]
+    assert table["source_file"].tolist() == [f"chest.zip/{name}" for name in names]
+
+
+def test_accents_in_a_table_find_their_files(pack):
+    name = unicodedata.normalize("NFD", "x/é.png")
+    source = pack("chest.zip", {name: b"", "x/labels.csv": "path,label\né.png,sick\n".encode()})
+    assert index(source, table="labels.csv")["source_file"].tolist() == [f"chest.zip/{name}"]
+
+
+def test_what_systems_leave_in_folders_is_no_image(pack, caplog):
+    left = [
+        "Thumbs.db",
+        "desktop.ini",
+        ".DS_Store",
+        "._1.png",
+        ".ipynb_checkpoints/1-checkpoint.png",
+        "@eaDir/1.png/T.jpg",
+    ]
+    members = {f"{label}/{name}": b"" for label in ("sick", "well") for name in ["1.png", *left]}
+    assert index(pack("chest.zip", members))["image_id"].tolist() == ["sick/1.png", "well/1.png"]
+    assert "4 files are no images and 0 images lie in no folder" in caplog.text
+
+
+def test_dicom_files_need_no_suffix(pack):
+    dicom = bytes(128) + b"DICM"
+    members = {"sick/IM0001": dicom, "sick/README": b"About these.", "well/1.2.840.113619": dicom, "well/2.Png": b""}
+    assert index(pack("chest.zip", members))["image_id"].tolist() == [
+        "sick/IM0001",
+        "well/1.2.840.113619",
+        "well/2.Png",
+    ]
+
+
+def test_an_empty_folder_of_a_class_is_named(tmp_path):
+    (tmp_path / "chest.zip" / "well").mkdir(parents=True)
+    (tmp_path / "chest.zip" / "sick").mkdir()
+    (tmp_path / "chest.zip" / "sick" / "1.png").write_bytes(b"")
+    with pytest.raises(UserError, match="has no image in a folder named 'well'"):
+        index(Source(tmp_path / "chest.zip"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ("images/z.png,sick", r"lists 1 paths that are no files there, such as 'images/z\.png'"),
+        ("../../etc/passwd,sick", r"lists 1 paths that are no files there, such as '\.\./\.\./etc/passwd'"),
+        ("/x/images/a.png,sick", "lists 1 paths that are no files there"),
+        ("images/a.png,sik", "1 rows whose label, such as 'sik', is none of the dataset's classes"),
+        ("images/a.png,sick\nimages/./a.png,well", "twice"),
+        ("", "lists no image"),
+    ],
+)
+def test_mistakes_in_a_table_are_named(pack, rows, sentence):
+    content = f"path,label\n{rows}\n".encode()
+    with pytest.raises(UserError, match=rf"'x/labels\.csv' in .*chest\.zip.*{sentence}"):
+        index(pack("chest.zip", LISTED | {"x/labels.csv": content}), table="labels.csv")
+
+
+def test_a_class_without_a_folder_is_named(pack):
+    with pytest.raises(UserError, match="has no image in a folder named 'ill': correct `classes`"):
+        index(pack("chest.zip", FOLDERS), classes=["sick", "ill"])
+
+
+@pytest.mark.parametrize(
+    ("own", "sentence"),
+    [
+        ({"chest": {}}, r"at datasets\.chest: 'classes' is a required"),
+        ({"chest": {"classes": ["a"]}}, r"at datasets\.chest\.classes"),
+        ({"chest": {"classes": ["a", "b"], "labels": "x.csv"}}, r"at datasets\.chest: .*'labels' was unexpected"),
+        (
+            {"chest": {"classes": ["a", "b"], "group": "(\\d+"}},
+            r"datasets\.chest\.group: it is no regular expression",
+        ),
+        ({"chest": {"classes": ["a", "b"], "group": "\\d+_"}}, r"at datasets\.chest\.group: it has no parentheses"),
+        ({"busi": {"classes": ["a", "b"]}}, r"at datasets\.busi: there is a dataset of this name already"),
+        ({"chests": {"classes": ["a", "b"]}}, "'chest' at experiments.any.datasets.*did you mean 'chests'"),
+    ],
+)
+def test_mistakes_in_the_declaration_are_named(own, sentence):
+    with pytest.raises(UserError, match=sentence):
+        Study({"study": "s", "datasets": own, "experiments": {"any": EXPERIMENT}})
+
+
+def png(level: int) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(np.full((8, 8), level, np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+@pytest.mark.parametrize("place", ["path", "mirror"])
+def test_images_come_from_the_path_or_from_the_mirror(tmp_path, kind, place):
+    content = {f"{label}/{number}.png": png(50 * number) for label in ("sick", "well") for number in (1, 2)}
+    home = tmp_path / "home"
+    home.mkdir()
+    if kind == "zip":
+        with zipfile.ZipFile(home / "chest.zip", "w") as archive:
+            for name, data in content.items():
+                archive.writestr(name, data)
+    else:
+        for name, data in content.items():
+            (home / "chest" / name).parent.mkdir(parents=True, exist_ok=True)
+            (home / "chest" / name).write_bytes(data)
+    path = str(home / ("chest.zip" if kind == "zip" else "chest"))
+    dataset = registry.load("chest", declared(path=path if place == "path" else None))
+    raw = tmp_path / "raw" / "chest.zip"
+    fetch(dataset.archives[0], "chest", raw, mirror=str(home) if place == "mirror" else None)
+    prepare("chest", dataset, [raw], 8, tmp_path / "images.npy", tmp_path / "manifest.csv")
+    assert np.load(tmp_path / "images.npy")[:, 0, 0, 0].tolist() == [50, 100, 50, 100]
+    assert read_table(tmp_path / "manifest.csv")["label"].tolist() == ["sick", "sick", "well", "well"]
+    if kind == "folder":
+        assert raw.stat().st_size < 1000  # nothing was copied
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path):
+    raw = tmp_path / "raw.zip"
+    (tmp_path / "chest").mkdir()
+    fetch(registry.load("chest", declared(path=str(tmp_path / "chest"))).archives[0], "chest", raw)
+    (tmp_path / "chest").rmdir()
+    with pytest.raises(UserError, match=r"stands for the folder .*chest, which is gone: delete the file and run again"):
+        Source(raw)
+
+
+def test_a_file_address_as_mirror_is_named(tmp_path):
+    archive = registry.load("chest", declared()).archives[0]
+    with pytest.raises(UserError, match=r"'file:///.*', which is no folder here and no http\(s\) address"):
+        fetch(archive, "chest", tmp_path / "raw.zip", mirror=tmp_path.as_uri())
+
+
+def test_a_path_that_does_not_exist_is_named(tmp_path):
+    dataset = registry.load("chest", declared(path=str(tmp_path / "nowhere")))
+    with pytest.raises(UserError, match="nowhere: there is no such file"):
+        fetch(dataset.archives[0], "chest", tmp_path / "raw.zip")
+
+
+def test_added_altered_and_moved_images_are_noticed_and_hidden_files_are_not(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a" / "1.png").write_bytes(b"1")
+    first = state(str(tmp_path))
+    (tmp_path / "a" / ".DS_Store").write_bytes(b"0")
+    assert state(str(tmp_path)) == first
+    (tmp_path / "a" / "2.png").write_bytes(b"2")
+    second = state(str(tmp_path))
+    (tmp_path / "a" / "2.png").rename(tmp_path / "b" / "2.png")
+    third = state(str(tmp_path))
+    (tmp_path / "a" / "1.png").write_bytes(b"12")
+    assert len({first, second, third, state(str(tmp_path))}) == 4
+    single = state(str(tmp_path / "a" / "1.png"))
+    (tmp_path / "a" / "1.png").write_bytes(b"123")
+    assert single != state(str(tmp_path / "a" / "1.png"))
+    assert state(None) is None
+    assert state("https://127.0.0.1/chest.zip") is None
+
+
+README = (ROOT / "README.md").read_text()
+EXAMPLE = yaml.safe_load(re.search(r"\*\*Your dataset\.\*\*.*?```yaml\n(.*?)```", README, re.DOTALL)[1])["datasets"]
+
+
+@pytest.mark.slow
+def test_the_example_of_readme_reads_the_real_radiographs(real_data, tmp_path):
+    """500 normal and 500 with pneumonia, told apart by folder; the number before the underscore is the patient."""
+    if not (real_data / "nih_cxr_pneumonia.zip").is_file():
+        pytest.skip(f"the real archive is not in {real_data}")
+    (name, lines), *_ = EXAMPLE.items()
+    study = Study({"study": "s", "datasets": {name: lines}, "experiments": {"any": EXPERIMENT | {"datasets": [name]}}})
+    dataset = registry.load(name, study.settings["datasets"][name])
+    raw = tmp_path / f"{name}.zip"
+    fetch(dataset.archives[0], name, raw, mirror=str(real_data))
+    prepare(name, dataset, [raw], 64, tmp_path / "images.npy", tmp_path / "manifest.csv")
+    manifest = read_table(tmp_path / "manifest.csv")
+    assert manifest["label"].value_counts().to_dict() == {"normal": 500, "pneumonia": 500}
+    pairs = find(np.load(tmp_path / "images.npy", mmap_mode="r"), manifest)
+    table = split(manifest, pairs).merge(manifest, on="image_id")
+    patient = table["image_id"].str.extract(r"/(\d+)_\d+\.")[0]
+    assert patient.equals(table["group_id"])
+    assert 500 < patient.nunique() < 1000
+    assert (table.groupby(patient)["split"].nunique() == 1).all()
+    shares = pd.crosstab(table["label"], table["split"], normalize="index")
+    np.testing.assert_allclose(shares[["train", "validation", "test"]], [[0.7, 0.1, 0.2]] * 2, atol=0.01)
+
+
+STUDY = """
+study: toy
+image_size: 32
+datasets:
+  chest: {classes: [sick, well], path: home, group: '^(p[0-9]+)'}
+experiments:
+  table2: {datasets: [chest], backbones: [efficientnet_lite0], methods: [full], fractions: [1], seeds: [0]}
+"""
+CARD = "results/toy/cards/chest.md"
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """A project with a folder of 60 images of 30 patients, and the rules that prepare data."""
+    for name in ("rules", "scripts", "schemas", "envs", "report"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    lines = ["from pathlib import Path", "PROJECT = Path()", 'include: "rules/common.smk"', 'include: "rules/data.smk"']
+    (tmp_path / "Snakefile").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "study.yaml").write_text(STUDY, encoding="utf-8")
+    noise = np.random.default_rng(0)
+    for number in range(60):
+        path = tmp_path / "home" / ("sick" if number % 4 < 2 else "well") / f"p{number // 2}_{number % 2}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise.integers(0, 256, (40, 40), np.uint8)).save(path)
+    return tmp_path
+
+
+def snakemake(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", CARD, "--configfile", "study.yaml", *arguments]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout + result.stderr
+
+
+@pytest.mark.slow
+def test_a_folder_becomes_a_split_and_a_card_and_new_images_are_noticed(project):
+    snakemake(project)
+    assert "| groups | 30 | " in (project / CARD).read_text(encoding="utf-8")
+    assert "Nothing to be done" in snakemake(project, "--dry-run")
+    (project / "home" / "sick" / "p99_0.png").write_bytes(png(7))
+    snakemake(project)
+    assert "| groups | 31 | " in (project / CARD).read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_split_is_handed_on_with_its_checksum(project):
+    snakemake(project)
+    made = project / "data/splits/chest/toy/split.csv"
+    taken = read_table(made)
+    for suffix in ("", ".sha256"):
+        (project / f"split.csv{suffix}").write_bytes(Path(f"{made}{suffix}").read_bytes())
+    asked = STUDY + "split: {files: {chest: split.csv}, seed: 7}\n"
+    (project / "study.yaml").write_text(asked, encoding="utf-8")
+    snakemake(project)
+    assert read_table(made).equals(taken)
+    assert "Split `given`" in (project / CARD).read_text(encoding="utf-8")
+    (project / "split.csv").write_text((project / "split.csv").read_text().replace("test", "train", 1))
+    with pytest.raises(AssertionError, match=r"split\.csv is not the file whose SHA-256"):
+        snakemake(project)

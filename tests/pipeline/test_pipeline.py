@@ -1,0 +1,304 @@
+"""The pipeline end to end: a seconds-long study of an archive laid out as the public one, in a copy of the project."""
+
+import copy
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from tiny import STUDY, make_project, snakemake
+
+from medpeft.data.images import load_parts
+from medpeft.methods.registry import load
+from medpeft.networks.models import create, load_delta
+from medpeft.training.classification import Recipe, predict
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A copy of the project in which the tiny study has run."""
+    folder = make_project(tmp_path_factory.mktemp("project"))
+    result = snakemake(folder, "--cores", "2", "--quiet")
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def _jobs(folder: Path, *arguments: str) -> set[str]:
+    """Return what a dry run would do: names of rules, and for those of a method `rule method`."""
+    result = snakemake(folder, "--dry-run", *arguments)
+    assert result.returncode == 0, result.stderr
+    jobs, rule = set(), None
+    for line in result.stdout.splitlines():
+        if line.startswith(("rule ", "localrule ")):
+            rule = line.split()[1].rstrip(":")
+            jobs.add(rule)
+        if "method=" in line:
+            jobs.discard(rule)
+            jobs.add(f"{rule} {line.split('method=')[1].split(',')[0]}")
+    return jobs
+
+
+def test_all_artefacts_are_there(finished):
+    folder = finished / "results" / "tiny"
+    expected = ["runs.csv", "paper.pdf", "audit/busi.csv"]
+    tables = ("table1", "table2", "table4", "table6", "memorisation", "downstream", "recommendations", "calibration")
+    expected += [f"tables/{name}.{kind}" for name in tables for kind in ("csv", "md", "tex")]
+    expected += [
+        f"figures/{name}.{kind}"
+        for name in ("figure1", "figure2", "figure3", "pareto")
+        for kind in ("pdf", "png", "csv")
+    ]
+    assert [name for name in expected if not (folder / name).stat().st_size] == []
+    assert not (folder / "tables/table3.csv").exists()  # without an experiment of that name
+    assert not (folder / "figures/critical_difference.pdf").exists()  # with a single block
+
+
+def test_a_study_of_pipelines_alone_has_tables_figures_and_a_paper(finished):
+    alone = STUDY | {"study": "pipelines", "experiments": {"table4": STUDY["experiments"]["table4"]}}
+    (finished / "pipelines.yaml").write_text(yaml.safe_dump(alone))
+    result = snakemake(finished, "--cores", "2", "--quiet", study="pipelines.yaml")
+    assert result.returncode == 0, result.stderr
+    results = finished / "results" / "pipelines"
+    tables = {path.name for path in results.glob("tables/*.csv")}
+    assert {"table1.csv", "table4.csv", "table6.csv", "memorisation.csv", "costs.csv"} <= tables
+    assert not tables & {"table2.csv", "comparisons.csv", "ranks.csv", "recommendations.csv", "calibration.csv"}
+    assert {path.name for path in results.glob("figures/*")} == {f"figure2.{kind}" for kind in ("csv", "pdf", "png")}
+    assert (results / "paper.pdf").stat().st_size
+    shown = pd.read_csv(results / "figures/figure2.csv")
+    assert set(shown["method"]) == {"real", "full", "lora", "bias"}
+    assert shown.loc[shown["method"] == "bias", "file"].isna().all()  # its run failed
+    assert all((finished / file).exists() for file in shown.loc[shown["method"].isin(["full", "lora"]), "file"])
+
+
+def test_the_records_tell_table1_what_a_method_trains(finished):
+    table = pd.read_csv(finished / "results/tiny/tables/table1.csv").set_index("method")
+    method = load("ssf")
+    assert table.loc["ssf", ["title", "family", "source"]].to_list() == ["SSF", method.family, method.source]
+    assert table.at["ssf", "trains"] == method.trains
+    assert set(table.at["ssf", "encoders"].split()) == method.encoders
+
+
+def test_runs_table_has_every_run_of_every_experiment(finished):
+    runs = pd.read_csv(finished / "results" / "tiny" / "runs.csv")
+    assert len(runs) == 3 + 4 + 3
+    assert set(runs.loc[runs["method"] != "bias", "status"]) == {"ok"}
+    shared = runs[(runs["method"] == "ssf") & (runs["fraction"] == 0.1)]
+    assert set(shared["experiment"]) == {"table2", "figure1"}
+    assert shared["f1_micro"].nunique() == 1
+
+
+def test_runs_of_pipelines_have_their_own_scores(finished):
+    runs = pd.read_csv(finished / "results" / "tiny" / "runs.csv").set_index("experiment")
+    generated = runs.loc["table4"]
+    scores = ["fid", "kid", "precision", "recall"]
+    assert set(generated["task"]) == {"text-to-image"}
+    assert set(generated["feature_extractor"]) == {"efficientnet_lite0"}
+    assert generated.loc[generated["status"] == "ok", [*scores, "memorised"]].notna().all().all()
+    assert generated["accuracy"].isna().all()
+    assert runs.loc["table2", scores].isna().all().all()
+    folder = finished / "results/tiny/runs/busi/tiny_diffusion/lora/0.1/0"
+    files = pd.read_csv(folder / "generated/test.csv")["file"]
+    assert sorted(files) == sorted(
+        str(path.relative_to(folder / "generated/test")) for path in (folder / "generated/test").glob("*/*.png")
+    )
+    assert len(files) == 2 * 12
+    assert len(pd.read_csv(folder / "generated/train.csv")) == 9
+    assert json.loads((folder / "metrics.json").read_text())["fid_sd"] > 0
+
+
+def test_generated_images_are_audited_and_trained_on(finished):
+    folder = finished / "results/tiny/runs/busi/tiny_diffusion/lora/0.1/0"
+    copies = pd.read_csv(folder / "memorisation.csv")
+    assert list(copies["file"]) == [f"0/{number:05d}.png" for number in range(12)]
+    splits = pd.read_csv(finished / "data/splits/busi/tiny/split.csv").set_index("image_id")["split"]
+    assert set(splits[copies["nearest"]]) == {"train"}
+    facts = json.loads((folder / "memorisation.json").read_text())
+    assert facts["memorised"] == copies["flagged"].mean()
+    assert facts["training"] == json.loads((folder / "record.json").read_text())["n_train"]
+    scores = pd.read_csv(folder / "downstream.csv").set_index("trained_on")
+    assert list(scores["n_train"]) == [facts["training"], 9, facts["training"] + 9]
+    assert scores["auroc"].notna().all()
+
+
+def test_a_failed_run_of_a_pipeline_is_a_gap(finished):
+    results = finished / "results/tiny"
+    folder = results / "runs/busi/tiny_diffusion/bias/0.1/0"
+    run = pd.read_csv(results / "runs.csv").set_index("method").loc["bias"]
+    assert run["status"].startswith("failed: the loss was not finite")
+    assert run[["fid", "memorised"]].isna().all()
+    assert len(pd.read_csv(folder / "memorisation.csv")) == 0
+    assert (folder / "memorisation.png").stat().st_size
+    assert pd.read_csv(folder / "downstream.csv").set_index("trained_on")["auroc"].isna().to_dict() == {
+        "real": False,
+        "generated": True,
+        "both": True,
+    }
+    for name in ("memorisation", "downstream"):
+        assert "Bias on busi, tiny_diffusion: 1 of 1" in (results / f"tables/{name}.md").read_text().replace("\\_", "_")
+
+
+def test_published_adapter_gives_the_published_predictions(finished):
+    run = finished / "results/tiny/runs/busi/efficientnet_lite0/ssf/0.1/0"
+    record = json.loads((run / "record.json").read_text())
+    splits, prepared = finished / "data/splits/busi/tiny", finished / "data/prepared/busi/37px"
+    classes, parts = load_parts(
+        prepared / "images.npy", prepared / "manifest.csv", splits / "split.csv", splits / "subset-0.csv", 0.1
+    )
+    weights = finished / "data/weights/efficientnet_lite0/model.safetensors"
+    model = create("efficientnet_lite0", len(classes), weights, load("ssf"), seed=0)
+    load_delta(model, load_file(run / "adapter.safetensors"))
+    torch.set_num_threads(1)
+    recipe = Recipe(**record["asked"]["recipe"])
+    probabilities = predict(model, parts["test"], recipe).double().softmax(1)
+    published = pd.read_csv(run / "predictions.csv")
+    assert list(published["image_id"]) == list(parts["test"].rows["image_id"])
+    np.testing.assert_array_equal(published.filter(like="probability_").to_numpy(), probabilities.numpy())
+
+
+def test_finished_study_has_nothing_left_to_do(finished):
+    assert _jobs(finished) == set()
+
+
+DRAWN = {"collect", "compare", "rank", "table", "figure", "findings", "typeset", "all"}
+AUDITED = {"audit_dataset", "card"}
+
+
+def _of(rules: tuple[str, ...], methods: tuple[str, ...]) -> set[str]:
+    return {f"{rule} {method}" for rule in rules for method in methods}
+
+
+RUNS = _of(("tune", "finetune", "evaluate"), ("full", "linear_probe", "ssf"))
+EVALUATIONS = {job for job in RUNS if job.startswith("evaluate")}
+IMAGES = _of(("generate", "fidelity", "copies", "downstream_classifier"), ("full", "lora", "bias")) | {"samples"}
+TRAINED_ON = _of(("downstream_classifier",), ("full", "lora", "bias"))
+GENERATIONS = IMAGES | _of(("finetune_unet",), ("full", "lora", "bias"))
+# What is edited, and every job that runs again, by the names of the rules, with the method where it matters.
+RERUNS = {
+    "scripts/medpeft/methods/additive/ssf.py": _of(("tune", "finetune", "evaluate"), ("ssf",)) | {"count"} | DRAWN,
+    "scripts/medpeft/training/classification.py": RUNS | GENERATIONS | DRAWN,
+    "scripts/medpeft/networks/arithmetic.py": RUNS | GENERATIONS | {"embed", "reference", "features"} | DRAWN,
+    "scripts/medpeft/training/embed.py": {"embed"} | _of(("tune", "finetune", "evaluate"), ("linear_probe",)) | DRAWN,
+    "scripts/medpeft/generation/generate.py": IMAGES | DRAWN,
+    "scripts/medpeft/statistics/evaluate.py": EVALUATIONS
+    | _of(("downstream_classifier",), ("full", "lora", "bias"))
+    | DRAWN,
+    "scripts/medpeft/statistics/rank.py": {"rank", "table", "figure", "findings", "typeset", "all"},
+    "scripts/medpeft/artefacts/figure.py": {"figure", "samples", "typeset", "all"},
+    "scripts/medpeft/base/errors.py": set(),
+    "paper/paper.typ": {"typeset", "all"},
+    "rules/classification.smk": set(),
+    "envs/train.yaml": set(),
+    "data/raw/busi/busi.zip": {"prepare", "duplicates", "split", "subset", "embed", "encode", "reference", "features"}
+    | AUDITED
+    | RUNS
+    | GENERATIONS
+    | DRAWN,
+}
+
+
+@pytest.mark.parametrize(("name", "expected"), RERUNS.items(), ids=RERUNS.keys())
+def test_an_edited_file_reruns_what_depends_on_it_and_nothing_else(finished, name, expected):
+    path = finished / name
+    before, times = path.read_bytes(), (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+    path.write_bytes(before + b"\n# edited\n")
+    try:
+        assert _jobs(finished) == expected
+    finally:
+        path.write_bytes(before)
+        os.utime(path, ns=times)
+
+
+def _with_fraction(fraction: float) -> dict:
+    experiments = copy.deepcopy(STUDY["experiments"])
+    experiments["figure1"]["fractions"].append(fraction)
+    return experiments
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"recipe": STUDY["recipe"] | {"weight_decay": 1e-3}}, RUNS | DRAWN),
+        ({"tuning": STUDY["tuning"] | {"trials": 3}}, RUNS | DRAWN),
+        ({"split": {"seed": 1}}, {"split", "subset", "reference"} | AUDITED | RUNS | GENERATIONS | DRAWN),
+        ({"experiments": _with_fraction(0.2)}, _of(("finetune", "evaluate"), ("full", "ssf")) | DRAWN),
+        ({"generation": STUDY["generation"] | {"guidance": 3}}, IMAGES | DRAWN),
+        ({"mirror": "elsewhere"}, set()),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_an_edited_study_reruns_what_depends_on_it_and_nothing_else(finished, change, expected):
+    (finished / "tiny.yaml").write_text(yaml.safe_dump(STUDY | change))
+    try:
+        assert _jobs(finished) == expected
+    finally:
+        (finished / "tiny.yaml").write_text(yaml.safe_dump(STUDY))
+
+
+def test_the_results_belong_to_the_code_and_data_that_made_them(finished):
+    assert "8 of 8 runs" in snakemake(finished, "--cores", "1", "--", "verify").stdout
+    module = finished / "scripts/medpeft/methods/additive/ssf.py"
+    before = module.read_text()
+    module.write_text(before + "# edited\n")
+    try:
+        result = snakemake(finished, "--cores", "1", "--", "verify")
+    finally:
+        module.write_text(before)
+    assert result.returncode != 0
+    assert "medpeft: verify: 2 of 8 runs do not belong" in result.stderr
+    assert "ssf.py is not as it was" in result.stderr
+
+
+def test_same_study_on_one_core_gives_the_same_bytes(finished, tmp_path):
+    folder = make_project(tmp_path)
+    result = snakemake(folder, "--cores", "1", "--quiet", "--", "results/tiny/runs.csv")
+    assert result.returncode == 0, result.stderr
+    metrics = sorted(path.relative_to(folder) for path in folder.glob("results/tiny/runs/**/metrics.json"))
+    assert len(metrics) == 5 + 3
+    assert all((folder / path).read_bytes() == (finished / path).read_bytes() for path in metrics)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"recipe": {"epohcs": 3}}, "recipe: .*'epohcs' was unexpected"),
+        ({"mirror": "nowhere"}, "mirror"),
+        ({"checksums": {"busi.zip": "sha256:" + 64 * "0"}}, "busi.zip.*checksum"),
+    ],
+)
+def test_bad_study_ends_in_one_sentence(tmp_path, change, sentence):
+    folder = make_project(tmp_path)
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(STUDY | change))
+    result = snakemake(folder, "--cores", "1", "results/tiny/audit/busi.csv")
+    assert result.returncode != 0
+    lines = [line for line in result.stderr.splitlines() if line.startswith("medpeft: ")]
+    assert len(lines) == 1
+    assert re.search(sentence, lines[0])
+
+
+def test_the_default_study_takes_another_name_on_the_command_line(tmp_path):
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", root / "Snakefile", "--directory", tmp_path]
+    options = ["--cores", "1", "--dry-run", "--quiet", "rules", "--config", "study=mine", "--", "results/mine/runs.csv"]
+    result = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+def test_misspelt_method_is_named_with_the_right_one(tmp_path):
+    folder = make_project(tmp_path)
+    study = json.loads(json.dumps(STUDY))
+    study["experiments"]["table2"]["methods"] = ["sff"]
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(study))
+    result = snakemake(folder, "--dry-run")
+    assert result.returncode != 0
+    assert "'sff' at experiments.table2.methods" in result.stderr
+    assert "'ssf'" in result.stderr
