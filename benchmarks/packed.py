@@ -19,8 +19,9 @@ from torch.func import functional_call, vmap
 from torch.nn.functional import cross_entropy
 
 from medpeft.methods.registry import load
-from medpeft.networks.arithmetic import autocast, fastest_precision, hasten_convolutions, unfuse_attention
+from medpeft.networks.cpu_kernels import hasten_convolutions, unfuse_attention
 from medpeft.networks.models import create, set_training_mode
+from medpeft.networks.precision import autocast, fastest_precision
 
 RUNS, BATCH, CLASSES, SIZE, REPEATS = 4, 16, 3, 56, 10
 

@@ -54,7 +54,7 @@ wildcard_constraints:
 
 
 RUNS = [run.path for run in STUDY.runs(task="classification")]
-SEARCHES = list(dict.fromkeys(run.search for run in STUDY.runs(task="classification")))
+SEARCHES = list(dict.fromkeys(run.search.path for run in STUDY.runs(task="classification")))
 GENERATIONS = [run.path for run in STUDY.runs(task="text-to-image")]
 SHOWN = STUDY.shown()
 SHOWN_DATASETS = list(dict.fromkeys(run.dataset for run in SHOWN))

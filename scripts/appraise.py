@@ -9,12 +9,12 @@ def main(snakemake):
     import torch
 
     from medpeft.base.files import write_table
-    from medpeft.data.images import load_parts
+    from medpeft.data.images import load_splits
     from medpeft.networks.models import architecture
     from medpeft.training.appraise import TEACHER, appraise, pretrained
 
     data = snakemake.input
-    _, parts = load_parts(data.images, data.manifest, data.split, data.subset, 1)
+    _, parts = load_splits(data.images, data.manifest, data.split, data.subset, 1)
     networks = {TEACHER: pretrained(TEACHER, data.teacher)}
     networks |= {Path(path).stem: pretrained(Path(path).stem, path) for path in data.weights}
     torch.manual_seed(0)

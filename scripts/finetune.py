@@ -7,7 +7,7 @@ from medpeft.pipeline.stage import run
 
 def main(snakemake):
     from medpeft.base.files import read_json, write_json, write_table
-    from medpeft.data.images import load_parts
+    from medpeft.data.images import load_splits
     from medpeft.methods.registry import load
     from medpeft.pipeline.provenance import provenance, unfinished
     from medpeft.training.classification import Recipe
@@ -17,7 +17,7 @@ def main(snakemake):
     asked["recipe"] = dict(snakemake.params.recipe)
     asked["learning_rate"] = read_json(data.learning_rate)["learning_rate"]
     images = data.features[0] if data.features else data.images
-    classes, parts = load_parts(images, data.manifest, data.split, data.subset, float(asked["fraction"]))
+    classes, parts = load_splits(images, data.manifest, data.split, data.subset, float(asked["fraction"]))
     sources = [images, data.manifest, data.split, data.subset, data.weights, *data.code]
     checkpoint = unfinished(output.adapter, asked, sources)
     outcome = finetune(

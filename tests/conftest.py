@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from medpeft.data.archives import Source
-from medpeft.data.images import Part
+from medpeft.data.images import Split
 from medpeft.networks.weights import fetch_weights
 from medpeft.training.classification import Recipe
 
@@ -97,13 +97,13 @@ def recipe() -> Recipe:
 
 
 @pytest.fixture
-def parts() -> dict[str, Part]:
+def parts() -> dict[str, Split]:
     """Three parts of images whose three classes differ in brightness, so that they can be learned."""
     rng = np.random.default_rng(0)
     return {name: _part(rng, name, size) for name, size in (("train", 30), ("validation", 12), ("test", 12))}
 
 
-def _part(rng: np.random.Generator, name: str, size: int) -> Part:
+def _part(rng: np.random.Generator, name: str, size: int) -> Split:
     labels = np.arange(size) % 3
     images = rng.integers(0, 80, (size, 37, 37, 3)) + 80 * labels[:, None, None, None]
     rows = pd.DataFrame(
@@ -113,7 +113,7 @@ def _part(rng: np.random.Generator, name: str, size: int) -> Part:
             "label": [f"class{label}" for label in labels],
         }
     )
-    return Part(torch.from_numpy(images.astype(np.uint8)), torch.from_numpy(labels), rows)
+    return Split(torch.from_numpy(images.astype(np.uint8)), torch.from_numpy(labels), rows)
 
 
 def write_pipeline(folder: Path) -> None:

@@ -20,7 +20,7 @@ from benchmark import Comparison, Material, Record, comparisons, falls, measure,
 from medpeft.base.errors import UserError
 from medpeft.base.files import read_json
 from medpeft.methods import registry
-from medpeft.networks.arithmetic import unfuse_attention
+from medpeft.networks.cpu_kernels import unfuse_attention
 from medpeft.networks.models import create
 from medpeft.pipeline.study import Study
 from medpeft.training.classification import parameter_groups

@@ -15,7 +15,7 @@ from PIL import Image
 from medpeft.data.datasets.busi import DATASET
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("Snakefile", "config.yaml", "rules", "scripts", "schemas", "envs", "profiles", "paper", "report", "studies")
+SPLITS = ("Snakefile", "config.yaml", "rules", "scripts", "schemas", "envs", "profiles", "paper", "report", "studies")
 STUDY = {
     "study": "tiny",
     "mirror": "mirror",
@@ -60,7 +60,7 @@ STUDY = {
 
 def make_project(folder: Path, study: dict = STUDY) -> Path:
     """Copy the project into `folder`, with `study` as tiny.yaml and a mirror that holds its archive."""
-    for part in PARTS:
+    for part in SPLITS:
         source = ROOT / part
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, folder / part)

@@ -19,7 +19,7 @@ IMAGES = [
     ("i7", "v", "b", "test"),
 ]
 MANIFEST = pd.DataFrame([row[:3] for row in IMAGES], columns=["image_id", "group_id", "label"])
-PARTS = pd.DataFrame([(row[0], row[3]) for row in IMAGES], columns=["image_id", "split"])
+SPLITS = pd.DataFrame([(row[0], row[3]) for row in IMAGES], columns=["image_id", "split"])
 PAIRS = pd.DataFrame(
     [
         ("i0", "i3", "exact", 1.0, True, False),
@@ -34,7 +34,9 @@ PAIRS = pd.DataFrame(
 @pytest.fixture
 def numbers():
     """Return a function that looks up one number in the audit of the leaking split."""
-    table = audit(MANIFEST, PAIRS, PARTS, "paper", seed=0).set_index(["protocol", "measure", "scope", "label"])["value"]
+    table = audit(MANIFEST, PAIRS, SPLITS, "paper", seed=0).set_index(["protocol", "measure", "scope", "label"])[
+        "value"
+    ]
     return lambda *key: table[key]
 
 
@@ -112,7 +114,7 @@ def test_dropped_images_are_counted_and_take_no_part():
 def test_what_the_source_alone_tells_is_counted():
     """Worked out by hand: trained on i0 a, i3 a, i5 b, so a is the most frequent, and the source y says b."""
     sources = ["x", "x", "y", "x", "y", "y", "z", "y"]
-    table = audit(MANIFEST.assign(source=sources), PAIRS, PARTS, "paper", seed=0)
+    table = audit(MANIFEST.assign(source=sources), PAIRS, SPLITS, "paper", seed=0)
     numbers = table.set_index(["protocol", "measure", "scope", "label"])["value"]
     assert numbers["paper", "majority_right", "test", ""] == 1  # i1
     assert numbers["paper", "source_right", "test", ""] == 3  # i1 by x, i2 and i7 by y

@@ -9,7 +9,7 @@ import pytest
 from medpeft.base.errors import UserError
 from medpeft.data import registry
 from medpeft.data.archives import Source
-from medpeft.data.split import PARTS, split
+from medpeft.data.split import SPLITS, split
 
 NO_PAIRS = pd.DataFrame({"first": [], "second": [], "same_label": []}).astype({"same_label": bool})
 COLUMNS = ["image_id", "group_id", "label", "caption", "source_file"]
@@ -90,7 +90,7 @@ def test_single_images_are_split_in_exactly_the_published_sizes(name):
     ids = [f"i{number:06d}" for number in range(len(labels))]
     manifest = pd.DataFrame({"image_id": ids, "group_id": ids, "label": labels})
     parts = split(manifest, NO_PAIRS, "paper", sizes=dataset.sizes)["split"].value_counts()
-    assert tuple(parts[list(PARTS)]) == dataset.sizes
+    assert tuple(parts[list(SPLITS)]) == dataset.sizes
 
 
 def test_an_unknown_dataset_is_answered_with_those_there_are():

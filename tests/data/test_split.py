@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from medpeft.base.errors import UserError
-from medpeft.data.split import PARTS, apportion, clusters, split
+from medpeft.data.split import SPLITS, apportion, clusters, split
 
 SEEDS = range(8)
 NO_PAIRS = pd.DataFrame({"first": [], "second": [], "same_label": []}).astype({"same_label": bool})
@@ -52,7 +52,7 @@ def test_grouped_is_stratified(seed, sizes):
     table = patients(seed)
     result = split(table, NO_PAIRS, seed=seed, sizes=sizes)
     shares = np.array(sizes or (70, 10, 20)) / sum(sizes or (100,))
-    counts = pd.crosstab(table["label"], result["split"])[list(PARTS)]
+    counts = pd.crosstab(table["label"], result["split"])[list(SPLITS)]
     target = counts.sum(axis=1).to_numpy()[:, None] * shares
     assert (np.abs(counts - target) <= 3).all(axis=None)  # groups have up to 6 images
 
@@ -62,7 +62,7 @@ def test_grouped_is_stratified(seed, sizes):
 def test_single_images_meet_the_sizes_exactly_in_each_class(protocol, seed):
     table = manifest([1] * 780, ["a"] * 437 + ["b"] * 210 + ["c"] * 133)
     result = split(table, NO_PAIRS, protocol, seed=seed, sizes=(584, 77, 119))
-    counts = pd.crosstab(table["label"], result["split"])[list(PARTS)]
+    counts = pd.crosstab(table["label"], result["split"])[list(SPLITS)]
     assert counts.sum().tolist() == [584, 77, 119]
     assert (np.abs(counts - np.outer([437, 210, 133], [584, 77, 119]) / 780) < 1.01).all(axis=None)
 
@@ -79,7 +79,7 @@ def test_a_split_is_complete_repeatable_and_changes_with_the_seed(protocol):
     pairs = random_links(table, 0)
     one, again, other = (split(table, pairs, protocol, seed=seed) for seed in (1, 1, 2))
     assert one["image_id"].tolist() == table["image_id"].tolist()
-    assert set(one["split"]) == set(PARTS)
+    assert set(one["split"]) == set(SPLITS)
     assert one.equals(again)
     assert not one["split"].equals(other["split"])
 
@@ -138,7 +138,7 @@ def test_fail_says_how_many_duplicates_there_are():
 def test_a_rare_class_is_in_every_part_as_soon_as_it_has_three_clusters(seed):
     table = manifest([1] * 203, ["a"] * 200 + ["b"] * 3)
     result = split(table, NO_PAIRS, seed=seed)
-    assert set(result.loc[table["label"] == "b", "split"]) == set(PARTS)
+    assert set(result.loc[table["label"] == "b", "split"]) == set(SPLITS)
 
 
 @pytest.mark.parametrize("protocol", ["grouped", "paper"])
@@ -162,7 +162,7 @@ def given(table: pd.DataFrame, *parts: str) -> pd.DataFrame:
 @pytest.mark.parametrize("protocol", ["grouped", "paper"])
 def test_a_split_from_outside_is_taken_as_it_is(protocol):
     table = patients(0)
-    asked = given(table, *PARTS, "train", "train").sample(frac=1, random_state=0)
+    asked = given(table, *SPLITS, "train", "train").sample(frac=1, random_state=0)
     result = split(table, NO_PAIRS, protocol, given=asked)
     assert result["image_id"].tolist() == table["image_id"].tolist()
     assert result.set_index("image_id")["split"].to_dict() == asked.set_index("image_id")["split"].to_dict()
@@ -171,7 +171,7 @@ def test_a_split_from_outside_is_taken_as_it_is(protocol):
 
 def test_images_on_one_side_alone_are_left_out_and_counted(caplog):
     table = patients(0)
-    asked = given(table, *PARTS).iloc[10:]
+    asked = given(table, *SPLITS).iloc[10:]
     asked = pd.concat([asked, pd.DataFrame({"image_id": ["vanished"], "split": ["test"]})])
     assert split(table, NO_PAIRS, given=asked)["image_id"].tolist() == table["image_id"].tolist()[10:]
     assert f"1 of {len(asked)} images that the given split names are not there" in caplog.text
@@ -180,7 +180,7 @@ def test_images_on_one_side_alone_are_left_out_and_counted(caplog):
 
 def test_dropped_duplicates_leave_a_split_from_outside_too():
     table = manifest([1] * 60, ["a"] * 60)
-    result = split(table, links(table, (0, 1)), duplicates="drop", given=given(table, *PARTS))
+    result = split(table, links(table, (0, 1)), duplicates="drop", given=given(table, *SPLITS))
     assert result["image_id"].tolist() == [name for name in table["image_id"] if name != "i0001"]
 
 
@@ -200,12 +200,12 @@ def test_dropped_duplicates_leave_a_split_from_outside_too():
 def test_a_split_from_outside_that_does_not_fit_is_refused(change, sentence):
     table = manifest([1] * 60, ["a"] * 60)
     with pytest.raises(UserError, match=sentence):
-        split(table, NO_PAIRS, given=change(given(table, *PARTS)))
+        split(table, NO_PAIRS, given=change(given(table, *SPLITS)))
 
 
 def test_the_publishers_own_split_is_the_published_protocol():
     table = patients(0)
-    table["split"] = given(table, *PARTS)["split"]
+    table["split"] = given(table, *SPLITS)["split"]
     assert split(table, NO_PAIRS, "paper", sizes=(1, 1, 1))["split"].tolist() == table["split"].tolist()
     with pytest.raises(UserError, match=r"the dataset's own split puts 1 images, such as 'i.*', into the part ''"):
         split(table.replace({"split": {"test": ""}}).iloc[:3], NO_PAIRS, "paper")

@@ -16,7 +16,7 @@ import yaml
 from safetensors.torch import load_file
 from tiny import STUDY, make_project, snakemake
 
-from medpeft.data.images import load_parts
+from medpeft.data.images import load_splits
 from medpeft.methods.registry import load
 from medpeft.networks.models import create, load_delta
 from medpeft.training.classification import Recipe, predict
@@ -151,7 +151,7 @@ def test_published_adapter_gives_the_published_predictions(finished):
     run = finished / "results/tiny/runs/busi/efficientnet_lite0/ssf/0.1/0"
     record = json.loads((run / "record.json").read_text())
     splits, prepared = finished / "data/splits/busi/tiny", finished / "data/prepared/busi/37px"
-    classes, parts = load_parts(
+    classes, parts = load_splits(
         prepared / "images.npy", prepared / "manifest.csv", splits / "split.csv", splits / "subset-0.csv", 0.1
     )
     weights = finished / "data/weights/efficientnet_lite0/model.safetensors"
@@ -186,7 +186,7 @@ GENERATIONS = IMAGES | _of(("finetune_unet",), ("full", "lora", "bias"))
 RERUNS = {
     "scripts/medpeft/methods/additive/ssf.py": _of(("tune", "finetune", "evaluate"), ("ssf",)) | {"count"} | DRAWN,
     "scripts/medpeft/training/classification.py": RUNS | GENERATIONS | DRAWN,
-    "scripts/medpeft/networks/arithmetic.py": RUNS | GENERATIONS | {"embed", "reference", "features"} | DRAWN,
+    "scripts/medpeft/networks/device.py": RUNS | GENERATIONS | {"embed", "reference", "features"} | DRAWN,
     "scripts/medpeft/training/embed.py": {"embed"} | _of(("tune", "finetune", "evaluate"), ("linear_probe",)) | DRAWN,
     "scripts/medpeft/generation/generate.py": IMAGES | DRAWN,
     "scripts/medpeft/statistics/evaluate.py": EVALUATIONS

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from medpeft.base.errors import UserError
-from medpeft.pipeline.study import SCHEMA, Run, Study
+from medpeft.base.runs import Run
+from medpeft.pipeline.study import SCHEMA, Study
 
 ROOT = Path(__file__).parents[2]
 GRID = {

@@ -8,7 +8,7 @@ import torch
 
 from medpeft.base.errors import UserError
 from medpeft.methods import registry
-from medpeft.networks.arithmetic import hasten_convolutions
+from medpeft.networks.cpu_kernels import hasten_convolutions
 from medpeft.networks.models import create
 from medpeft.training.classification import RunFailed, fit, parameter_groups, predict, warmup_cosine
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from medpeft.data.images import Part
+from medpeft.data.images import Split
 from medpeft.methods import registry
 from medpeft.networks.models import create, load_delta, take_features
 from medpeft.training.classification import fit, predict
@@ -49,4 +49,4 @@ def _features(parts, name, weights, recipe):
         part: embed(content.images.numpy(), name, weights, recipe.image_size, 1, "cpu")
         for part, content in parts.items()
     }
-    return {part: Part(torch.from_numpy(found[part]), parts[part].labels, parts[part].rows) for part in parts}
+    return {part: Split(torch.from_numpy(found[part]), parts[part].labels, parts[part].rows) for part in parts}

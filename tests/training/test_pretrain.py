@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from medpeft.base.files import read_json, read_table, sha256
 from medpeft.data import registry
 from medpeft.data.duplicates import find
-from medpeft.data.images import Part
+from medpeft.data.images import Split
 from medpeft.data.prepare import prepare
 from medpeft.data.split import split
 from medpeft.networks.models import architecture
@@ -109,7 +109,7 @@ def test_appraisal_tells_features_from_noise():
     torch.manual_seed(0)
     labels = torch.arange(60) % 3
     images = (torch.randint(0, 60, (60, 73, 73, 3)) + 40 * labels[:, None, None, None]).to(torch.uint8)
-    part = Part(images, labels, pd.DataFrame({"cluster": range(60)}))
+    part = Split(images, labels, pd.DataFrame({"cluster": range(60)}))
     table = appraise({"means": Means(False), "noise": Means(True)}, {"all": part}, 64).set_index("network")["auroc"]
     assert table["means"] > 0.99
     assert table["noise"] < 0.75
@@ -125,7 +125,7 @@ def test_kept_scores_are_those_of_the_kept_weights(root, real_data, tmp_path):
     rows = split(table, find(np.load(images), table), sizes=dataset.sizes)
     classes = sorted(table["label"].unique())
     labels = torch.tensor([classes.index(label) for label in table["label"]])
-    part = Part(torch.from_numpy(np.load(images)), labels, table.merge(rows, on="image_id"))
+    part = Split(torch.from_numpy(np.load(images)), labels, table.merge(rows, on="image_id"))
     kept_scores = pd.read_csv(root / "pretrained" / "busi.csv").set_index("network")["auroc"]
     networks = {backbone: pretrained(backbone, kept(backbone)) for backbone in BACKBONES}
     for row in appraise(networks, {"all": part}, 64).itertuples():

@@ -4,7 +4,7 @@ import pandas as pd
 
 from medpeft.artefacts.markup import Cell, Layout, markdown
 from medpeft.data.registry import Archive, Dataset
-from medpeft.data.split import PARTS
+from medpeft.data.split import SPLITS
 
 
 class Numbers:
@@ -84,7 +84,7 @@ def card(name: str, dataset: Dataset, audit: pd.DataFrame, protocol: str) -> str
 
 def _counts(get: Numbers) -> Layout:
     """Return images per class, and groups, of the whole dataset and of the parts of its split."""
-    scopes = [("", "all"), *((get.protocol, part) for part in PARTS)]
+    scopes = [("", "all"), *((get.protocol, part) for part in SPLITS)]
     kinds = [("images", label, label) for label in get.labels] + [
         ("images", "", "all images"),
         ("groups", "", "groups"),
@@ -93,7 +93,7 @@ def _counts(get: Numbers) -> Layout:
         [Cell(title), *(Cell(f"{get(protocol, measure, scope, label):,}") for protocol, scope in scopes)]
         for measure, label, title in kinds
     ]
-    return Layout(["Class", "Dataset", *PARTS], {"": rows})
+    return Layout(["Class", "Dataset", *SPLITS], {"": rows})
 
 
 def _archive(archive: Archive) -> str:

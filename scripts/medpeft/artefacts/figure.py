@@ -12,7 +12,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, NullL
 from medpeft.artefacts.markup import number
 from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.table import ENCODERS, experiment, full_data, percent, plain
-from medpeft.statistics.collect import CELL, distinct
+from medpeft.base.runs import CELL
+from medpeft.statistics.collect import distinct
 
 # Width and height of a panel in inches and size of its letters in points, by the number of columns.
 PANELS = {1: (4.3, 3.3, 10), 2: (4.3, 3.3, 10), 3: (3.2, 2.4, 8.5), 4: (2.5, 2.4, 8)}

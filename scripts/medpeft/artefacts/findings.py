@@ -20,10 +20,11 @@ from medpeft.artefacts.table import (
     percent,
     plain,
 )
+from medpeft.base.runs import CELL
 from medpeft.data.registry import Dataset
-from medpeft.data.split import PARTS
+from medpeft.data.split import SPLITS
 from medpeft.statistics.blocks import encoder
-from medpeft.statistics.collect import CELL, distinct
+from medpeft.statistics.collect import distinct
 from medpeft.statistics.generations import UNTUNED, generations
 
 PUBLISHED_SIZE = 224
@@ -91,7 +92,7 @@ def _dataset(name: str, evidence: Evidence) -> dict:
     dataset = evidence.datasets[name]
     get = Numbers(evidence.audits[name], evidence.protocols[name])
     classes = [
-        {"label": label} | {part: get(get.protocol, "images", part, label) for part in PARTS} for label in get.labels
+        {"label": label} | {part: get(get.protocol, "images", part, label) for part in SPLITS} for label in get.labels
     ]
     return {
         "title": dataset.title,
@@ -101,7 +102,7 @@ def _dataset(name: str, evidence: Evidence) -> dict:
         "citation": dataset.citation,
         "caveats": list(dataset.caveats),
         "classes": classes,
-        "total": {part: get(get.protocol, "images", part) for part in PARTS},
+        "total": {part: get(get.protocol, "images", part) for part in SPLITS},
         "audit": audit_sentence(get),
     }
 

@@ -10,7 +10,8 @@ import pandas as pd
 from medpeft.artefacts.markup import GAP, MINUS, Cell, Layout, interval, number
 from medpeft.artefacts.palette import in_order, style
 from medpeft.base.errors import UserError
-from medpeft.statistics.collect import CELL, distinct
+from medpeft.base.runs import CELL
+from medpeft.statistics.collect import distinct
 from medpeft.statistics.generations import generations, too_few
 
 NOT_PEFT = ("full", "linear_probe")

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from medpeft.data.split import PARTS, clusters, split
+from medpeft.data.split import SPLITS, clusters, split
 
 COLUMNS = ["protocol", "measure", "scope", "label", "value"]
 
@@ -47,10 +47,10 @@ def _one_split(protocol: str, images: pd.DataFrame, pairs: pd.DataFrame, part_of
     part = images["image_id"].map(part_of)
     ends = pairs["first"].map(part_of), pairs["second"].map(part_of)
     rows = _per_label(protocol, "images", "dropped", images.loc[part.isna(), "label"])
-    for name in PARTS:
+    for name in SPLITS:
         rows += _counts(protocol, name, images[part == name])
         rows += _pairs(protocol, name, pairs[(ends[0] == name) & (ends[1] == name)])
-    for one, other in combinations(PARTS, 2):
+    for one, other in combinations(SPLITS, 2):
         scope = f"{one}-{other}"
         across = ((ends[0] == one) & (ends[1] == other)) | ((ends[0] == other) & (ends[1] == one))
         left, right = images[part == one], images[part == other]
@@ -65,11 +65,11 @@ def _one_split(protocol: str, images: pd.DataFrame, pairs: pd.DataFrame, part_of
 
 def _shortcut(protocol: str, images: pd.DataFrame, part: pd.Series) -> list[tuple]:
     """Return how many images two models get right that see no image: see `audit`."""
-    train = images[part == PARTS[0]]
+    train = images[part == SPLITS[0]]
     majority = train["label"].mode()[0]
     of_source = train.groupby("source")["label"].agg(lambda labels: labels.mode()[0])
     rows = []
-    for name in PARTS[1:]:
+    for name in SPLITS[1:]:
         rest = images[part == name]
         answers = {"majority_right": majority, "source_right": rest["source"].map(of_source).fillna(majority)}
         rows += [

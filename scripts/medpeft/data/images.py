@@ -13,7 +13,7 @@ from medpeft.data.subset import members
 
 
 @dataclass(frozen=True)
-class Part:
+class Split:
     """Images, uint8 (N, H, H, 3), their class numbers, int64 (N,), and their rows of the manifest and the split.
 
     For a method that trains on features, these, float32 (N, width), stand in the place of the images.
@@ -23,13 +23,13 @@ class Part:
     labels: Tensor
     rows: pd.DataFrame
 
-    def to(self, device: str) -> "Part":
-        return Part(self.images.to(device), self.labels.to(device), self.rows)
+    def to(self, device: str) -> "Split":
+        return Split(self.images.to(device), self.labels.to(device), self.rows)
 
 
-def load_parts(
+def load_splits(
     images: Path, manifest: Path, split: Path, subset: Path, fraction: float
-) -> tuple[list[str], dict[str, Part]]:
+) -> tuple[list[str], dict[str, Split]]:
     """Return the sorted class names and the parts train, validation and test; only train is cut to `fraction`.
 
     `images` is the file of the images or of their features.
@@ -40,6 +40,6 @@ def load_parts(
     return classes, {name: _part(pixels, rows, classes) for name, rows in table.groupby("split")}
 
 
-def _part(pixels: np.ndarray, rows: pd.DataFrame, classes: list[str]) -> Part:
+def _part(pixels: np.ndarray, rows: pd.DataFrame, classes: list[str]) -> Split:
     labels = torch.tensor([classes.index(label) for label in rows["label"]])
-    return Part(torch.from_numpy(pixels[rows["row"].to_numpy()]), labels, rows.reset_index(drop=True))
+    return Split(torch.from_numpy(pixels[rows["row"].to_numpy()]), labels, rows.reset_index(drop=True))

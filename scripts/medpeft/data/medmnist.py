@@ -16,7 +16,7 @@ from medpeft.data.registry import Archive, Dataset
 
 # Addresses, MD5 sums, sizes, licences and classes are those of the publisher's own list (medmnist 3.0.2, info.py). It
 # has no counts per class: those here are the sources' own, and add up to its sizes.
-PARTS = {"train": "train", "val": "validation", "test": "test"}
+SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test"}
 ZENODO = "https://zenodo.org/records/10519652/files"
 CAVEATS = ("Patients are not told apart, so that `grouped` keeps only duplicates on one side.",)
 NINE_TO_ONE = (
@@ -74,7 +74,7 @@ def medmnist(
 
 def _index(archive: Source, title: str, labels: list[str]) -> pd.DataFrame:
     """Return one row an image, `<part>_<number>`, with the publisher's split; see `Dataset.index`."""
-    tables = [_part(archive, part, title, labels) for part in PARTS]
+    tables = [_part(archive, part, title, labels) for part in SPLIT_NAMES]
     return pd.concat(tables).sort_values("image_id", ignore_index=True)
 
 
@@ -95,6 +95,6 @@ def _part(archive: Source, part: str, title: str, labels: list[str]) -> pd.DataF
             "label": label,
             "caption": [f"{title}, {name}." for name in label],
             "source_file": [f"{archive.path.name}/{name}" for name in images],
-            "split": PARTS[part],
+            "split": SPLIT_NAMES[part],
         }
     )

@@ -19,7 +19,7 @@ from medpeft.base.errors import UserError
 from medpeft.base.files import write_table
 from medpeft.data.archives import Source
 from medpeft.data.registry import Dataset
-from medpeft.data.split import PARTS
+from medpeft.data.split import SPLITS
 
 COLUMNS = ["image_id", "group_id", "label", "caption", "source_file", "sha256"]
 EXTRA = ["split", "source"]  # of datasets that have them
@@ -168,8 +168,12 @@ def _check(name: str, dataset: Dataset, table: pd.DataFrame, archives: list[Path
         logging.warning("%s has %s: it goes on with these", where, ", ".join(wrong))
     elif wrong:
         raise UserError(f"{where} has {', '.join(wrong)}: delete the archive and fetch a complete, unaltered copy")
-    if "split" in table and dataset.sizes and (parts := tuple(map(list(table["split"]).count, PARTS))) != dataset.sizes:
-        raise UserError(f"{where} has {parts} images for {', '.join(PARTS)} where {dataset.sizes} are published")
+    if (
+        "split" in table
+        and dataset.sizes
+        and (parts := tuple(map(list(table["split"]).count, SPLITS))) != dataset.sizes
+    ):
+        raise UserError(f"{where} has {parts} images for {', '.join(SPLITS)} where {dataset.sizes} are published")
     if not table["image_id"].is_unique:
         twice = table.loc[table["image_id"].duplicated(), "image_id"].iloc[0]
         raise UserError(f"{where} has two images named {twice!r}: fetch an unaltered copy of the archive")

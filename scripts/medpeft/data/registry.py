@@ -48,10 +48,11 @@ class Dataset:
     returns one row an image with the columns image_id (unique), group_id (patient, lesion or eye; the image_id where
     unknown), label (one of `counts`), caption, and source_file (`<archive name>/<member>`), sorted by image_id. It
     may add split (the publisher's own: train, validation or test) and source (the collection or device that an image
-    comes from). `counts` are the published images per class, None where no number is published; `prepare` checks
-    them. `sizes` are the images for training, validation and test in the study that is reproduced; without them its proportions are taken
-    to be 70, 10 and 20 %. Where images have vanished since they were published, `may_lack_images` says that fewer than
-    `counts` are reported, not refused. `access` says how each archive without an address is obtained.
+    comes from). `counts` are the published images per class, None where no number is published; `prepare` checks them.
+    `sizes` are the images for training, validation and test in the study that is reproduced; without them its
+    proportions are taken to be 70, 10 and 20 %. Where images have vanished since they were published,
+    `may_lack_images` says that fewer than `counts` are reported, not refused. `access` says how each archive
+    without an address is obtained.
     """
 
     title: str

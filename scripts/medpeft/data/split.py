@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components
 
 from medpeft.base.errors import UserError
 
-PARTS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test")
 SHARES = (0.7, 0.1, 0.2)  # of a dataset whose published sizes are unknown
 
 
@@ -22,7 +22,7 @@ def split(
     sizes: tuple[int, int, int] | None = None,
     given: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Return image_id, split (one of `PARTS`) and cluster of each image of `manifest`, in its order.
+    """Return image_id, split (one of `SPLITS`) and cluster of each image of `manifest`, in its order.
 
     A cluster is what must stay together: images linked by a common group_id or by the duplicate `pairs`. Protocol
     `grouped` keeps every cluster whole and every class near the proportions of `sizes`; `paper` is the publisher's own
@@ -118,10 +118,10 @@ def _single_images(images: pd.DataFrame, sizes: tuple[int, ...], seed: int) -> n
     from sklearn.model_selection import train_test_split
 
     labels = images["label"].to_numpy(dtype=str)
-    parts = np.full(len(labels), PARTS[0], dtype=object)
+    parts = np.full(len(labels), SPLITS[0], dtype=object)
     rest = np.arange(len(labels))
     try:
-        for part, size in ((PARTS[2], sizes[2]), (PARTS[1], sizes[1])):
+        for part, size in ((SPLITS[2], sizes[2]), (SPLITS[1], sizes[1])):
             rest, drawn = train_test_split(rest, test_size=size, stratify=labels[rest], random_state=seed)
             parts[drawn] = part
     except ValueError as error:
@@ -149,16 +149,16 @@ def _whole_clusters(images: pd.DataFrame, sizes: tuple[int, ...], seed: int) -> 
         increase = (added * (2 * (have - target) + added) * weight).sum(axis=1)
         place[cluster] = increase.argmin()
         have[place[cluster]] += added
-    return np.array(PARTS, dtype=object)[place[number]]
+    return np.array(SPLITS, dtype=object)[place[number]]
 
 
 def _check_parts(images: pd.DataFrame, where: str) -> None:
-    """Refuse a split given from outside that has other parts than `PARTS`."""
-    other = images.loc[~images["split"].isin(PARTS)]
+    """Refuse a split given from outside that has other parts than `SPLITS`."""
+    other = images.loc[~images["split"].isin(SPLITS)]
     if len(other):
         raise UserError(
             f"{where} puts {len(other)} images, such as {other['image_id'].iloc[0]!r}, into the part "
-            f"{other['split'].iloc[0]!r}: the parts are {', '.join(PARTS)}"
+            f"{other['split'].iloc[0]!r}: the parts are {', '.join(SPLITS)}"
         )
 
 
@@ -166,7 +166,7 @@ def _check(images: pd.DataFrame, labels: pd.Series) -> None:
     """Refuse a split in which a part lacks one of the classes in `labels`."""
     for label in sorted(set(labels)):
         rows = images[images["label"] == label]
-        missing = [part for part in PARTS if part not in set(rows["split"])]
+        missing = [part for part in SPLITS if part not in set(rows["split"])]
         if missing:
             raise UserError(
                 f"class {label!r} has no images for {' and '.join(missing)}, having only {len(rows)} images in "

@@ -8,7 +8,7 @@ import torch
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 from torch_fidelity.utils import create_feature_extractor
 
-from medpeft.networks.arithmetic import fix_arithmetic
+from medpeft.networks.device import fix_arithmetic
 from medpeft.networks.extractor import registered
 
 BATCH = 64  # images at once

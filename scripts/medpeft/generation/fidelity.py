@@ -16,7 +16,7 @@ from torch_fidelity import calculate_metrics
 
 from medpeft.base.errors import UserError
 from medpeft.data.pictures import centre
-from medpeft.networks.arithmetic import fix_arithmetic
+from medpeft.networks.device import fix_arithmetic
 from medpeft.networks.extractor import registered
 
 SCORES = {"fid": "frechet_inception_distance", "kid": "kernel_inception_distance_mean"}

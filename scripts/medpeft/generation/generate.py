@@ -17,9 +17,11 @@ from torch.nn.utils import parametrize
 from medpeft.base.errors import UserError
 from medpeft.base.files import sha256
 from medpeft.methods.registry import load
-from medpeft.networks.arithmetic import as_fits, autocast, fix_arithmetic
+from medpeft.networks.device import fix_arithmetic
 from medpeft.networks.diffusion import adapted_unet, load_pipeline, noise_seed
+from medpeft.networks.memory import as_fits
 from medpeft.networks.models import load_delta
+from medpeft.networks.precision import autocast
 from medpeft.training.captioned import UNCONDITIONAL
 
 PROBE_TIME = 500  # of 1000

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from medpeft.data.augmentation import normalise
 from medpeft.generation.encode import encode
-from medpeft.networks.arithmetic import fix_arithmetic
+from medpeft.networks.device import fix_arithmetic
 from medpeft.networks.minilm import add_text_encoder
 from medpeft.training.appraise import pretrained
 from medpeft.training.captioned import Pairs

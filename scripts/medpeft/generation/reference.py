@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from medpeft.generation.fidelity import Pixels, scores
-from medpeft.networks.arithmetic import fix_arithmetic
+from medpeft.networks.device import fix_arithmetic
 from medpeft.networks.extractor import count_features
 
 

@@ -4,7 +4,6 @@ import copy
 from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import product
-from typing import NamedTuple
 
 import yaml
 from jsonschema import Draft202012Validator, validators
@@ -12,6 +11,7 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from medpeft.base.errors import UserError
 from medpeft.base.places import PROJECT
+from medpeft.base.runs import Run
 from medpeft.data import registry as datasets
 from medpeft.data.user_dataset import check_pattern
 from medpeft.methods import registry as methods
@@ -21,26 +21,6 @@ SCHEMA = PROJECT / "schemas" / "study.schema.yaml"
 CENTRE_SHARE = 0.875  # share of the stored image that the centre crop of evaluation keeps, as in timm (224 of 256)
 
 MULTIPLE = 8  # pixels that diffusers wants the sides of an image to be a multiple of
-
-
-class Run(NamedTuple):
-    """One fine-tuning."""
-
-    dataset: str
-    backbone: str
-    method: str
-    fraction: str
-    seed: str
-
-    @property
-    def path(self) -> str:
-        """The tail of the path to its results."""
-        return "/".join(self)
-
-    @property
-    def search(self) -> str:
-        """The tail of the path to the search for its learning rate."""
-        return "/".join(self[:3])
 
 
 class Study:

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from medpeft.base.errors import UserError
+from medpeft.base.runs import CELL, Run
 
-CELL = ["dataset", "backbone", "method", "fraction"]  # what runs that differ in their seed alone have in common
 COLUMNS = [
     "experiment",
     "task",
@@ -70,16 +70,13 @@ def distinct(runs: pd.DataFrame, task: str = "classification") -> pd.DataFrame:
 
 
 def _row(run: str, metrics: dict, record: dict) -> dict:
-    dataset, backbone, method, fraction, seed = run.split("/")
+    named = Run.named(run)
     return (
         {
             "task": record.get("task", "classification"),
-            "dataset": dataset,
-            "backbone": backbone,
-            "method": method,
+            **named.cell,
             "family": record["method"]["family"],
-            "fraction": float(fraction),
-            "seed": int(seed),
+            "seed": int(named.seed),
             "learning_rate": record["asked"]["learning_rate"],
             "device": record["device"],
         }

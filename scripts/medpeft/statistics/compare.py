@@ -17,8 +17,9 @@ import numpy as np
 import pandas as pd
 
 from medpeft.base.errors import UserError
+from medpeft.base.runs import CELL
 from medpeft.statistics.blocks import encoder
-from medpeft.statistics.collect import CELL, distinct
+from medpeft.statistics.collect import distinct
 from medpeft.statistics.evaluate import class_probabilities
 
 BASELINE = "full"

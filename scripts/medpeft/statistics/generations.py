@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from medpeft.statistics.collect import CELL, distinct
+from medpeft.base.runs import CELL
+from medpeft.statistics.collect import distinct
 
 UNTUNED = "untuned"  # the pipeline as it is
 SCORES = ["fid", "kid", "precision", "recall"]

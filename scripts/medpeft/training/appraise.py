@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from medpeft.data.augmentation import evaluation_batch
-from medpeft.data.images import Part
+from medpeft.data.images import Split
 from medpeft.networks.models import architecture, load_backbone
 
 TEACHER = "efficientnet_lite0"  # of the small transformer
@@ -33,7 +33,7 @@ def pretrained(backbone: str, weights: Path) -> nn.Module:
     return network
 
 
-def appraise(networks: dict[str, nn.Module], parts: dict[str, Part], size: int) -> pd.DataFrame:
+def appraise(networks: dict[str, nn.Module], parts: dict[str, Split], size: int) -> pd.DataFrame:
     """Return how well a linear probe on the frozen features of `networks`, at `size` pixels, tells classes apart.
 
     A logistic regression on standardised features, cross-validated in five folds over all images, those of a patient

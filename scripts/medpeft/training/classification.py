@@ -13,17 +13,12 @@ from torch.nn import functional
 from medpeft.base.errors import RunFailed, UserError
 from medpeft.base.files import replacing
 from medpeft.data.augmentation import evaluation_batch, training_batch
-from medpeft.data.images import Part
+from medpeft.data.images import Split
 from medpeft.methods.registry import Method
-from medpeft.networks.arithmetic import (
-    as_fits,
-    autocast,
-    fastest_precision,
-    hasten_convolutions,
-    memory_errors,
-    unfuse_attention,
-)
+from medpeft.networks.cpu_kernels import hasten_convolutions, unfuse_attention
+from medpeft.networks.memory import as_fits, memory_errors
 from medpeft.networks.models import create, delta, set_training_mode, take_features
+from medpeft.networks.precision import autocast, fastest_precision
 
 EVALUATION_BATCH = 64  # more are no faster on a CPU, whose caches they leave
 CHECKPOINT_SECONDS = 10  # work that a kill may cost; shorter runs are not worth a file
@@ -102,8 +97,8 @@ class Fit:
 
 def fit(
     model: nn.Module,
-    train: Part,
-    validation: Part,
+    train: Split,
+    validation: Split,
     recipe: Recipe,
     learning_rate: float,
     seed: int,
@@ -132,7 +127,7 @@ def fit(
     return state
 
 
-def predict(model: nn.Module, part: Part, recipe: Recipe) -> Tensor:
+def predict(model: nn.Module, part: Split, recipe: Recipe) -> Tensor:
     """Return the logits, float32 (N, classes) on the CPU, of the centre crops of a part's images.
 
     As many images at a time as fit in memory, `EVALUATION_BATCH` at most.
@@ -150,7 +145,7 @@ def predict(model: nn.Module, part: Part, recipe: Recipe) -> Tensor:
 class _Loop:
     """The moving parts of a training: optimiser, schedule and random numbers."""
 
-    def __init__(self, model: nn.Module, train: Part, recipe: Recipe, learning_rate: float, seed: int):
+    def __init__(self, model: nn.Module, train: Split, recipe: Recipe, learning_rate: float, seed: int):
         self.model = model.to(recipe.device)
         self.train = train.to(recipe.device)
         self.recipe = recipe
@@ -253,7 +248,7 @@ def _accumulate(loop: _Loop, batch: Tensor, labels: Tensor, size: int) -> Tensor
     return torch.stack(losses).sum()
 
 
-def _validate(loop: _Loop, state: Fit, validation: Part, loss: float) -> dict:
+def _validate(loop: _Loop, state: Fit, validation: Split, loss: float) -> dict:
     """Append the validation scores of this epoch to the history and keep the delta where they are the best so far."""
     logits = predict(loop.model, validation, loop.recipe)
     row = {

@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from medpeft.data.augmentation import evaluation_batch
-from medpeft.networks.arithmetic import as_fits, fix_arithmetic
+from medpeft.networks.device import fix_arithmetic
+from medpeft.networks.memory import as_fits
 from medpeft.networks.models import architecture, load_backbone, resize
 
 BATCH = 64  # images at once, at most

@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import load_file
 
 from medpeft.base.errors import RunFailed
-from medpeft.data.images import Part
+from medpeft.data.images import Split
 from medpeft.methods.registry import load
-from medpeft.networks.arithmetic import fix_arithmetic, memory_errors, peak_memory
+from medpeft.networks.device import fix_arithmetic
+from medpeft.networks.memory import memory_errors, peak_memory
 from medpeft.networks.models import count_parameters, encoder_kind, load_delta, save_delta
 from medpeft.training.classification import Recipe, fit, network, predict
 
@@ -32,7 +33,7 @@ def finetune(
     method: str,
     weights: Path,
     classes: list[str],
-    parts: dict[str, Part],
+    parts: dict[str, Split],
     recipe: Recipe,
     learning_rate: float | None,
     seed: int,
@@ -82,7 +83,7 @@ def _no_predictions() -> pd.DataFrame:
     return pd.DataFrame(columns=["image_id", "cluster", "label"])
 
 
-def _predictions(model: torch.nn.Module, part: Part, recipe: Recipe, classes: list[str]) -> pd.DataFrame:
+def _predictions(model: torch.nn.Module, part: Split, recipe: Recipe, classes: list[str]) -> pd.DataFrame:
     probabilities = predict(model, part, recipe).double().softmax(1).numpy()
     columns = {f"probability_{name}": probabilities[:, index] for index, name in enumerate(classes)}
     return part.rows[["image_id", "cluster", "label"]].assign(**columns)

@@ -9,8 +9,9 @@ import torch
 
 from medpeft.base.errors import RunFailed
 from medpeft.methods.registry import load
-from medpeft.networks.arithmetic import fix_arithmetic, peak_memory
+from medpeft.networks.device import fix_arithmetic
 from medpeft.networks.diffusion import adapted_unet
+from medpeft.networks.memory import peak_memory
 from medpeft.networks.models import count_parameters, delta, encoder_kind, save_delta
 from medpeft.training.captioned import Pairs
 from medpeft.training.unet import UnetRecipe, fit_unet

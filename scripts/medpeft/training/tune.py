@@ -13,9 +13,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
 from medpeft.base.errors import RunFailed
-from medpeft.data.images import Part
+from medpeft.data.images import Split
 from medpeft.methods.registry import load
-from medpeft.networks.arithmetic import fix_arithmetic
+from medpeft.networks.device import fix_arithmetic
 from medpeft.training.classification import Recipe, fit, network
 
 GRID_PER_DECADE = 2  # rates tried per factor of ten before TPE refines the search
@@ -27,7 +27,7 @@ def tune(
     method: str,
     weights: Path,
     classes: int,
-    parts: dict[str, Part],
+    parts: dict[str, Split],
     recipe: Recipe,
     trials: int,
     bounds: tuple[float, float],

@@ -15,7 +15,7 @@ from medpeft.data.registry import Archive, Dataset
 
 PHYSIONET = "https://physionet.org/files"
 IMAGES = "mimic_cxr.zip"
-PARTS = {"train": "train", "validate": "validation", "test": "test"}
+SPLIT_NAMES = {"train": "train", "validate": "validation", "test": "test"}
 # A section goes on to the next heading in capitals at the start of a line.
 IMPRESSION = re.compile(r"^[ \t]*IMPRESSION:(.*?)(?=^[ \t]*[A-Z][A-Z /,()-]+:|\Z)", re.DOTALL | re.MULTILINE)
 
@@ -42,7 +42,7 @@ def index(*sources: Source) -> pd.DataFrame:
             "label": table["No Finding"].map({"1.0": "no finding"}).fillna("finding"),
             "caption": table["caption"],
             "source_file": table["source_file"],
-            "split": table["split"].map(PARTS),
+            "split": table["split"].map(SPLIT_NAMES),
         }
     )
 
