@@ -1,7 +1,7 @@
 """A study: validated settings and the grid of runs that they ask for."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from itertools import product
 
@@ -9,9 +9,10 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import ValidationError, best_match
 
+from medpeft.artefacts.registry import Artefact
 from medpeft.base.errors import UserError
 from medpeft.base.places import PROJECT
-from medpeft.base.runs import Run
+from medpeft.base.runs import Run, Search
 from medpeft.data import registry as datasets
 from medpeft.data.user_dataset import check_pattern
 from medpeft.methods import registry as methods
@@ -128,6 +129,18 @@ class Study:
         """Return the distinct values of one field of `Run` over the runs of a task, or all, in grid order."""
         return list(dict.fromkeys(getattr(run, axis) for run in self.runs(task=task)))
 
+    def searches(self) -> list[Search]:
+        """Return the distinct searches for a learning rate, in grid order."""
+        return list(dict.fromkeys(run.search for run in self.runs(task="classification")))
+
+    def has(self, feature: str) -> bool:
+        """Tell whether the study has what an artefact may require: see `FEATURES`."""
+        return FEATURES[feature](self)
+
+    def lacks(self, artefact: Artefact) -> bool:
+        """Tell whether the study has none of an artefact's experiments, or not all that it requires."""
+        return artefact.lacking(self.experiments, self.has)
+
     def has_blocks(self) -> bool:
         """Tell whether some kind of encoder has, at one fraction, enough blocks and methods to test ranks over."""
         methods = {}
@@ -139,6 +152,17 @@ class Study:
             and len(set.union(*blocks.values())) >= LEAST_METHODS
             for blocks in methods.values()
         )
+
+
+# What an artefact may require of a study.
+FEATURES: dict[str, Callable[[Study], bool]] = {
+    "classification": lambda study: bool(study.runs(task="classification")),
+    "full": lambda study: "full" in study.values("method", task="classification"),
+    "ranks": Study.has_blocks,
+    "counterpart": lambda study: bool(study.settings["split"]["counterpart"]),
+    "generation": lambda study: bool(study.runs(task="text-to-image")),
+    "downstream": lambda study: bool(study.settings["generation"]["downstream"]),
+}
 
 
 def stored_size(size: int) -> int:
