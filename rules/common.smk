@@ -6,6 +6,7 @@ from pathlib import Path
 
 from snakemake.utils import validate
 
+# The library beside this workflow is what its jobs run: it goes before one that is installed from another folder.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 from medpeft.artefacts import registry as artefacts
