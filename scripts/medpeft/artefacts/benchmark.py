@@ -1,6 +1,7 @@
 """F1 of every method on every dataset with all training images, beside the published values: tables 2, 3 and 5."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from medpeft.artefacts.published import beside, published_cell
 from medpeft.artefacts.selection import experiment, full_data
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import plain
+from medpeft.base.frames import each_group
 
 EXACT = 12  # decimals: equal averages are to tie whatever order they were summed in
 Ranking = Callable[[pd.DataFrame], pd.Series]
@@ -22,9 +24,7 @@ def benchmark(name: str, sources: Sources, ranking: Ranking, rank_note: str) -> 
     cells = with_published(full_data(experiment(sources, name)), sources.published[name])
     datasets = list(dict.fromkeys(cells["dataset"]))
     header = ["Method", *map(plain, datasets)] + ["Average"] * (len(datasets) > 1) + ["Rank"]
-    groups = {
-        backbone: _rows_of_backbone(rows, datasets, ranking) for backbone, rows in cells.groupby("backbone", sort=False)
-    }
+    groups = {backbone: _rows_of_backbone(rows, datasets, ranking) for backbone, rows in each_group(cells, "backbone")}
     if len(groups) > 1:
         groups["Mean over backbones"] = _mean_rows(cells, datasets, ranking)
     notes = [SEEDS_NOTE]
@@ -76,7 +76,7 @@ def _mean_rows(cells: pd.DataFrame, datasets: list[str], ranking: Ranking) -> li
     f1, published = _f1_table(cells), _f1_table(cells, "published_f1")
     return [
         [Cell(style(method).label)]
-        + [_mean_cell(f1.xs(dataset), published.xs(dataset), method) for dataset in datasets]
+        + [_mean_cell(f1.loc[dataset], published.loc[dataset], method) for dataset in datasets]
         + _summary(f1, published, method, ranking, average=len(datasets) > 1)
         for method in f1.columns
     ]
@@ -88,7 +88,8 @@ def _summary(f1: pd.DataFrame, published: pd.DataFrame, method: str, ranking: Ra
     return [*cells, _rank_cell(ranking(f1), ranking(published), method)]
 
 
-def _mean_cell(f1: pd.DataFrame, published: pd.DataFrame, method: str) -> Cell:
+def _mean_cell(f1: Any, published: Any, method: str) -> Cell:
+    """Return the mean F1 of `method` over tables of one row a dataset and backbone, bold where it is the best."""
     means, known = f1.mean(skipna=False), published[method].mean(skipna=False)
     mean = means[method]
     return Cell(number(mean), beside(known, mean - known), bold=mean == means.max())

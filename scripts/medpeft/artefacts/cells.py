@@ -6,6 +6,7 @@ import pandas as pd
 from medpeft.artefacts.markup import GAP, Cell, interval, number
 from medpeft.artefacts.palette import style
 from medpeft.artefacts.words import plain
+from medpeft.base.frames import each_row
 
 SEEDS_NOTE = "Mean ± standard deviation over seeds; in brackets, the 95 % bootstrap interval over test images."
 
@@ -35,6 +36,6 @@ def failure_notes(cells: pd.DataFrame) -> list[str]:
         return []
     cases = [
         f"{style(row.method).label} on {plain(row.dataset)}, {row.backbone}: {row.n_failed} of {row.n_runs}"
-        for row in failed.itertuples()
+        for row in each_row(failed)
     ]
     return [f"† Failed runs, left out of the mean ({GAP} where all failed): {'; '.join(cases)}."]

@@ -4,6 +4,7 @@ import pandas as pd
 
 from medpeft.artefacts.markup import number
 from medpeft.artefacts.words import plain
+from medpeft.base.frames import each_row
 from medpeft.statistics.generations import too_few
 
 
@@ -14,7 +15,7 @@ def floor_notes(cells: pd.DataFrame) -> list[str]:
         f"the {row.features:,.0f} features of {row.feature_extractor}; floor: two halves of these real images "
         f"({row.floor_images:,.0f} each) have an FID of {number(row.floor_fid, 2)} and a KID of "
         f"{number(row.floor_kid, 4)} between them."
-        for row in cells.drop_duplicates("dataset").itertuples()
+        for row in each_row(cells.drop_duplicates("dataset"))
     ]
 
 
@@ -25,6 +26,6 @@ def fid_warnings(cells: pd.DataFrame) -> list[str]:
         f"{row.features:,.0f} features. FID grows with the ratio of features to images even between samples of one "
         "distribution, and fewer images than features leave its covariances singular: compare methods on these "
         "images, and no FID with one of another N. KID has no such bias."
-        for row in cells.drop_duplicates("dataset").itertuples()
+        for row in each_row(cells.drop_duplicates("dataset"))
         if too_few(row.n_test, row.features)
     ]

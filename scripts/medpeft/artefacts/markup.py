@@ -1,5 +1,6 @@
 """One table for readers, as Markdown, HTML, LaTeX (booktabs) and Typst."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape
 from typing import NamedTuple
@@ -76,7 +77,7 @@ def html(layout: Layout) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _html_row(layout: Layout, tag: str, cells) -> str:
+def _html_row(layout: Layout, tag: str, cells: Iterable[str]) -> str:
     classes = layout.aligned(' class="left"', "")
     return f"<tr>{''.join(f'<{tag}{c}>{cell}</{tag}>' for c, cell in zip(classes, cells, strict=True))}</tr>"
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -12,24 +14,25 @@ from medpeft.artefacts.markup import number
 from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.words import plain
 from medpeft.base.files import replacing
+from medpeft.base.frames import each_group
 
 # Width and height of a panel in inches and size of its letters in points, by the number of columns.
 PANELS = {1: (4.3, 3.3, 10), 2: (4.3, 3.3, 10), 3: (3.2, 2.4, 8.5), 4: (2.5, 2.4, 8)}
 MOST_IN = {2: 4, 3: 9}  # panels that so many columns take
 LEGEND_COLUMN = 1.4  # inches
-PUBLISHED = {"ls": "--", "lw": 0.8, "mfc": "none", "mew": 1}  # hollow and dashed
+PUBLISHED: dict[str, Any] = {"ls": "--", "lw": 0.8, "mfc": "none", "mew": 1}  # hollow and dashed
 WITHOUT_DATES = {"pdf": {"CreationDate": None, "ModDate": None}, "png": {"Software": None}}
 
 
 def panels(
     table: pd.DataFrame,
-    draw: Callable,
+    draw: Callable[[Axes, Any, pd.DataFrame], None],
     by: tuple[str, str] = ("dataset", "backbone"),
-    title: Callable | None = None,
+    title: Callable[[Any], str] | None = None,
     columns: int | None = None,
 ) -> Figure:
     """Return a figure with one panel a group of `by`, drawn by `draw(axes, key, rows)`, and one legend below."""
-    groups = list(table.groupby(list(by), sort=False))
+    groups = list(each_group(table, list(by)))
     columns = columns or next((count for count, most in MOST_IN.items() if len(groups) <= most), max(PANELS))
     columns = min(columns, len(groups)) or 1
     lines = max(1, -(-len(groups) // columns))
@@ -70,7 +73,7 @@ def with_published_f1(cells: pd.DataFrame, published: pd.DataFrame, keys: list[s
     return cells.merge(published[[*keys, "f1"]].rename(columns={"f1": "published_f1"}), on=keys, how="left")
 
 
-def by_method(rows: pd.DataFrame):
+def by_method(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(method, rows[rows["method"] == method]) for method in in_order(rows["method"])]
 
 

@@ -15,8 +15,10 @@ from typing import Any, ClassVar
 from medpeft.base.literals import assigned
 
 SECTIONS = ("methods", "answers", "choice", "low_data", "generation", "calibration", "costs")  # of the paper
-SOURCES = ("runs", "scores", "comparisons", "crossovers", "ranks", "friedman", "recommendations", "parameters")
-SOURCES += ("other_scores", "splits", "records", "searches", "memorisations", "downstreams")
+SOURCES = (
+    *("runs", "scores", "comparisons", "crossovers", "ranks", "friedman", "recommendations", "parameters"),
+    *("other_scores", "splits", "records", "searches", "memorisations", "downstreams"),
+)
 
 
 @dataclass(frozen=True)

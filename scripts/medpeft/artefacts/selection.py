@@ -24,7 +24,8 @@ def experiment(sources: Sources, *names: str) -> pd.DataFrame:
             "artefact out"
         )
     wide = sources.scores.pivot(index=CELL, columns="metric", values=["mean", "std", "low", "high"])
-    wide.columns = [metric if value == "mean" else f"{metric}_{value}" for value, metric in wide.columns]
+    columns: list[tuple[str, str]] = wide.columns.tolist()
+    wide.columns = pd.Index([metric if value == "mean" else f"{metric}_{value}" for value, metric in columns])
     wide = wide[sorted(wide.columns)].dropna(axis="columns", how="all")
     counts = sources.scores.drop_duplicates(CELL)[[*CELL, "family", "n_train", "n_runs", "n_failed"]]
     return runs[CELL].drop_duplicates().merge(counts, on=CELL).merge(wide.reset_index(), on=CELL)

@@ -45,7 +45,8 @@ class Sources:
 
 def read_sources(given: Mapping[str, Any]) -> Sources:
     """Return the sources in the files `given`, a path or a list of paths for each name."""
-    return Sources(**{name: READERS.get(name, read_table)(paths) for name, paths in given.items()})
+    read: dict[str, Any] = {name: READERS.get(name, read_table)(paths) for name, paths in given.items()}
+    return Sources(**read)
 
 
 def _searches(files: list[str]) -> dict[Search, tuple[pd.DataFrame, dict]]:

@@ -28,10 +28,10 @@ def typeset(source: Path, references: Path, findings: Path, names: Iterable[str]
     """
     try:
         with replacing(output) as temporary:
-            typst.compile(
+            typst.compile(  # type: ignore[call-overload]  # its stub wants source and root of one type
                 source.read_bytes(),
-                output=str(temporary),
-                root=str(findings.parent.resolve()),
+                output=temporary,
+                root=findings.parent.resolve(),
                 ignore_system_fonts=True,
                 format="pdf",
                 sys_inputs={

@@ -1,9 +1,10 @@
 """The settings of a study: its configuration with the schema's defaults, checked before anything runs."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from itertools import product
+from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator, validators
@@ -67,8 +68,10 @@ def _check_own(own: dict[str, dict]) -> None:
 
 def _allowed_keys(breach: ValidationError) -> str:
     """Return which keys there are, after the one that may have been meant."""
-    known = list(breach.schema["properties"])
-    unknown = next(key for key in breach.instance if key not in known)
+    schema: Any = breach.schema
+    known = list(schema["properties"])
+    given: Any = breach.instance
+    unknown = next(key for key in given if key not in known)
     close = get_close_matches(unknown, known, n=1)
     return (f": did you mean {close[0]!r}?" if close else "") + f" (allowed: {', '.join(known)})"
 
@@ -109,7 +112,9 @@ def _check_size(grid: dict, settings: dict) -> None:
         )
 
 
-def _fill_defaults(validator, properties, instance, schema):
+def _fill_defaults(
+    validator: Any, properties: dict[str, Any], instance: Any, schema: dict[str, Any]
+) -> Iterator[ValidationError]:
     """Set the defaults of `properties` before they are validated, so that nested defaults are filled too."""
     if isinstance(instance, dict):
         for name, part in properties.items():
@@ -118,4 +123,4 @@ def _fill_defaults(validator, properties, instance, schema):
     yield from Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, schema)
 
 
-_Filling = validators.extend(Draft202012Validator, {"properties": _fill_defaults})
+_Filling = validators.extend(Draft202012Validator, {"properties": _fill_defaults})  # type: ignore[no-untyped-call]

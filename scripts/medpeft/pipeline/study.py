@@ -106,7 +106,7 @@ class Study:
 
         Of the experiment table4, these are the largest fraction and first seed of each diffusion pipeline.
         """
-        grids = {}
+        grids: dict[tuple[str, str], list[Run]] = {}
         for run in self.runs("table4", "text-to-image") if "table4" in self.experiments else []:
             grids.setdefault((run.dataset, run.backbone), []).append(run)
         firsts = {pair: max(runs, key=lambda run: float(run.fraction)) for pair, runs in grids.items()}
@@ -130,7 +130,7 @@ class Study:
 
     def has_blocks(self) -> bool:
         """Tell whether some kind of encoder has, at one fraction, enough blocks and methods to test ranks over."""
-        methods = {}
+        methods: dict[tuple[str, str], dict[tuple[str, str], set[str]]] = {}
         for run in self.runs(task="classification"):
             blocks = methods.setdefault((encoder(run.backbone), run.fraction), {})
             blocks.setdefault((run.dataset, run.backbone), set()).add(run.method)

@@ -1,7 +1,10 @@
 """Mean ranks over datasets and backbones; bars join methods whose ranks do not differ (Nemenyi, .05)."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import MultipleLocator
 
@@ -11,6 +14,7 @@ from medpeft.artefacts.panels import line_look, panels
 from medpeft.artefacts.registry import Figure
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import ENCODERS, percent
+from medpeft.base.frames import each_row
 
 FIGURE = Figure(
     caption="Mean ranks over datasets and backbones. Bars join methods whose mean ranks differ by less than Nemenyi's "
@@ -31,12 +35,12 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
     tests = sources.friedman[sources.friedman["status"] == "ok"]
     ranks = sources.ranks.merge(tests[["encoder", "fraction", "methods", "critical_difference"]])
 
-    def draw(axes, key, rows):
+    def draw(axes: Axes, key: Any, rows: pd.DataFrame) -> None:
         rows = rows.sort_values(["mean_rank", "method"])
         cliques = joined(rows["mean_rank"].to_numpy(), rows["critical_difference"].iloc[0])
         _draw_ranks(axes, rows, cliques)
 
-    def title(key):
+    def title(key: Any) -> str:
         rows = ranks[(ranks["encoder"] == key[0]) & (ranks["fraction"] == key[1])]
         return f"{ENCODERS[key[0]]}, {percent(key[1])}, {rows['blocks'].iloc[0]} blocks"
 
@@ -54,11 +58,11 @@ def joined(ranks: np.ndarray, difference: float) -> list[tuple[float, float]]:
     ]
 
 
-def _draw_ranks(axes, rows: pd.DataFrame, cliques: list[tuple[float, float]]) -> None:
+def _draw_ranks(axes: Axes, rows: pd.DataFrame, cliques: list[tuple[float, float]]) -> None:
     """Draw a method a line at its rank, the best on top, and the bars of `cliques` above the methods."""
     methods, length = rows[["methods", "critical_difference"]].iloc[0]
     middle, end = (1 + methods) / 2, max(methods, 1 + length)
-    for place, row in enumerate(rows.itertuples()):
+    for place, row in enumerate(each_row(rows)):
         left = row.mean_rank > middle
         axes.plot([row.mean_rank, row.mean_rank], [place, -len(cliques) - 0.6], color="0.85", lw=0.8, zorder=0)
         axes.plot(row.mean_rank, place, ls="none", **line_look(row.method))

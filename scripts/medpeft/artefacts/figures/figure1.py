@@ -1,6 +1,9 @@
 """Micro-F1 against the number of training images, the spread over seeds, and where full fine-tuning overtakes."""
 
+from typing import Any
+
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import NullLocator
 
@@ -10,6 +13,7 @@ from medpeft.artefacts.registry import Figure
 from medpeft.artefacts.selection import experiment
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import percent
+from medpeft.base.frames import each_row
 from medpeft.base.runs import CELL
 
 FIGURE = Figure(
@@ -36,8 +40,8 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
     shown = cells[["dataset", "backbone", "method"]].drop_duplicates()
     crossings = sources.crossovers.dropna(subset="fraction").merge(shown, on=["dataset", "backbone", "method"])
 
-    def draw(axes, key, rows):
-        sizes = rows.groupby("fraction")["n_train"].max()
+    def draw(axes: Axes, key: Any, rows: pd.DataFrame) -> None:
+        sizes: dict[float, float] = rows.groupby("fraction")["n_train"].max().to_dict()
         for method, line in by_method(rows):
             look = style(method)
             at = line["fraction"].to_numpy()
@@ -49,7 +53,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
             if line["published_f1"].notna().any():
                 axes.plot(at, line["published_f1"], **line_look(method) | PUBLISHED | {"mec": look.colour, "ms": 4})
         here = crossings[(crossings["dataset"] == key[0]) & (crossings["backbone"] == key[1])]
-        for crossing in here.itertuples():
+        for crossing in each_row(here):
             colour = style(crossing.method).colour
             axes.axvline(crossing.fraction, color=colour, ls=":", lw=1, zorder=0)
             axes.plot(crossing.fraction, crossing.f1_micro, "o", ms=11, mfc="none", mec=colour, mew=1.2)
@@ -57,7 +61,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
         axes.set_xscale("log")
         many = len(sizes) > LEVEL_LABELS
         labels = [f"{percent(fraction)}{', ' if many else chr(10)}{size:,.0f}" for fraction, size in sizes.items()]
-        axes.set_xticks(list(sizes.index), labels, rotation=90 if many else 0)
+        axes.set_xticks(list(sizes), labels, rotation=90 if many else 0)
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("Share and number of training images")
         axes.set_ylabel("Micro-F1 on the test images")

@@ -1,7 +1,10 @@
 """Micro-F1 against trainable parameters with all training images; bars are 95 % intervals over test images."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from medpeft.artefacts.palette import style
@@ -36,7 +39,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
     sizes = np.log(cells["trainable_parameters"])
     cells["marker"] = np.interp(sizes, [sizes.min(), sizes.max() + 1e-9], MARKERS)
 
-    def draw(axes, key, rows):
+    def draw(axes: Axes, key: Any, rows: pd.DataFrame) -> None:
         for method, point in by_method(rows):
             look, f1 = style(method), point["f1_micro"]
             bars = [f1 - point["f1_micro_low"], point["f1_micro_high"] - f1]

@@ -1,13 +1,17 @@
 """Micro-F1 against what it costs, with all training images: one row of panels a backbone, means over its datasets."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from medpeft.artefacts.panels import by_method, line_look, panels
 from medpeft.artefacts.registry import Figure
 from medpeft.artefacts.selection import experiment, full_data
 from medpeft.artefacts.sources import Sources
+from medpeft.base.frames import each_group
 from medpeft.statistics.collect import distinct
 
 FIGURE = Figure(
@@ -42,7 +46,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
     points = pd.concat(
         [
             rows.melt(["backbone", "method", "datasets", "f1_micro"], list(COSTS), "cost", "value")
-            for _, rows in means.reset_index().groupby("backbone", sort=False)
+            for _, rows in each_group(means.reset_index(), "backbone")
         ],
         ignore_index=True,
     )
@@ -50,7 +54,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
         lambda rows: not_dominated(rows["f1_micro"], rows["value"])
     )
 
-    def draw(axes, key, rows):
+    def draw(axes: Axes, key: Any, rows: pd.DataFrame) -> None:
         title, unit = COSTS[key[1]]
         front = rows[rows["best"]].sort_values("value")
         axes.step(front["value"] / unit, front["f1_micro"], where="post", color="0.6", lw=1.2, zorder=0)

@@ -1,6 +1,9 @@
 """Validation score of every trial against its learning rate; the chosen one is ringed."""
 
+from typing import Any
+
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from medpeft.artefacts.palette import style
@@ -29,7 +32,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
     )
     done = trials.dropna(subset=["validation_score"])
 
-    def draw(axes, key, rows):
+    def draw(axes: Axes, key: Any, rows: pd.DataFrame) -> None:
         for method, line in by_method(rows):
             axes.plot(line["learning_rate"], line["validation_score"], **line_look(method) | {"lw": 1})
             best = line[line["chosen"]]

@@ -7,6 +7,7 @@ from medpeft.artefacts.markup import number
 from medpeft.artefacts.palette import style
 from medpeft.artefacts.selection import SIGNIFICANT
 from medpeft.artefacts.words import ENCODERS, friedman_words, percent
+from medpeft.base.frames import each_group
 
 
 def test_sentence(test: pd.Series) -> str:
@@ -20,7 +21,7 @@ def test_sentence(test: pd.Series) -> str:
 
 
 def recommendations(table: pd.DataFrame) -> list[str]:
-    return [_recommendation(rows) for _, rows in table.groupby(["encoder", "fraction"], sort=False)]
+    return [_recommendation(rows) for _, rows in each_group(table, ["encoder", "fraction"])]
 
 
 def _recommendation(rows: pd.DataFrame) -> str:

@@ -1,5 +1,6 @@
 """What a study found, and how its sentences look it up."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -7,8 +8,12 @@ import pandas as pd
 from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.selection import NOT_PEFT
 from medpeft.artefacts.words import percent, plain
+from medpeft.base.frames import each_group, each_row, row_at
 from medpeft.base.runs import CELL
 from medpeft.data.registry import Dataset
+
+# Dataset, backbone and fraction, and the differences of methods from full fine-tuning.
+Case = tuple[str, str, float, pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -29,15 +34,15 @@ class Evidence:
     claims: pd.DataFrame
 
 
-def cases(evidence: Evidence, metric: str = "f1_micro"):
+def cases(evidence: Evidence, metric: str = "f1_micro") -> Iterator[Case]:
     """Yield dataset, backbone, fraction and the differences from full fine-tuning of each case, best first."""
     of_metric = evidence.differences[evidence.differences["metric"] == metric]
-    for (dataset, backbone), group in of_metric.groupby(["dataset", "backbone"], sort=False):
-        for fraction, case in group.groupby("fraction"):
+    for (dataset, backbone), group in each_group(of_metric, ["dataset", "backbone"]):
+        for fraction, case in each_group(group.sort_values("fraction", kind="stable"), "fraction"):
             yield dataset, backbone, fraction, case.sort_values("difference", ascending=False, kind="stable")
 
 
-def at_full_data(evidence: Evidence) -> list[tuple]:
+def at_full_data(evidence: Evidence) -> list[Case]:
     """Return the cases with the largest fraction of their dataset and backbone."""
     return list({case[:2]: case for case in cases(evidence)}.values())
 
@@ -53,10 +58,10 @@ def only_peft(case: pd.DataFrame) -> pd.DataFrame:
 
 def score_of(evidence: Evidence, dataset: str, backbone: str, method: str, fraction: float) -> pd.Series:
     rows = evidence.scores[evidence.scores["metric"] == "f1_micro"].set_index(CELL)
-    return rows.loc[(dataset, backbone, method, fraction)]
+    return row_at(rows, (dataset, backbone, method, fraction))
 
 
-def labels(methods) -> str:
+def labels(methods: Iterable[str]) -> str:
     return ", ".join(style(method).label for method in in_order(methods)) or "none"
 
 
@@ -64,5 +69,5 @@ def failed_runs(runs: pd.DataFrame) -> list[str]:
     return [
         f"{style(run.method).label}, {plain(run.dataset)}, {run.backbone}, {percent(run.fraction)}, "
         f"seed {run.seed}: {run.status.removeprefix('failed: ')}"
-        for run in runs[runs["status"] != "ok"].itertuples()
+        for run in each_row(runs[runs["status"] != "ok"])
     ]

@@ -8,6 +8,7 @@ from medpeft.artefacts.markup import number
 from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.sentences.evidence import Evidence, failed_runs, labels
 from medpeft.artefacts.words import percent, plain
+from medpeft.base.frames import each_group, each_row, row_at
 from medpeft.statistics.collect import distinct
 from medpeft.statistics.generations import UNTUNED, generations
 
@@ -18,7 +19,7 @@ def generation(evidence: Evidence) -> dict | None:
     if cells.empty:
         return None
     runs = distinct(evidence.runs, "text-to-image")
-    cases = [(*case, group) for case, group in cells.groupby(["dataset", "backbone", "fraction"], sort=False)]
+    cases = [(*case, group) for case, group in each_group(cells, ["dataset", "backbone", "fraction"])]
     return {
         "runs": len(runs),
         "failed": failed_runs(runs),
@@ -30,7 +31,7 @@ def generation(evidence: Evidence) -> dict | None:
         "answers": [_fid_answer(*case) for case in cases],
         "images": [
             f"{plain(row.dataset)} N = {row.n_test:,.0f}, floor {number(row.floor_fid, 2)}"
-            for row in cells.drop_duplicates("dataset").itertuples()
+            for row in each_row(cells.drop_duplicates("dataset"))
         ],
         "warnings": fid_warnings(cells),
     }
@@ -44,14 +45,14 @@ def _fid_answer(dataset: str, backbone: str, fraction: float, cells: pd.DataFram
     tuned = scored.drop(index=UNTUNED, errors="ignore")
     if tuned.empty:
         return f"{sentence}No method has a score here."
-    best = tuned.loc[tuned["fid"].idxmin()]
+    best = row_at(tuned, tuned["fid"].idxmin())
     sentence += (
-        f"The best FID has {style(best.name).label}: {_with_spread(best)}, with a KID of {number(best['kid'], 4)}; two "
-        f"halves of the real images have {number(best['floor_fid'], 2)}. "
+        f"The best FID has {style(str(best.name)).label}: {_with_spread(best)}, with a KID of {number(best['kid'], 4)}; "
+        f"two halves of the real images have {number(best['floor_fid'], 2)}. "
     )
     if UNTUNED not in scored.index:
         return f"{sentence}How the pipeline scores untuned is not known."
-    untuned = scored.loc[UNTUNED]
+    untuned = row_at(scored, UNTUNED)
     better = tuned["fid"] < untuned["fid"]
     return (
         f"{sentence}Better than the pipeline untuned ({_with_spread(untuned)}): {labels(tuned.index[better])}; not "

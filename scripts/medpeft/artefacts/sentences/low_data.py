@@ -1,10 +1,13 @@
 """What changes with fewer training images."""
 
+from typing import Any
+
 from medpeft.artefacts.card import counted
 from medpeft.artefacts.palette import style
 from medpeft.artefacts.sentences.answers import best_against_full, outcome_groups
 from medpeft.artefacts.sentences.evidence import Evidence, at_full_data, cases, labels, score_of
 from medpeft.artefacts.words import percent, plain
+from medpeft.base.frames import each_group, each_row
 
 
 def low_data(evidence: Evidence) -> list[str]:
@@ -27,7 +30,7 @@ def _crossover_sentences(evidence: Evidence, cases: set[tuple[str, str]]) -> lis
     for dataset, backbone in sorted(cases):
         of_case = evidence.crossovers.dropna(subset="fraction")
         of_case = of_case[(of_case["dataset"] == dataset) & (of_case["backbone"] == backbone)]
-        overtaken = [f"{style(row.method).label} at {crossing_words(row)}" for row in of_case.itertuples()]
+        overtaken = [f"{style(row.method).label} at {crossing_words(row)}" for row in each_row(of_case)]
         ahead = _always_ahead(evidence, dataset, backbone)
         losers = f"{', '.join(overtaken)} of the training images" if overtaken else "no method that led before"
         sentences.append(
@@ -37,7 +40,7 @@ def _crossover_sentences(evidence: Evidence, cases: set[tuple[str, str]]) -> lis
     return sentences
 
 
-def crossing_words(row) -> str:
+def crossing_words(row: Any) -> str:
     """Return the fraction of a crossover, its interval, and how many resamples have one at all."""
     fraction, low, high, share = (f"{100 * value:.0f} %" for value in (row.fraction, row.low, row.high, row.share))
     return f"{fraction} [{low}, {high}; in {share} of resamples]"
@@ -45,4 +48,5 @@ def crossing_words(row) -> str:
 
 def _always_ahead(evidence: Evidence, dataset: str, backbone: str) -> list[str]:
     rows = evidence.differences.query("metric == 'f1_micro' and dataset == @dataset and backbone == @backbone")
-    return [method for method, group in rows.groupby("method") if (group["difference"] > 0).all()]
+    by_method = each_group(rows.sort_values("method", kind="stable"), "method")
+    return [method for method, group in by_method if (group["difference"] > 0).all()]

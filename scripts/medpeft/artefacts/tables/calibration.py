@@ -9,6 +9,7 @@ from medpeft.artefacts.registry import Table
 from medpeft.artefacts.selection import experiment, full_data
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import plain
+from medpeft.base.frames import each_group, row_at
 from medpeft.base.runs import CELL
 
 TABLE = Table(
@@ -28,12 +29,12 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     cells = cells.reindex(columns=[*CELL, "n_runs", "n_failed", *wanted])
     best = {"f1_micro": "max", "ece": "min", "brier": "min", "auroc": "max"}
     groups = {}
-    for (dataset, backbone), rows in cells.groupby(["dataset", "backbone"], sort=False):
+    for (dataset, backbone), rows in each_group(cells, ["dataset", "backbone"]):
         by_method, marked = rows.set_index("method"), rows.agg(best)
         groups[f"{plain(dataset)}, {backbone}"] = [
             [Cell(style(method).label)]
             + [score_cell(row, metric, bold=row[metric] == marked[metric]) for metric in columns]
-            for method, row in ((method, by_method.loc[method]) for method in in_order(rows["method"]))
+            for method, row in ((method, row_at(by_method, method)) for method in in_order(rows["method"]))
         ]
     table = cells.rename(columns=columns | {f"{metric}_std": f"{name}_std" for metric, name in columns.items()})
     header = ["Method", "Accuracy", "ECE", "Brier score", "AUROC"]

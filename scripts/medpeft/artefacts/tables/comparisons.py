@@ -1,5 +1,7 @@
 """Whether PEFT beats full fine-tuning: the best method of each case, and which differ significantly."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,7 @@ from medpeft.artefacts.registry import Table
 from medpeft.artefacts.selection import NOT_PEFT, SIGNIFICANT, outcomes
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import percent, plain
+from medpeft.base.frames import each_group, each_row, row_at
 
 TABLE = Table(
     caption="The best PEFT method against full fine-tuning, and the methods that differ from it.",
@@ -27,14 +30,14 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     after the fact, so its difference is a slightly optimistic one; the adjustment covers that choice.
     """
     rows = []
-    for case, group in sources.comparisons.groupby(["metric", "dataset", "backbone", "fraction"], sort=False):
+    for case, group in each_group(sources.comparisons, ["metric", "dataset", "backbone", "fraction"]):
         peft = group[~group["method"].isin(NOT_PEFT)]
         row = dict(zip(["metric", "dataset", "backbone", "fraction"], case, strict=True))
         row |= {outcome: " ".join(in_order(methods)) for outcome, methods in outcomes(group).items()}
         if not peft.empty:
-            best = peft.loc[peft["difference"].idxmax()]
+            best = row_at(peft, peft["difference"].idxmax())
             kept = ["difference", "low", "high", "p_value", "p_adjusted", "seeds_won", "seeds_compared"]
-            row |= {"best_peft": best["method"]} | best[kept].to_dict()
+            row |= {"best_peft": best["method"]} | {name: best[name] for name in kept}
         rows.append(row)
     columns = ["metric", "dataset", "backbone", "fraction", "best_peft", "difference", "low", "high", "p_value"]
     columns += ["p_adjusted", "seeds_won", "seeds_compared", "better", "worse", "undecided"]
@@ -43,8 +46,8 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
         ["metric", "dataset", "backbone", "fraction"], ascending=[False, True, True, True], ignore_index=True
     )
     groups = {
-        f"{F1[metric]}: {plain(dataset)}, {backbone}": [_comparison_line(row) for row in of_case.itertuples()]
-        for (metric, dataset, backbone), of_case in table.groupby(["metric", "dataset", "backbone"], sort=False)
+        f"{F1[metric]}: {plain(dataset)}, {backbone}": [_comparison_line(row) for row in each_row(of_case)]
+        for (metric, dataset, backbone), of_case in each_group(table, ["metric", "dataset", "backbone"])
     }
     header = ["Training images", "Best method", "Gain over full", "Adjusted p", "Seeds won", "Better", "Worse"]
     note = (
@@ -55,7 +58,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     return table, Layout(header, groups, [note])
 
 
-def _comparison_line(row) -> list[Cell]:
+def _comparison_line(row: Any) -> list[Cell]:
     method = style(row.best_peft).label if isinstance(row.best_peft, str) else GAP
     seeds = GAP if np.isnan(row.seeds_won) else f"{row.seeds_won:.0f} of {row.seeds_compared:.0f}"
     return [

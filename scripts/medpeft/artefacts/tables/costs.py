@@ -8,6 +8,7 @@ from medpeft.artefacts.registry import Table
 from medpeft.artefacts.selection import full_data
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import plain
+from medpeft.base.frames import each_group, row_at
 from medpeft.statistics.collect import distinct
 
 TABLE = Table(
@@ -34,10 +35,10 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     table["time_ratio"] = beside["images_per_second"] / table["images_per_second"]
     table["memory_ratio"] = table["peak_memory_bytes"] / beside["peak_memory_bytes"]
     groups = {}
-    for (dataset, backbone, device), rows in table.groupby(cell, sort=False):
+    for (dataset, backbone, device), rows in each_group(table, cell):
         by_method = rows.set_index("method")
         groups[f"{plain(dataset)}, {backbone}, on {device}"] = [
-            _cost_line(method, by_method.loc[method]) for method in in_order(rows["method"])
+            _cost_line(method, row_at(by_method, method)) for method in in_order(rows["method"])
         ]
     header = ["Method", "Training (s)", "Images per s", "Time / full", "Memory (MiB)", "Memory / full", "File (MiB)"]
     notes = [

@@ -10,6 +10,7 @@ from medpeft.artefacts.registry import Table
 from medpeft.artefacts.selection import over_seeds
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import case_title
+from medpeft.base.frames import each_group, row_at
 from medpeft.base.runs import CELL
 
 TABLE = Table(
@@ -28,7 +29,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     table = over_seeds(runs, [*CELL, "trained_on"], [*scores, "n_train"], "f1_micro")
     header = {"real": "Real", "generated": "Generated", "both": "Both"}
     groups = {}
-    for case, rows in table.groupby(["dataset", "backbone", "fraction"], sort=False):
+    for case, rows in each_group(table, ["dataset", "backbone", "fraction"]):
         sizes = rows.groupby("trained_on")["n_train"].max()
         best = rows.groupby("trained_on")["f1_micro"].max()
         cells = rows.set_index(["method", "trained_on"])
@@ -36,10 +37,8 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
         groups[title] = [
             [Cell(style(method).label)]
             + [
-                _downstream_cell(
-                    cells.loc[(method, name)], name != "real" and cells.at[(method, name), "f1_micro"] == best[name]
-                )
-                for name in header
+                _downstream_cell(row, name != "real" and row["f1_micro"] == best[name])
+                for name, row in ((name, row_at(cells, (method, name))) for name in header)
             ]
             for method in in_order(rows["method"])
         ]

@@ -9,6 +9,7 @@ from medpeft.artefacts.registry import Table
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.errors import UserError
+from medpeft.base.frames import each_group
 from medpeft.base.runs import CELL
 
 TABLE = Table(
@@ -37,9 +38,9 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
         both[protocol] = of_f1[["mean", "low", "high"]].add_suffix(f"_{protocol}")
     table = both["grouped"].join(both["paper"], how="inner").reset_index()
     table["difference"] = table["mean_paper"] - table["mean_grouped"]
-    below = [table["mean_paper"] - table["low_paper"], table["high_grouped"] - table["mean_grouped"]]
-    above = [table["high_paper"] - table["mean_paper"], table["mean_grouped"] - table["low_grouped"]]
-    table["low"], table["high"] = table["difference"] - np.hypot(*below), table["difference"] + np.hypot(*above)
+    below = np.hypot(table["mean_paper"] - table["low_paper"], table["high_grouped"] - table["mean_grouped"])
+    above = np.hypot(table["high_paper"] - table["mean_paper"], table["mean_grouped"] - table["low_grouped"])
+    table["low"], table["high"] = table["difference"] - below, table["difference"] + above
     full = table[table["method"] == "full"]
     case = ["dataset", "backbone", "fraction"]
     full = table[case].merge(full[[*case, "mean_grouped", "mean_paper"]], on=case, how="left")
@@ -49,7 +50,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
         f"{plain(dataset)}, {backbone}, {percent(fraction)}": [
             _leakage_line(rows[rows["method"] == method].iloc[0]) for method in in_order(rows["method"])
         ]
-        for (dataset, backbone, fraction), rows in table.groupby(case, sort=False)
+        for (dataset, backbone, fraction), rows in each_group(table, case)
     }
     header = ["Method", "Grouped", "Paper", "Paper less grouped", "Gain over full, grouped", "Gain over full, paper"]
     note = (

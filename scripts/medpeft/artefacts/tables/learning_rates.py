@@ -8,6 +8,7 @@ from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.registry import Table
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import plain
+from medpeft.base.frames import each_group, row_at
 from medpeft.base.runs import Search
 
 TABLE = Table(
@@ -23,17 +24,17 @@ COLUMNS = ["dataset", "backbone", "method", "learning_rate", "validation_score",
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     """The learning rate that the search chose for every method, and its multiple of that of full fine-tuning."""
-    rows = [_row(search, *found) for search, found in sources.searches.items()]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    chosen = [_row(search, *found) for search, found in sources.searches.items()]
+    table = pd.DataFrame(chosen, columns=COLUMNS)
     table = table.astype({"learning_rate": float, "validation_score": float})
     full = table[table["method"] == "full"].set_index(["dataset", "backbone"])["learning_rate"].rename("full")
     table = table.join(full, on=["dataset", "backbone"])
     table["times_full"] = table["learning_rate"] / table.pop("full")
     groups = {}
-    for (dataset, backbone), rows in table.groupby(["dataset", "backbone"], sort=False):
+    for (dataset, backbone), rows in each_group(table, ["dataset", "backbone"]):
         by_method = rows.set_index("method")
         groups[f"{plain(dataset)}, {backbone}"] = [
-            _line(method, by_method.loc[method]) for method in in_order(rows["method"])
+            _line(method, row_at(by_method, method)) for method in in_order(rows["method"])
         ]
     header = ["Method", "Learning rate", "Times full's", "Validation score", "Trials", "At the edge"]
     return table, Layout(header, groups, ["At the edge: the best trial was the lowest or the highest one tried."])

@@ -11,6 +11,7 @@ from medpeft.artefacts.registry import Table
 from medpeft.artefacts.selection import experiment
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import percent, plain
+from medpeft.base.frames import each_group
 from medpeft.base.runs import CELL
 
 TABLE = Table(
@@ -30,7 +31,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     cells = cells.assign(difference=cells["f1_micro"] - cells["published_f1"])
     fractions = sorted(cells["fraction"].unique())
     groups = {}
-    for (dataset, backbone), rows in cells.groupby(["dataset", "backbone"], sort=False):
+    for (dataset, backbone), rows in each_group(cells, ["dataset", "backbone"]):
         sizes = rows.groupby("fraction")["n_train"].max()
         title = (
             f"{plain(dataset)}, {backbone}; training images: {', '.join(f'{sizes.get(f, 0):.0f}' for f in fractions)}"

@@ -10,6 +10,7 @@ from medpeft.artefacts.registry import Table
 from medpeft.artefacts.selection import over_seeds, rows_in_order
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import case_title, share
+from medpeft.base.frames import each_group, each_row
 from medpeft.base.runs import CELL
 
 TABLE = Table(
@@ -37,9 +38,9 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
                 Cell(share(row.by_chance)),
                 Cell(number(row.generated, 0, group=True)),
             ]
-            for row in rows_in_order(rows).itertuples()
+            for row in each_row(rows_in_order(rows))
         ]
-        for case, rows in table.groupby(["dataset", "backbone", "fraction"], sort=False)
+        for case, rows in each_group(table, ["dataset", "backbone", "fraction"])
     }
     note = (
         "Flagged: generated images that are nearer to a training image, in a comparison made for copies, than all but "

@@ -7,6 +7,7 @@ from medpeft.artefacts.palette import style
 from medpeft.artefacts.registry import Table
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import friedman_words, group_title
+from medpeft.base.frames import each_group, each_row, row_at
 
 TABLE = Table(
     caption="Mean ranks over datasets and backbones.",
@@ -21,7 +22,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     """Mean rank of every method over datasets and backbones, and its test against full fine-tuning."""
     tests = sources.friedman.set_index(["encoder", "fraction"])
     groups = {
-        f"{group_title(*group, rows)}. {friedman_words(tests.loc[group])}": [
+        f"{group_title(encoder, fraction, rows)}. {friedman_words(row_at(tests, (encoder, fraction)))}": [
             [
                 Cell(style(row.method).label),
                 Cell(number(row.mean_rank, 2), bold=row.mean_rank == rows["mean_rank"].min()),
@@ -29,9 +30,9 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
                 Cell(number(row.p_value)),
                 Cell(number(row.p_adjusted)),
             ]
-            for row in rows.itertuples()
+            for row in each_row(rows)
         ]
-        for group, rows in sources.ranks.groupby(["encoder", "fraction"], sort=False)
+        for (encoder, fraction), rows in each_group(sources.ranks, ["encoder", "fraction"])
     }
     header = ["Method", "Mean rank", "Mean micro-F1", "p against full", "Adjusted p"]
     note = (

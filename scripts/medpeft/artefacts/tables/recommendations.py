@@ -1,5 +1,7 @@
 """The best method for each kind of encoder and data size, and the cheapest that is not significantly worse."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -8,6 +10,7 @@ from medpeft.artefacts.palette import style
 from medpeft.artefacts.registry import Table
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import group_title
+from medpeft.base.frames import each_group, each_row
 
 TABLE = Table(
     caption="The best method, and the cheapest that is not significantly worse.",
@@ -22,10 +25,10 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     """The best method for each kind of encoder and data size, and the cheapest that is not significantly worse."""
     table = sources.recommendations
     groups = {}
-    for group, rows in table.groupby(["encoder", "fraction"], sort=False):
+    for (encoder, fraction), rows in each_group(table, ["encoder", "fraction"]):
         count = f"{rows['not_worse'].iloc[0]:.0f} of {rows['candidates'].iloc[0]:.0f}"
-        groups[f"{group_title(*group, rows)}; not significantly worse than the best: {count} others"] = [
-            _choice_line(row) for row in rows.itertuples()
+        groups[f"{group_title(encoder, fraction, rows)}; not significantly worse than the best: {count} others"] = [
+            _choice_line(row) for row in each_row(rows)
         ]
     header = ["Method", "Mean rank", "Micro-F1", "Adjusted p", "Trainable", "Memory (MiB)", "Time (s)", "File (MiB)"]
     note = (
@@ -37,7 +40,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     return table, Layout(header, groups, [note])
 
 
-def _choice_line(row) -> list[Cell]:
+def _choice_line(row: Any) -> list[Cell]:
     gain = "" if np.isnan(row.difference) else f"{number(row.difference, sign=True)} "
     return [
         Cell(style(row.method).label, row.role),

@@ -6,6 +6,7 @@ from medpeft.artefacts.markup import GAP, Cell, Layout
 from medpeft.artefacts.palette import in_order
 from medpeft.artefacts.registry import Table
 from medpeft.artefacts.sources import Sources
+from medpeft.base.frames import each_row
 
 TABLE = Table(
     caption="The methods.",
@@ -34,7 +35,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
             )
         ]
         + [Cell(row.trains if isinstance(row.trains, str) else GAP)]
-        for row in table.itertuples()
+        for row in each_row(table)
     ]
     header = ["Method", "Type", "Encoders", "Source", "Trains, besides the head"]
     note = "Selective methods train a subset of the network's parameters, additive ones new parameters."

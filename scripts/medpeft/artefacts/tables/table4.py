@@ -10,6 +10,7 @@ from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.registry import Table
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import percent, plain
+from medpeft.base.frames import each_group
 from medpeft.base.runs import CELL
 from medpeft.statistics.generations import generations
 
@@ -32,7 +33,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     cells = _with_published_fid(generations(sources.runs), sources.published["table4"])
     fractions = sorted(cells["fraction"].unique(), reverse=True)
     groups = {}
-    for (dataset, backbone), rows in cells.groupby(["dataset", "backbone"], sort=False):
+    for (dataset, backbone), rows in each_group(cells, ["dataset", "backbone"]):
         sizes = rows.groupby("fraction")["n_train"].max()
         pairs = ", ".join(f"{sizes.get(fraction, 0):,.0f}" for fraction in fractions)
         best = rows.groupby("fraction")["fid"].min()

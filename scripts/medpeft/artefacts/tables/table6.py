@@ -6,6 +6,7 @@ from medpeft.artefacts.markup import GAP, Cell, Layout
 from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.registry import Table
 from medpeft.artefacts.sources import Sources
+from medpeft.base.frames import each_group, row_at
 
 TABLE = Table(
     caption="Parameters.",
@@ -21,10 +22,10 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     table = sources.parameters
     published = sources.published["table6"].set_index(["backbone", "method"])["printed"]
     groups = {}
-    for backbone, group in table.groupby("backbone", sort=False):
+    for backbone, group in each_group(table, "backbone"):
         by_method = group.set_index("method")
         groups[backbone] = [
-            _parameters_line(method, by_method.loc[method], published.get((backbone, method), GAP))
+            _parameters_line(method, row_at(by_method, method), published.get((backbone, method), GAP))
             for method in in_order(group["method"])
         ]
     header = ["Method", "Trainable", "of it, head", "Total", "Trainable share", "Published"]
