@@ -46,8 +46,9 @@ def _fid_answer(dataset: str, backbone: str, fraction: float, cells: pd.DataFram
     if tuned.empty:
         return f"{sentence}No method has a score here."
     best = row_at(tuned, tuned["fid"].idxmin())
+    label = style(str(best.name)).label
     sentence += (
-        f"The best FID has {style(str(best.name)).label}: {_with_spread(best)}, with a KID of {number(best['kid'], 4)}; "
+        f"The best FID has {label}: {_with_spread(best)}, with a KID of {number(best['kid'], 4)}; "
         f"two halves of the real images have {number(best['floor_fid'], 2)}. "
     )
     if UNTUNED not in scored.index:
