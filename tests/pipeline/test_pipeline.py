@@ -194,7 +194,7 @@ IMAGES = GENERATED | _after("memorisations", "downstreams") | COLLECTED
 GENERATIONS = IMAGES | _of(("finetune_unet",), ("full", "lora", "bias")) | _after("records")
 COUNTED = {"count", "table table6", "typeset", "all"}
 PREPARED = {"prepare", "duplicates", "split", "subset", "embed", "encode", "reference", "features"} | AUDITED
-# What is edited, and every job that runs again, by the names of the rules, with the method or artefact where it matters.
+# What is edited, and every job that runs again: rules, with the method or artefact where it matters.
 RERUNS = {
     "scripts/medpeft/methods/additive/ssf.py": _of(("tune", "finetune", "evaluate"), ("ssf",))
     | _after("records", "searches")
