@@ -19,8 +19,9 @@ from medpeft.methods import peft_tuners, registry
 from medpeft.methods.additive.tsa import AdaptedConv2d, _adapter
 from medpeft.methods.layers import split_projections
 from medpeft.networks.count import count
-from medpeft.networks.models import adapt, count_parameters, create, delta, encoder_kind, load_delta
-from medpeft.statistics.blocks import encoder
+from medpeft.networks.delta import delta, load_delta
+from medpeft.networks.encoders import encoder
+from medpeft.networks.models import adapt, count_parameters, create, encoder_kind
 from medpeft.training.classification import fit, predict
 
 NAMES = registry.names()

@@ -18,7 +18,8 @@ from tiny import STUDY, make_project, snakemake
 
 from medpeft.data.images import load_splits
 from medpeft.methods.registry import load
-from medpeft.networks.models import create, load_delta
+from medpeft.networks.delta import load_delta
+from medpeft.networks.models import create
 from medpeft.training.classification import Recipe, predict
 
 pytestmark = pytest.mark.slow

@@ -23,7 +23,7 @@ from medpeft.artefacts.table import (
 from medpeft.base.runs import CELL
 from medpeft.data.registry import Dataset
 from medpeft.data.split import SPLITS
-from medpeft.statistics.blocks import encoder
+from medpeft.networks.encoders import encoder
 from medpeft.statistics.collect import distinct
 from medpeft.statistics.generations import UNTUNED, generations
 

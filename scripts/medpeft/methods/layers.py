@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from medpeft.base.errors import UserError
 
 
-def block_convolutions(model: nn.Module) -> dict[str, nn.Conv2d]:
+def adaptable_convolutions(model: nn.Module) -> dict[str, nn.Conv2d]:
     """Return, by name, the convolutions of what timm's `group_matcher` calls blocks, shortcuts left out.
 
     Raises `UserError` where `model` has none.

@@ -119,12 +119,12 @@ def export(model: nn.Module, folder: Path) -> None:
 def _targets(model: nn.Module) -> str | list[str]:
     from timm.layers import Conv2dSame
 
-    from medpeft.methods.layers import block_convolutions, split_projections
+    from medpeft.methods.layers import adaptable_convolutions, split_projections
 
     if hasattr(model, "blocks") and hasattr(model.blocks[0], "attn"):
         split_projections(model)
         return PROJECTIONS
-    found = {name: module for name, module in block_convolutions(model).items() if module.groups == 1}
+    found = {name: module for name, module in adaptable_convolutions(model).items() if module.groups == 1}
     if padded := [name for name, module in found.items() if isinstance(module, Conv2dSame)]:
         raise UserError(
             f"peft cannot adapt {padded[0]} of this {type(model).__name__}, which pads each image by its size as "

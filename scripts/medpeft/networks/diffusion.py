@@ -12,7 +12,7 @@ from medpeft.networks.models import adapt
 GOLDEN = 0x9E3779B1  # 2 ** 32 over the golden ratio: its multiples lie far apart modulo 2 ** 32
 
 
-def load_pipeline(folder: Path, **parts) -> StableDiffusionPipeline:
+def load_diffusion_pipeline(folder: Path, **parts) -> StableDiffusionPipeline:
     """Return the pipeline in `folder`; `parts` replace some of its own, and None leaves one out."""
     disable_progress_bar()
     pipeline = StableDiffusionPipeline.from_pretrained(

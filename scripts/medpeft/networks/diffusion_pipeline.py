@@ -46,7 +46,7 @@ OPTIONAL = (
 )
 
 
-def fetch_pipeline(name: str, repository: str | None, folder: Path, mirror: str | None) -> None:
+def fetch_diffusion_pipeline(name: str, repository: str | None, folder: Path, mirror: str | None) -> None:
     """Make `folder` the pipeline `name`, complete and checked; `source.json` in it says where each file came from.
 
     Tried in order: `weights/<name>/` and `<name>/` in the mirror (folder or base URL), then the `repository` of the

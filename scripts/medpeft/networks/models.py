@@ -7,13 +7,12 @@ from pathlib import Path
 
 import timm
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from timm.models import VisionTransformer
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from medpeft.base.errors import UserError
-from medpeft.base.files import replacing
 from medpeft.methods.registry import Method
 from medpeft.networks import backbones  # noqa: F401, for timm to know them
 
@@ -122,33 +121,6 @@ def set_training_mode(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, _BatchNorm):
             module.eval()
-
-
-def delta(model: nn.Module) -> dict[str, Tensor]:
-    """Return copies of what training can change, the trainable parameters, by their names in the state."""
-    return {name: _copy(parameter) for name, parameter in model.named_parameters() if parameter.requires_grad}
-
-
-def _copy(tensor: Tensor) -> Tensor:
-    return tensor.detach().clone(memory_format=torch.contiguous_format)
-
-
-def save_delta(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write a delta, or an empty one for a run that left none, to the file `path` as safetensors."""
-    with replacing(path) as temporary:
-        save_file(tensors, temporary)
-
-
-def load_delta(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Load a delta into `model`; one of another method, head or network is a `UserError`."""
-    found, expected = ({name: tensor.shape for name, tensor in state.items()} for state in (tensors, delta(model)))
-    wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
-    if wrong:
-        raise UserError(
-            f"the adapter does not belong to this model: {len(wrong)} tensors differ, such as {wrong[0]}; delete the "
-            "run's folder and run it again"
-        )
-    model.load_state_dict(tensors, strict=False)
 
 
 def count_parameters(model: nn.Module) -> dict[str, int]:

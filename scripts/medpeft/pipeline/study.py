@@ -15,7 +15,8 @@ from medpeft.base.runs import Run
 from medpeft.data import registry as datasets
 from medpeft.data.user_dataset import check_pattern
 from medpeft.methods import registry as methods
-from medpeft.statistics.blocks import LEAST_BLOCKS, LEAST_METHODS, encoder
+from medpeft.networks.encoders import encoder
+from medpeft.statistics.blocks import LEAST_BLOCKS, LEAST_METHODS
 
 SCHEMA = PROJECT / "schemas" / "study.schema.yaml"
 CENTRE_SHARE = 0.875  # share of the stored image that the centre crop of evaluation keeps, as in timm (224 of 256)

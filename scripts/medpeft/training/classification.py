@@ -16,8 +16,9 @@ from medpeft.data.augmentation import evaluation_batch, training_batch
 from medpeft.data.images import Split
 from medpeft.methods.registry import Method
 from medpeft.networks.cpu_kernels import hasten_convolutions, unfuse_attention
+from medpeft.networks.delta import delta
 from medpeft.networks.memory import as_fits, memory_errors
-from medpeft.networks.models import create, delta, set_training_mode, take_features
+from medpeft.networks.models import create, set_training_mode, take_features
 from medpeft.networks.precision import autocast, fastest_precision
 
 EVALUATION_BATCH = 64  # more are no faster on a CPU, whose caches they leave

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medpeft.methods.layers import block_convolutions
+from medpeft.methods.layers import adaptable_convolutions
 from medpeft.methods.registry import method
 
 INITIAL = 1e-4  # times the identity
@@ -37,7 +37,7 @@ class AdaptedConv2d(nn.Conv2d):
 )
 def tsa(model: nn.Module) -> None:
     """Add a 1x1 adapter, 1e-4 times the identity, to each block convolution of a frozen timm `model`, in place."""
-    for convolution in block_convolutions(model).values():
+    for convolution in adaptable_convolutions(model).values():
         convolution.tsa = _adapter(convolution)
         if type(convolution) is nn.Conv2d and convolution.weight.shape == convolution.tsa.weight.shape:
             convolution.__class__ = AdaptedConv2d
