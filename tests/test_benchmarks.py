@@ -9,18 +9,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 import yaml
 from tiny import make_project
 
 import benchmark
-import packed
 import plain
 from benchmark import Comparison, Material, Record, comparisons, falls, measure, summary
 from medpeft.base.errors import UserError
 from medpeft.base.files import read_json
 from medpeft.methods import registry
-from medpeft.networks.cpu_kernels import unfuse_attention
 from medpeft.networks.models import create
 from medpeft.pipeline.study import Study
 from medpeft.training.classification import parameter_groups
@@ -275,15 +272,3 @@ def test_images_are_those_of_the_split(material):
     assert classes == {"benign": 0, "malignant": 1, "normal": 2}
     subset = benchmark.read_table(material.work / "data/splits/busi/tiny/subset-0.csv")
     assert len(job["images"]["train"]) == (subset["share"] < 0.1).sum()
-
-
-@pytest.mark.parametrize("method", ["lora", "bitfit"])
-def test_packed_runs_have_the_gradients_of_separate_ones(vit, method):
-    model = create("vit_mini_patch8_64.distilled", 3, vit, registry.load(method), 0, 32)
-    unfuse_attention(model)
-    model.train()
-    images, labels = torch.randn(3, 4, 3, 32, 32), torch.randint(3, (3, 4))
-    together, apart = (make(model, images, labels, "fp32")() for make in (packed.packed, packed.separate))
-    assert together.keys() == apart.keys()
-    for name, gradient in apart.items():
-        torch.testing.assert_close(together[name], gradient, rtol=1e-4, atol=1e-6)
