@@ -29,7 +29,11 @@ def save_delta(path: Path, tensors: dict[str, Tensor]) -> None:
 
 
 def load_delta(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Load a delta into `model`; one of another method, head or network is a `UserError`."""
+    """Load a delta into `model`, in place.
+
+    Raises:
+        UserError: It is of another method, head or network.
+    """
     found, expected = ({name: tensor.shape for name, tensor in state.items()} for state in (tensors, delta(model)))
     wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
     if wrong:
