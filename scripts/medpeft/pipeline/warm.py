@@ -83,14 +83,9 @@ def hand_over(script: Path) -> None:
     Returns where there is no warm process: then this process does the work itself. It also returns in the child, and in
     a container that holds a single job, which the warm process would outlive.
     """
-    if (
-        os.environ.get(SWITCH) == "0"
-        or forked.is_set()
-        or sys.platform != "linux"
-        or script.absolute().parent != Path.cwd() / SCRIPTS
-    ):
+    if os.environ.get(SWITCH) == "0" or {"APPTAINER_CONTAINER", "SINGULARITY_CONTAINER"} & os.environ.keys():
         return
-    if "APPTAINER_CONTAINER" in os.environ or "SINGULARITY_CONTAINER" in os.environ:
+    if forked.is_set() or sys.platform != "linux" or script.absolute().parent != Path.cwd() / SCRIPTS:
         return
     address = _address()
     connection = _connect(address) if address else None
@@ -180,9 +175,8 @@ def _connect(address: Path) -> socket.socket | None:
         except OSError:
             connection.close()
         if process is None:
-            command = (
-                f"from pathlib import Path; from medpeft.pipeline.warm import serve; serve(Path({str(address)!r}))"
-            )
+            call = f"serve(Path({str(address)!r}))"
+            command = f"from pathlib import Path; from medpeft.pipeline.warm import serve; {call}"
             environment = {"GLIBC_TUNABLES": ALLOCATOR} | os.environ | {"PYTHONPATH": str(LIBRARY.parent)}
             # -P: a file of the working directory takes the place of no module, as in the job's own process.
             process = subprocess.Popen(
