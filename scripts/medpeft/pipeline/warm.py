@@ -91,8 +91,8 @@ def hand_over(script: Path) -> None:
     connection = _connect(address) if address else None
     if connection is None:
         return
-    request = {"script": str(script), "environment": dict(os.environ)}
-    message, begun = json.dumps(request).encode() + b"\n", b""
+    request = _Request(str(script), dict(os.environ))
+    message, begun = json.dumps(vars(request)).encode() + b"\n", b""
     with connection:
         with contextlib.suppress(OSError):  # the warm process has ended at this moment
             socket.send_fds(connection, [message], [sys.stdout.fileno(), sys.stderr.fileno()])
