@@ -12,7 +12,7 @@ import inputs
 from inputs import CORES, Material
 from medpeft.base.errors import UserError
 from medpeft.base.files import read_json, write_json
-from medpeft.pipeline.study import Run
+from medpeft.base.runs import Run
 from processes import HERE, Cost, timed
 
 PIPELINE = "pipeline"

@@ -9,11 +9,12 @@ import pandas as pd
 import yaml
 
 from medpeft.base.files import read_json, read_table
+from medpeft.base.runs import Run
 from medpeft.data import registry as datasets
 from medpeft.data.archives import Source
 from medpeft.data.subset import members
 from medpeft.methods import registry as methods
-from medpeft.pipeline.study import Run, Study, stored_size
+from medpeft.pipeline.study import Study, stored_size
 from processes import Cost, timed
 
 CORES = 2  # which every contender has for its processes, one a core
@@ -147,7 +148,7 @@ class Material:
             "images_seen": STEPS * recipe["batch_size"],
             "image_size": self.study.generated_size,
             "stored_size": stored_size(self.study.generated_size),
-            "learning_rate": self.study.unet_rate(run.method),
+            "learning_rate": self.study.unet_learning_rate(run.method),
             "warmup_steps": WARMUP_STEPS,
             "recipe": recipe | alike | {"steps": STEPS},
         }

@@ -16,10 +16,12 @@ import yaml
 from safetensors.torch import load_file
 from tiny import STUDY, make_project, snakemake
 
+from medpeft.artefacts.registry import figures, tables
 from medpeft.data.images import load_splits
 from medpeft.methods.registry import load
 from medpeft.networks.delta import load_delta
 from medpeft.networks.models import create
+from medpeft.pipeline.study import Study
 from medpeft.training.classification import Recipe, predict
 
 pytestmark = pytest.mark.slow
@@ -35,7 +37,7 @@ def finished(tmp_path_factory) -> Path:
 
 
 def _jobs(folder: Path, *arguments: str) -> set[str]:
-    """Return what a dry run would do: names of rules, and for those of a method `rule method`."""
+    """Return what a dry run would do: names of rules, of those of a method, table or figure `rule name`."""
     result = snakemake(folder, "--dry-run", *arguments)
     assert result.returncode == 0, result.stderr
     jobs, rule = set(), None
@@ -43,9 +45,9 @@ def _jobs(folder: Path, *arguments: str) -> set[str]:
         if line.startswith(("rule ", "localrule ")):
             rule = line.split()[1].rstrip(":")
             jobs.add(rule)
-        if "method=" in line:
+        if named := re.search(r"wildcards: .*?(?:method|table|figure)=(\w+)", line):
             jobs.discard(rule)
-            jobs.add(f"{rule} {line.split('method=')[1].split(',')[0]}")
+            jobs.add(f"{rule} {named[1]}")
     return jobs
 
 
@@ -170,40 +172,54 @@ def test_finished_study_has_nothing_left_to_do(finished):
     assert _jobs(finished) == set()
 
 
-DRAWN = {"collect", "compare", "rank", "table", "figure", "findings", "typeset", "all"}
-AUDITED = {"audit_dataset", "card"}
-
-
 def _of(rules: tuple[str, ...], methods: tuple[str, ...]) -> set[str]:
     return {f"{rule} {method}" for rule in rules for method in methods}
 
 
-RUNS = _of(("tune", "finetune", "evaluate"), ("full", "linear_probe", "ssf"))
-EVALUATIONS = {job for job in RUNS if job.startswith("evaluate")}
-IMAGES = _of(("generate", "fidelity", "copies", "downstream_classifier"), ("full", "lora", "bias")) | {"samples"}
-TRAINED_ON = _of(("downstream_classifier",), ("full", "lora", "bias"))
-GENERATIONS = IMAGES | _of(("finetune_unet",), ("full", "lora", "bias"))
-# What is edited, and every job that runs again, by the names of the rules, with the method where it matters.
+def _after(*sources: str) -> set[str]:
+    """Return the tables and figures of the study that are made of any of `sources`, and what follows from them."""
+    kept = {name: made for name, made in (tables() | figures()).items() if not Study(STUDY).lacks(made)}
+    made_of = {f"{made.stage} {name}" for name, made in kept.items() if not set(made.sources).isdisjoint(sources)}
+    return made_of | {"findings", "typeset", "all"}
+
+
+STATISTICS = ("scores", "comparisons", "crossovers", "ranks", "friedman", "recommendations")
+COLLECTED = {"collect", "compare", "rank"} | _after("runs", *STATISTICS)
+AUDITED = {"audit_dataset", "card"}
+SEARCHED = _of(("tune", "finetune", "evaluate"), ("full", "linear_probe", "ssf"))
+EVALUATED = _of(("evaluate",), ("full", "linear_probe", "ssf"))
+GENERATED = _of(("generate", "fidelity", "copies", "downstream_classifier"), ("full", "lora", "bias")) | {"samples"}
+CLASSIFIED = _of(("downstream_classifier",), ("full", "lora", "bias"))
+RUNS = SEARCHED | _after("records", "searches") | COLLECTED
+IMAGES = GENERATED | _after("memorisations", "downstreams") | COLLECTED
+GENERATIONS = IMAGES | _of(("finetune_unet",), ("full", "lora", "bias")) | _after("records")
+COUNTED = {"count", "table table6", "typeset", "all"}
+PREPARED = {"prepare", "duplicates", "split", "subset", "embed", "encode", "reference", "features"} | AUDITED
+# What is edited, and every job that runs again: rules, with the method or artefact where it matters.
 RERUNS = {
-    "scripts/medpeft/methods/additive/ssf.py": _of(("tune", "finetune", "evaluate"), ("ssf",)) | {"count"} | DRAWN,
-    "scripts/medpeft/training/classification.py": RUNS | GENERATIONS | DRAWN,
-    "scripts/medpeft/networks/device.py": RUNS | GENERATIONS | {"embed", "reference", "features"} | DRAWN,
-    "scripts/medpeft/training/embed.py": {"embed"} | _of(("tune", "finetune", "evaluate"), ("linear_probe",)) | DRAWN,
-    "scripts/medpeft/generation/generate.py": IMAGES | DRAWN,
-    "scripts/medpeft/statistics/evaluate.py": EVALUATIONS
-    | _of(("downstream_classifier",), ("full", "lora", "bias"))
-    | DRAWN,
-    "scripts/medpeft/statistics/rank.py": {"rank", "table", "figure", "findings", "typeset", "all"},
-    "scripts/medpeft/artefacts/figure.py": {"figure", "samples", "typeset", "all"},
+    "scripts/medpeft/methods/additive/ssf.py": _of(("tune", "finetune", "evaluate"), ("ssf",))
+    | _after("records", "searches")
+    | COLLECTED
+    | COUNTED,
+    "scripts/medpeft/training/classification.py": RUNS | GENERATIONS,
+    "scripts/medpeft/networks/device.py": RUNS | GENERATIONS | {"embed", "reference", "features"},
+    "scripts/medpeft/training/embed.py": {"embed"}
+    | _of(("tune", "finetune", "evaluate"), ("linear_probe",))
+    | _after("records", "searches")
+    | COLLECTED,
+    "scripts/medpeft/generation/generate.py": IMAGES,
+    "scripts/medpeft/statistics/evaluate.py": EVALUATED | CLASSIFIED | _after("downstreams") | COLLECTED,
+    "scripts/medpeft/statistics/rank.py": {"rank"} | _after("ranks", "friedman", "recommendations"),
+    "scripts/medpeft/artefacts/panels.py": {"figure figure1", "figure figure3", "figure pareto", "figure tuning"}
+    | {"samples", "typeset", "all"},
+    "scripts/medpeft/artefacts/tables/costs.py": {"table costs", "typeset", "all"},
+    "scripts/medpeft/artefacts/figures/pareto.py": {"figure pareto", "typeset", "all"},
+    "scripts/medpeft/data/archives.py": PREPARED | RUNS | GENERATIONS | COUNTED,  # which the dataset's module imports
     "scripts/medpeft/base/errors.py": set(),
     "paper/paper.typ": {"typeset", "all"},
     "rules/classification.smk": set(),
     "envs/train.yaml": set(),
-    "data/raw/busi/busi.zip": {"prepare", "duplicates", "split", "subset", "embed", "encode", "reference", "features"}
-    | AUDITED
-    | RUNS
-    | GENERATIONS
-    | DRAWN,
+    "data/raw/busi/busi.zip": PREPARED | RUNS | GENERATIONS,
 }
 
 
@@ -228,11 +244,14 @@ def _with_fraction(fraction: float) -> dict:
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"recipe": STUDY["recipe"] | {"weight_decay": 1e-3}}, RUNS | DRAWN),
-        ({"tuning": STUDY["tuning"] | {"trials": 3}}, RUNS | DRAWN),
-        ({"split": {"seed": 1}}, {"split", "subset", "reference"} | AUDITED | RUNS | GENERATIONS | DRAWN),
-        ({"experiments": _with_fraction(0.2)}, _of(("finetune", "evaluate"), ("full", "ssf")) | DRAWN),
-        ({"generation": STUDY["generation"] | {"guidance": 3}}, IMAGES | DRAWN),
+        ({"recipe": STUDY["recipe"] | {"weight_decay": 1e-3}}, RUNS),
+        ({"tuning": STUDY["tuning"] | {"trials": 3}}, RUNS),
+        ({"split": {"seed": 1}}, {"split", "subset", "reference"} | AUDITED | RUNS | GENERATIONS),
+        (
+            {"experiments": _with_fraction(0.2)},
+            _of(("finetune", "evaluate"), ("full", "ssf")) | _after("records") | COLLECTED,
+        ),
+        ({"generation": STUDY["generation"] | {"guidance": 3}}, IMAGES),
         ({"mirror": "elsewhere"}, set()),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

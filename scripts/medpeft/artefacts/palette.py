@@ -4,6 +4,7 @@ The colours are those of Okabe & Ito (2008), which people with any colour vision
 colour and differ in their marker; those that one figure shows together differ in both.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 BLACK, GREY, ORANGE, SKY, GREEN = "#000000", "#7f7f7f", "#e69f00", "#56b4e9", "#009e73"
@@ -49,7 +50,7 @@ def style(method: str) -> Style:
     return Style(method.replace("_", " "), colour, marker)
 
 
-def in_order(methods) -> list[str]:
+def in_order(methods: Iterable[str]) -> list[str]:
     """Return the distinct `methods` in the order in which tables and legends show them: untuned, baselines, methods."""
     known = list(STYLES)
     return sorted(set(methods), key=lambda method: (known.index(method) if method in STYLES else len(known), method))

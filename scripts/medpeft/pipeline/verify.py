@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from medpeft.base.files import read_json, read_table
+from medpeft.base.frames import each_row
 from medpeft.statistics.evaluate import evaluate
 
 
@@ -50,7 +51,7 @@ def _doubts_of_images(folder: Path, digest: Callable[[str], str]) -> list[str]:
     listed = {
         str(table.with_suffix("") / row.file): row.sha256
         for table in sorted(folder.glob("*.csv"))
-        for row in read_table(table).itertuples()
+        for row in each_row(read_table(table))
     }
     return _changed(listed, digest)
 
