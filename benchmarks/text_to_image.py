@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from medpeft.methods.registry import load
-from medpeft.networks.diffusion import adapted_unet, load_pipeline
+from medpeft.networks.diffusion import adapted_unet, load_diffusion_pipeline
 from medpeft.training.captioned import load_pairs
 from medpeft.training.unet import UnetRecipe, fit_unet
 
@@ -65,7 +65,7 @@ def by_diffusers(unet: UNet2DConditionModel, job: dict) -> tuple[float, list[flo
     set_seed(job["seed"])
     recipe = job["recipe"]
     accelerator = Accelerator(cpu=True)
-    loaded = load_pipeline(Path(job["pipeline"]), unet=None)
+    loaded = load_diffusion_pipeline(Path(job["pipeline"]), unet=None)
     noise_schedule = DDPMScheduler.from_config(loaded.scheduler.config)
     loaded.vae.requires_grad_(False)
     loaded.text_encoder.requires_grad_(False)

@@ -23,10 +23,11 @@ from medpeft.generation.fidelity import Pixels, fidelity, real_images, scores
 from medpeft.generation.generate import Sampling, generate
 from medpeft.generation.reference import reference
 from medpeft.methods import registry
-from medpeft.networks.diffusion import adapted_unet, load_pipeline, noise_seed
-from medpeft.networks.diffusion_pipeline import fetch_pipeline
+from medpeft.networks.delta import delta
+from medpeft.networks.diffusion import adapted_unet, load_diffusion_pipeline, noise_seed
+from medpeft.networks.diffusion_pipeline import fetch_diffusion_pipeline
 from medpeft.networks.extractor import count_features, registered
-from medpeft.networks.models import architecture, delta
+from medpeft.networks.models import architecture
 from medpeft.training.captioned import Pairs, chosen, drawn, load_pairs
 from medpeft.training.finetune_unet import finetune_unet
 from medpeft.training.unet import UnetRecipe, _draw, _Loop, _weights, fit_unet
@@ -113,8 +114,8 @@ def write_adapter(diffusion, name, folder, size=0.1) -> Path:
 
 def test_pipeline_comes_from_the_mirror_complete(diffusion, tmp_path):
     shutil.copytree(diffusion, tmp_path / "mirror" / "weights" / "tiny")
-    fetch_pipeline("tiny", None, tmp_path / "kept", str(tmp_path / "mirror"))
-    ours, theirs = (load_pipeline(folder).unet.state_dict() for folder in (tmp_path / "kept", diffusion))
+    fetch_diffusion_pipeline("tiny", None, tmp_path / "kept", str(tmp_path / "mirror"))
+    ours, theirs = (load_diffusion_pipeline(folder).unet.state_dict() for folder in (tmp_path / "kept", diffusion))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     assert "mirror/weights/tiny" in (tmp_path / "kept" / "source.json").read_text()
 
@@ -126,8 +127,8 @@ def test_pipeline_with_a_network_that_would_be_random_is_refused(diffusion, tmp_
     state = load_file(path)
     state.pop(min(state))
     save_file(state, path, metadata={"format": "pt"})
-    with pytest.raises(UserError, match=rf"'tiny' could not be had .*{part}"):
-        fetch_pipeline("tiny", None, tmp_path / "kept", str(tmp_path / "mirror"))
+    with pytest.raises(UserError, match=rf"'tiny' was not found .*{part}"):
+        fetch_diffusion_pipeline("tiny", None, tmp_path / "kept", str(tmp_path / "mirror"))
     assert not (tmp_path / "kept").exists()
 
 
@@ -136,7 +137,7 @@ def test_a_pipeline_that_is_trained_otherwise_is_refused(diffusion, tmp_path):
     path = tmp_path / "mirror" / "tiny" / "scheduler" / "scheduler_config.json"
     write_json(path, read_json(path) | {"prediction_type": "sample"})
     with pytest.raises(UserError, match="predicts the sample, where epsilon or v_prediction can be trained"):
-        fetch_pipeline("tiny", None, tmp_path / "kept", str(tmp_path / "mirror"))
+        fetch_diffusion_pipeline("tiny", None, tmp_path / "kept", str(tmp_path / "mirror"))
 
 
 def test_pickled_weights_are_not_taken(diffusion, tmp_path):
@@ -145,16 +146,16 @@ def test_pickled_weights_are_not_taken(diffusion, tmp_path):
     torch.save(load_file(path), path.with_suffix(".bin"))
     path.unlink()
     with pytest.raises(UserError, match=r"unet/diffusion_pytorch_model.safetensors: there is no such file"):
-        fetch_pipeline("tiny", None, tmp_path / "kept", str(tmp_path / "mirror"))
+        fetch_diffusion_pipeline("tiny", None, tmp_path / "kept", str(tmp_path / "mirror"))
 
 
 def test_pipeline_that_nobody_has_is_named(tmp_path):
-    with pytest.raises(UserError, match="'tiny' could not be had"):
-        fetch_pipeline("tiny", None, tmp_path / "kept", None)
+    with pytest.raises(UserError, match="'tiny' was not found"):
+        fetch_diffusion_pipeline("tiny", None, tmp_path / "kept", None)
 
 
 def test_latents_are_those_of_the_autoencoder(diffusion, images, encoded):
-    pipeline = load_pipeline(diffusion)
+    pipeline = load_diffusion_pipeline(diffusion)
     pixels = torch.from_numpy(np.load(images)[:, 2:34, 2:34]).permute(0, 3, 1, 2) / 127.5 - 1
     with torch.no_grad():
         posterior = pipeline.vae.encode(pixels).latent_dist
@@ -165,7 +166,7 @@ def test_latents_are_those_of_the_autoencoder(diffusion, images, encoded):
 
 
 def test_texts_are_what_the_pipeline_makes_of_its_prompts(diffusion, encoded, manifest):
-    pipeline, texts = load_pipeline(diffusion), np.load(encoded["texts"])
+    pipeline, texts = load_diffusion_pipeline(diffusion), np.load(encoded["texts"])
     table = pd.read_csv(encoded["captions"], keep_default_na=False)
     assert list(table["caption"]) == list(manifest["caption"])
     assert len(texts) == 3
@@ -308,7 +309,7 @@ def test_each_method_trains_and_its_adapter_makes_other_images(name, diffusion, 
     assert sum(tensor.numel() for tensor in load_file(adapter).values()) == outcome.cost["trainable_parameters"]
     prompts = chosen(test.rows, 8).head(2)
     files = generate(diffusion, name, adapter, test.texts, prompts, SAMPLING, 0, 1, tmp_path / "images")
-    base = load_pipeline(diffusion)
+    base = load_diffusion_pipeline(diffusion)
     plain = base(
         prompt_embeds=torch.from_numpy(test.texts[prompts["text"].to_numpy()]).float(),
         negative_prompt_embeds=torch.from_numpy(test.texts[[0, 0]]).float(),

@@ -13,8 +13,8 @@ from medpeft.base.files import read_json, sha256
 from medpeft.data.datasets.breast_phantom import draw_patient
 from medpeft.generation.encode import encode
 from medpeft.generation.pretrain_diffusion import autoencoder, pretrain_diffusion, unet
-from medpeft.networks.diffusion import load_pipeline
-from medpeft.networks.diffusion_pipeline import fetch_pipeline, kept
+from medpeft.networks.diffusion import load_diffusion_pipeline
+from medpeft.networks.diffusion_pipeline import fetch_diffusion_pipeline, kept
 from medpeft.training.unet import fit_unet
 
 NAME = "latent_diffusion_mini"
@@ -33,7 +33,7 @@ def pictures(tmp_path_factory):
 def pipeline(tmp_path_factory):
     """The project's own pipeline, as the study fetches it."""
     folder = tmp_path_factory.mktemp("weights") / NAME
-    fetch_pipeline(NAME, None, folder, mirror=None)
+    fetch_diffusion_pipeline(NAME, None, folder, mirror=None)
     return folder
 
 
@@ -90,13 +90,13 @@ def test_latents_have_unit_variance(pipeline, tmp_path):
     table = pd.DataFrame({"image_id": range(24), "label": "benign", "caption": ""})
     encode(pipeline, tmp_path / "images.npy", table, 32, "cpu", tmp_path / "moments.npy", tmp_path / "texts.npy")
     mean = np.load(tmp_path / "moments.npy").astype(float)[:, :4]
-    scale = load_pipeline(pipeline, unet=None).vae.config.scaling_factor
+    scale = load_diffusion_pipeline(pipeline, unet=None).vae.config.scaling_factor
     assert 0.7 < scale * mean.std() < 1.4
 
 
 def test_pictures_follow_their_captions(pipeline):
     """A black mass makes a darker picture than none, all else, the noise that it starts from too, being equal."""
-    model = load_pipeline(pipeline)
+    model = load_diffusion_pipeline(pipeline)
     shown = [
         model(
             [caption] * 8,

@@ -16,11 +16,12 @@ from timm.models.vision_transformer import ParallelScalingBlock
 
 from medpeft.base.errors import UserError
 from medpeft.methods import peft_tuners, registry
-from medpeft.methods.additive.tsa import AdaptedConv2d, _adapter
+from medpeft.methods.additive.tsa import AdaptedConv2d, adapter_beside
 from medpeft.methods.layers import split_projections
 from medpeft.networks.count import count
-from medpeft.networks.models import adapt, count_parameters, create, delta, encoder_kind, load_delta
-from medpeft.statistics.blocks import encoder
+from medpeft.networks.delta import delta, load_delta
+from medpeft.networks.encoders import encoder
+from medpeft.networks.models import adapt, count_parameters, create, encoder_kind
 from medpeft.training.classification import fit, predict
 
 NAMES = registry.names()
@@ -275,12 +276,6 @@ def test_every_tuner_of_peft_is_a_method_or_refused():
     assert kinds <= {*peft_tuners.names(), *peft_tuners.REFUSED, "lora"}
 
 
-def test_a_method_names_the_code_that_it_consists_of():
-    assert registry.code("bitfit") == ["methods/bias", "methods/bitfit"]
-    assert registry.code("lora") == ["layers", "methods/lora", "peft_tuners"]
-    assert registry.code("dora") == ["layers", "peft_tuners"]
-
-
 def test_tsa_leaves_stem_head_and_shortcuts_alone():
     model = adapt(timm.create_model("resnet18"), registry.load("tsa"))
     adapted = {name.removesuffix(".tsa") for name, _ in model.named_modules() if name.endswith(".tsa")}
@@ -331,7 +326,7 @@ def test_tsa_beside_a_depthwise_1x1_convolution_scales_its_channels():
 @pytest.mark.parametrize("stride", [1, 2])
 def test_tsa_beside_a_depthwise_convolution_is_a_depthwise_kernel(stride):
     convolution = torch.nn.Conv2d(6, 6, 5, stride=stride, padding=2, groups=6)
-    adapter = _adapter(convolution)
+    adapter = adapter_beside(convolution)
     adapter.weight.data.normal_()
     images = torch.randn(2, 6, 9, 9)
     expected = torch.nn.functional.conv2d(images, adapter.weight[:, None], stride=stride, groups=6)

@@ -8,7 +8,7 @@ import torch
 
 from medpeft.base.errors import UserError
 from medpeft.methods import registry
-from medpeft.networks.cpu_kernels import hasten_convolutions
+from medpeft.networks.cpu_kernels import hasten
 from medpeft.networks.models import create
 from medpeft.training.classification import RunFailed, fit, parameter_groups, predict, warmup_cosine
 
@@ -194,8 +194,8 @@ def test_hastened_convolutions_give_the_same_maps_and_gradients(shape, options):
     convolution = torch.nn.Conv2d(4, 4, **options)
     images = torch.randn(2, 4, *shape, requires_grad=True)
     outcomes = []
-    for hasten in (lambda _: None, hasten_convolutions):
-        hasten(convolution)
+    for prepare in (lambda *_: None, hasten):
+        prepare(convolution, "fp32")
         maps = convolution(images)
         gradients = torch.autograd.grad(maps.square().sum(), [images, convolution.weight, convolution.bias])
         outcomes.append((maps, *gradients))
@@ -205,7 +205,7 @@ def test_hastened_convolutions_give_the_same_maps_and_gradients(shape, options):
 
 def test_kernels_are_trimmed_to_what_a_map_holds(monkeypatch):
     convolution, sizes = torch.nn.Conv2d(4, 4, 7, padding=3), []
-    hasten_convolutions(convolution)
+    hasten(convolution, "fp32")
     plain = torch.nn.functional.conv2d
 
     def conv2d(features, kernel, *arguments, **options):
@@ -221,7 +221,7 @@ def test_kernels_are_trimmed_to_what_a_map_holds(monkeypatch):
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
 def test_small_batches_take_the_fast_way_through_convolutions_of_single_pixels():
     convolution = torch.nn.Conv2d(4, 4, 1)
-    hasten_convolutions(convolution)
+    hasten(convolution, "fp32")
     for side, fast in [(8, True), (1, False)]:
         with torch.profiler.profile() as profile:
             convolution(torch.randn(15, 4, side, side))

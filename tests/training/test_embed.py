@@ -7,7 +7,8 @@ import torch
 
 from medpeft.data.images import Split
 from medpeft.methods import registry
-from medpeft.networks.models import create, load_delta, take_features
+from medpeft.networks.delta import load_delta
+from medpeft.networks.models import create, take_features
 from medpeft.training.classification import fit, predict
 from medpeft.training.embed import embed
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from medpeft.base.files import replacing
 from medpeft.data.pictures import centre
-from medpeft.networks.diffusion import load_pipeline
+from medpeft.networks.diffusion import load_diffusion_pipeline
 
 BATCH = 32  # images, or captions, that are encoded at once
 
@@ -24,7 +24,7 @@ def encode(
     It has image_id, label, caption and text. Images are cropped to their centre of `size` pixels. The first text is
     that of the empty caption. Captions longer than the text encoder takes are cut.
     """
-    loaded = load_pipeline(pipeline, unet=None, scheduler=None).to(device)
+    loaded = load_diffusion_pipeline(pipeline, unet=None, scheduler=None).to(device)
     captions = ["", *sorted(set(manifest["caption"]) - {""})]  # pairs.UNCONDITIONAL
     with torch.inference_mode():
         _write(texts, (_embed(loaded, captions[start : start + BATCH]) for start in _starts(captions)), len(captions))

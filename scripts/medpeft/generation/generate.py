@@ -17,10 +17,10 @@ from torch.nn.utils import parametrize
 from medpeft.base.errors import UserError
 from medpeft.base.files import sha256
 from medpeft.methods.registry import load
+from medpeft.networks.delta import load_delta
 from medpeft.networks.device import fix_arithmetic
-from medpeft.networks.diffusion import adapted_unet, load_pipeline, noise_seed
+from medpeft.networks.diffusion import adapted_unet, load_diffusion_pipeline, noise_seed
 from medpeft.networks.memory import as_fits
-from medpeft.networks.models import load_delta
 from medpeft.networks.precision import autocast
 from medpeft.training.captioned import UNCONDITIONAL
 
@@ -64,7 +64,7 @@ def generate(
     fix_arithmetic(sampling.threads, sampling.device)
     unet = adapted_unet(pipeline, load(method)).to(sampling.device).eval()
     _load(unet, adapter, torch.from_numpy(texts[[UNCONDITIONAL]]).float().to(sampling.device))
-    loaded = load_pipeline(pipeline, unet=unet, text_encoder=None, tokenizer=None).to(sampling.device)
+    loaded = load_diffusion_pipeline(pipeline, unet=unet, text_encoder=None, tokenizer=None).to(sampling.device)
     if sampling.scheduler:
         loaded.scheduler = _scheduler(sampling.scheduler).from_config(loaded.scheduler.config)
     names = [f"{repeat}/{number:05d}.png" for repeat in range(repeats) for number in range(len(prompts))]

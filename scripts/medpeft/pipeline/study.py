@@ -5,8 +5,9 @@ from itertools import product
 
 from medpeft.artefacts.registry import Artefact
 from medpeft.base.runs import Run, Search
+from medpeft.networks.encoders import encoder
 from medpeft.pipeline.settings import complete, grids_of
-from medpeft.statistics.blocks import LEAST_BLOCKS, LEAST_METHODS, encoder
+from medpeft.statistics.blocks import LEAST_BLOCKS, LEAST_METHODS
 
 CENTRE_SHARE = 0.875  # share of the stored image that the centre crop of evaluation keeps, as in timm (224 of 256)
 

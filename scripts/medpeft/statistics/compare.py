@@ -18,7 +18,7 @@ import pandas as pd
 
 from medpeft.base.errors import UserError
 from medpeft.base.runs import CELL
-from medpeft.statistics.blocks import encoder
+from medpeft.networks.encoders import encoder
 from medpeft.statistics.collect import distinct
 from medpeft.statistics.evaluate import class_probabilities
 

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from medpeft.statistics.blocks import LEAST_BLOCKS, LEAST_METHODS, encoder
+from medpeft.networks.encoders import encoder
+from medpeft.statistics.blocks import LEAST_BLOCKS, LEAST_METHODS
 from medpeft.statistics.collect import distinct
 from medpeft.statistics.compare import BASELINE, holm
 

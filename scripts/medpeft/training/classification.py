@@ -15,9 +15,10 @@ from medpeft.base.files import replacing
 from medpeft.data.augmentation import evaluation_batch, training_batch
 from medpeft.data.images import Split
 from medpeft.methods.registry import Method
-from medpeft.networks.cpu_kernels import hasten_convolutions, unfuse_attention
+from medpeft.networks.cpu_kernels import hasten
+from medpeft.networks.delta import delta
 from medpeft.networks.memory import as_fits, memory_errors
-from medpeft.networks.models import create, delta, set_training_mode, take_features
+from medpeft.networks.models import create, set_training_mode, take_features
 from medpeft.networks.precision import autocast, fastest_precision
 
 EVALUATION_BATCH = 64  # more are no faster on a CPU, whose caches they leave
@@ -45,9 +46,7 @@ class Recipe:
         """Return this recipe with its precision decided for `model`, which is made ready for it in place."""
         precision = fastest_precision(model, self.device) if self.precision == "auto" else self.precision
         if self.device == "cpu":
-            hasten_convolutions(model)
-            if precision == "bf16":
-                unfuse_attention(model)
+            hasten(model, precision)
         if self.checkpoint_activations:
             _checkpoint_activations(model)
         return replace(self, precision=precision)

@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 from medpeft.base.errors import RunFailed
 from medpeft.data.images import Split
 from medpeft.methods.registry import load
+from medpeft.networks.delta import load_delta, save_delta
 from medpeft.networks.device import fix_arithmetic
 from medpeft.networks.memory import memory_errors, peak_memory
-from medpeft.networks.models import count_parameters, encoder_kind, load_delta, save_delta
+from medpeft.networks.models import count_parameters, encoder_kind
 from medpeft.training.classification import Recipe, fit, network, predict
 
 

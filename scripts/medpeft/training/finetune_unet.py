@@ -9,10 +9,11 @@ import torch
 
 from medpeft.base.errors import RunFailed
 from medpeft.methods.registry import load
+from medpeft.networks.delta import delta, save_delta
 from medpeft.networks.device import fix_arithmetic
 from medpeft.networks.diffusion import adapted_unet
 from medpeft.networks.memory import peak_memory
-from medpeft.networks.models import count_parameters, delta, encoder_kind, save_delta
+from medpeft.networks.models import count_parameters, encoder_kind
 from medpeft.training.captioned import Pairs
 from medpeft.training.unet import UnetRecipe, fit_unet
 

@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from medpeft.base.errors import RunFailed
 from medpeft.base.files import read_json, replacing
+from medpeft.networks.delta import delta
 from medpeft.networks.diffusion import noise_seed
 from medpeft.networks.memory import as_fits, memory_errors
-from medpeft.networks.models import delta
 from medpeft.networks.precision import autocast
 from medpeft.training.captioned import UNCONDITIONAL, Pairs
 from medpeft.training.classification import CHECKPOINT_SECONDS, parameter_groups

@@ -11,7 +11,7 @@ from medpeft.artefacts.sentences.evidence import Evidence, at_full_data, cases, 
 from medpeft.artefacts.sentences.low_data import crossing_words
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row
-from medpeft.statistics.blocks import encoder
+from medpeft.networks.encoders import encoder
 from medpeft.statistics.generations import UNTUNED, generations
 
 
