@@ -9,6 +9,7 @@ import pytest
 from medpeft.base.errors import UserError
 from medpeft.data import registry
 from medpeft.data.archives import Source
+from medpeft.data.dataset import Dataset
 from medpeft.data.split import SPLITS, split
 
 NO_PAIRS = pd.DataFrame({"first": [], "second": [], "same_label": []}).astype({"same_label": bool})
@@ -16,7 +17,7 @@ COLUMNS = ["image_id", "group_id", "label", "caption", "source_file"]
 
 
 @pytest.fixture(params=registry.names())
-def dataset(request) -> registry.Dataset:
+def dataset(request) -> Dataset:
     return registry.load(request.param)
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from medpeft.artefacts.markup import Cell, Layout, markdown
-from medpeft.data.registry import Archive, Dataset
+from medpeft.data.dataset import Archive, Dataset
 from medpeft.data.split import SPLITS
 
 

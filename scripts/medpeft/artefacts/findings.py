@@ -21,7 +21,7 @@ from medpeft.artefacts.table import (
     plain,
 )
 from medpeft.base.runs import CELL
-from medpeft.data.registry import Dataset
+from medpeft.data.dataset import Dataset
 from medpeft.data.split import SPLITS
 from medpeft.statistics.blocks import encoder
 from medpeft.statistics.collect import distinct

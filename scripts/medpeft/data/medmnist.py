@@ -12,7 +12,7 @@ import pandas as pd
 
 from medpeft.base.errors import UserError
 from medpeft.data.archives import Source
-from medpeft.data.registry import Archive, Dataset
+from medpeft.data.dataset import Archive, Dataset
 
 # Addresses, MD5 sums, sizes, licences and classes are those of the publisher's own list (medmnist 3.0.2, info.py). It
 # has no counts per class: those here are the sources' own, and add up to its sizes.

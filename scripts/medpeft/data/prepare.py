@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 from medpeft.base.errors import UserError
 from medpeft.base.files import write_table
 from medpeft.data.archives import Source
-from medpeft.data.registry import Dataset
+from medpeft.data.dataset import Dataset
 from medpeft.data.split import SPLITS
 
 COLUMNS = ["image_id", "group_id", "label", "caption", "source_file", "sha256"]

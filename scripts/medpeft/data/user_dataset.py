@@ -12,7 +12,7 @@ import pandas as pd
 
 from medpeft.base.errors import UserError
 from medpeft.data.archives import Source, find_member, find_table, is_visible, visible_members
-from medpeft.data.registry import Archive, Dataset
+from medpeft.data.dataset import Archive, Dataset
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".dcm", ".dicom"}
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from medpeft.data.download import fetch
-from medpeft.data.registry import Archive
+from medpeft.data.dataset import Archive
 
 INCEPTION = Archive(
     "weights-inception-2015-12-05-6726825d.pth",

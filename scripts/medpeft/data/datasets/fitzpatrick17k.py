@@ -14,7 +14,7 @@ import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
 from medpeft.data.archives import Source, find_images, find_table, with_images
-from medpeft.data.registry import Archive, Dataset, Link
+from medpeft.data.dataset import Archive, Dataset, Link
 
 COLUMNS = ["md5hash", "fitzpatrick_scale", "label", "three_partition_label"]
 TABLE = "fitzpatrick17k.csv"

@@ -8,7 +8,7 @@ time under the same names in small letters, and the table without its column `da
 import pandas as pd
 
 from medpeft.data.archives import Source, find_images, find_table, with_images
-from medpeft.data.registry import Archive, Dataset
+from medpeft.data.dataset import Archive, Dataset
 
 DATAVERSE = "https://dataverse.harvard.edu/api/access/datafile"
 DIAGNOSES = {

@@ -9,7 +9,7 @@ reports that nobody indexed are left out.
 import pandas as pd
 
 from medpeft.data.archives import Source, find_images, find_table, with_images
-from medpeft.data.registry import Archive, Dataset
+from medpeft.data.dataset import Archive, Dataset
 
 NOT_INDEXED = "No Indexing"
 

@@ -11,7 +11,7 @@ import re
 import pandas as pd
 
 from medpeft.data.archives import Source, find_images, find_table, visible_members, with_images
-from medpeft.data.registry import Archive, Dataset
+from medpeft.data.dataset import Archive, Dataset
 
 PHYSIONET = "https://physionet.org/files"
 IMAGES = "mimic_cxr.zip"

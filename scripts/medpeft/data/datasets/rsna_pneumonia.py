@@ -14,7 +14,7 @@ import logging
 import pandas as pd
 
 from medpeft.data.archives import Source, find_images, find_member, find_table, with_images
-from medpeft.data.registry import Archive, Dataset
+from medpeft.data.dataset import Archive, Dataset
 
 LABELS = {"0": "no pneumonia", "1": "pneumonia"}
 MAPPING = "pneumonia-challenge-dataset-mappings_2018.json"

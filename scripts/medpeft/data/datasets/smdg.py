@@ -9,7 +9,7 @@ import pandas as pd
 
 from medpeft.base.errors import UserError
 from medpeft.data.archives import Source, find_images, find_table, with_images
-from medpeft.data.registry import Archive, Dataset
+from medpeft.data.dataset import Archive, Dataset
 
 LABELS = {"0": "non-glaucoma", "1": "glaucoma"}
 OLDER = 12_049  # rows of the version on GitHub, which lacks the 400 of FIVES
