@@ -113,13 +113,13 @@ def _goes_on(answer: requests.Response, have: int, partial: Path) -> bool:
     """
     if answer.status_code == 416:  # the bytes that are here are no beginning of the file
         _delete(partial)
-        raise requests.ConnectionError("the part that was there does not belong to the file")
+        raise requests.ConnectionError("the bytes that were there do not belong to the file")
     answer.raise_for_status()
     if answer.status_code != 206:
         return False
     if not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
         _delete(partial)
-        raise requests.ConnectionError("the server gave another part than was asked for")
+        raise requests.ConnectionError("the server gave other bytes than were asked for")
     return True
 
 

@@ -52,6 +52,6 @@ DATASET = Dataset(
     caveats=(
         "Abnormal is any report with an index term other than normal, a healed fracture as much as a tumour.",
         "Names that de-identification removed stand as XXXX in the captions.",
-        "Reports are of different patients as far as is known; patients are not told apart otherwise.",
+        "Reports are of different patients as far as is known; nothing else tells the patients.",
     ),
 )
