@@ -34,8 +34,8 @@ class Source:
     file, such as a table that is published by itself, is its own only member.
 
     Raises:
-        UserError: A `path` that ends in `.zip` or `.npz` is no archive, a member's name leads out of it or is a symbolic
-            link, or the folder that is named is gone.
+        UserError: A `path` that ends in `.zip` or `.npz` is no archive, a member's name leads out of it, a member is a
+            symbolic link, or the folder that is named is gone.
     """
 
     def __init__(self, path: str | Path):
@@ -49,7 +49,7 @@ class Source:
                     self._stacks = _stacks(self._zip)
             except (zipfile.BadZipFile, OSError, ValueError) as error:
                 raise UserError(
-                    f"{self.path} is not a readable zip archive ({error}): delete it and run again to fetch a sound copy"
+                    f"{self.path} is not a readable zip archive ({error}): delete it and run again to fetch another"
                 ) from error
             _refuse_escapes(self.path, self._zip.infolist())
 
@@ -79,7 +79,7 @@ class Source:
             return (self._folder / name if self._folder else self.path).read_bytes()
         except _UNREADABLE as error:
             raise UserError(
-                f"{self.path} holds no readable {name!r} ({error}): delete the archive and run again to fetch a sound copy"
+                f"{self.path} holds no readable {name!r} ({error}): delete the archive and run again to fetch another"
             ) from error
 
 
@@ -98,7 +98,7 @@ def _refuse_bomb(member: zipfile.ZipInfo) -> None:
 
 
 class _Stack:
-    """The images of one array in an npz, read one by one: memory holds one, and only going back reads from the start."""
+    """The images of one array in an npz, read one by one: memory holds one, and going back reads from the start."""
 
     def __init__(self, archive: zipfile.ZipFile, member: str):
         self._archive, self._member = archive, member
