@@ -12,9 +12,7 @@ class Numbers:
 
     def __init__(self, audit: pd.DataFrame, protocol: str):
         table = audit.fillna({"protocol": "", "label": ""})
-        self._value: dict[tuple[str, ...], int] = table.set_index(["protocol", "measure", "scope", "label"])[
-            "value"
-        ].to_dict()
+        self._value = table.set_index(["protocol", "measure", "scope", "label"])["value"]
         self.protocol = protocol
         self.labels = sorted(set(table.loc[table["measure"] == "images", "label"]) - {""})
 

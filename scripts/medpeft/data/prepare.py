@@ -164,7 +164,8 @@ class _Unfinished:
 def _check(name: str, dataset: Dataset, table: pd.DataFrame, archives: list[Path]) -> None:
     """Refuse a table that is not the published dataset."""
     where = f"{name} as read from {', '.join(map(str, archives))}"
-    _check_counts(dataset, table["label"].value_counts().to_dict(), where)
+    found = {str(label): int(count) for label, count in table["label"].value_counts().items()}
+    _check_counts(dataset, found, where)
     if "split" in table and dataset.sizes:
         sizes = tuple(map(list(table["split"]).count, SPLITS))
         if sizes != dataset.sizes:

@@ -21,7 +21,6 @@ from medpeft.data.simulators.scanner import (
     DEPTH,
     FASCIA,
     FAT,
-    FIELD,
     LATERAL,
     MUSCLE,
     SKIN,
@@ -33,6 +32,7 @@ from medpeft.data.simulators.scanner import (
     sample,
     smooth_noise,
     step,
+    time_gain,
 )
 
 SEED = 1995
@@ -229,7 +229,7 @@ def draw_image(rng: np.random.Generator, anatomy: Anatomy, lesion: Lesion | None
         add_lesion(tissue, other_section(rng, lesion, view), texture)
     if rng.random() < 0.5:
         add_ligament(rng, tissue)
-    gain = anatomy.gain + np.interp(DEPTH, [0, FIELD], view.gain)
+    gain = anatomy.gain + time_gain(*view.gain)
     return log_compress(compounded(rng, tissue), gain, anatomy.dynamic_range)
 
 

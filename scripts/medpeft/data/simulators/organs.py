@@ -29,6 +29,7 @@ from medpeft.data.simulators.scanner import (
     sample,
     smooth_noise,
     step,
+    time_gain,
 )
 
 SEED = 1942
@@ -198,7 +199,7 @@ def draw(number: int, organ: str) -> tuple[str, bytes]:
     lesion = None if rng.random() < NORMAL else draw_lesion(rng)
     if lesion:
         add_lesion(tissue, lesion, textures.fine)
-    gain = rng.normal(0, 5) + np.interp(DEPTH, [0, FIELD], [rng.normal(0, 2), rng.normal(-3, 2.5)])
+    gain = rng.normal(0, 5) + time_gain(rng.normal(0, 2), rng.normal(-3, 2.5))
     amplitudes = compounded(rng, tissue)
     return caption(organ, lesion), png(log_compress(amplitudes, gain, rng.uniform(46, 74)))
 

@@ -107,6 +107,11 @@ def amplitude(decibels: np.ndarray) -> np.ndarray:
     return np.power(10, decibels / 20).astype(np.float32)
 
 
+def time_gain(top: float, bottom: float) -> np.ndarray:
+    """Return a gain that goes evenly from `top` to `bottom` of the image, dB, (SAMPLES, LINES)."""
+    return np.asarray(np.interp(DEPTH, [0, FIELD], [top, bottom]))
+
+
 def log_compress(amplitudes: np.ndarray, gain: np.ndarray, dynamic_range: float) -> np.ndarray:
     """Return `amplitudes` as grey values, uint8 (LINES, LINES).
 
