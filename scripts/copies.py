@@ -13,7 +13,7 @@ def main(snakemake):
 
     from medpeft.base.errors import UserError
     from medpeft.base.files import read_json, read_table, replacing, write_json, write_table
-    from medpeft.data.pictures import centre, read
+    from medpeft.data.pixels import centre, read
     from medpeft.data.subset import members
     from medpeft.generation.copies import COLUMNS, FACTS, PAIRS, copies, picture
 

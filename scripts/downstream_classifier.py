@@ -9,7 +9,7 @@ def main(snakemake):
     import numpy as np
 
     from medpeft.base.files import read_json, read_table, write_table
-    from medpeft.data.pictures import read
+    from medpeft.data.pixels import read
     from medpeft.data.subset import members
     from medpeft.generation.downstream_classifier import Labelled, classify
     from medpeft.generation.features import BATCH, features

@@ -9,7 +9,7 @@ def main(snakemake):
     import numpy as np
 
     from medpeft.base.files import replacing
-    from medpeft.data.pictures import centre
+    from medpeft.data.pixels import centre
     from medpeft.generation.features import BATCH, features
 
     data, settings = snakemake.input, snakemake.params

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from medpeft.data.datasets.breast_phantom import draw_patient
+from medpeft.data.simulators.breast import draw_patient
 from medpeft.generation.copies import copies, picture, windows
 
 SIZE = 56

@@ -14,7 +14,7 @@ from PIL import Image
 
 from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.words import percent, plain
-from medpeft.data.pictures import centre
+from medpeft.data.pixels import centre
 from medpeft.statistics.generations import UNTUNED
 
 REAL = "real"

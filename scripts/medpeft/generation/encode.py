@@ -10,7 +10,7 @@ from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
 from medpeft.base.files import replacing
-from medpeft.data.pictures import centre
+from medpeft.data.pixels import centre
 from medpeft.networks.diffusion import load_diffusion_pipeline
 
 BATCH = 32  # images, or captions, that are encoded at once

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 from torch_fidelity import calculate_metrics
 
 from medpeft.base.errors import UserError
-from medpeft.data.pictures import centre
+from medpeft.data.pixels import centre
 from medpeft.networks.device import fix_arithmetic
 from medpeft.networks.extractor import registered
 

@@ -20,7 +20,8 @@ from safetensors import SafetensorError
 from medpeft.base.errors import UserError, cause
 from medpeft.base.files import read_json, sha256, write_json
 from medpeft.base.places import PROJECT
-from medpeft.data.download import Unfit, mirrored, retrieve
+from medpeft.data.download import mirrored, retrieve
+from medpeft.data.web import Unfit
 from medpeft.networks.minilm import add_text_encoder
 
 INDEX = "model_index.json"

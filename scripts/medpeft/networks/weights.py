@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from medpeft.base.errors import UserError, cause
 from medpeft.base.files import replacing, sha256
 from medpeft.base.places import PROJECT
-from medpeft.data.download import Unfit, mirrored, retrieve
+from medpeft.data.download import mirrored, retrieve
+from medpeft.data.web import Unfit
 from medpeft.networks.models import architecture
 
 State = dict[str, Tensor]
