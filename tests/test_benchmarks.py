@@ -23,7 +23,7 @@ from medpeft.methods import registry
 from medpeft.networks.cpu_kernels import unfuse_attention
 from medpeft.networks.models import create
 from medpeft.pipeline.study import Study
-from medpeft.training.classification import parameter_groups
+from medpeft.training.loop import parameter_groups
 
 ROOT = Path(__file__).parents[1]
 

@@ -6,7 +6,7 @@ class UserError(Exception):
 
 
 class RunFailed(Exception):
-    """Training came to nothing in a way that is itself a result: out of memory, or a loss that is no number."""
+    """A run ended without a network, which is itself a result: out of memory, or a loss that is not finite."""
 
 
 class OutOfMemory(RunFailed):
