@@ -44,11 +44,11 @@ class Recipe(CommonRecipe):
             if precision == "bf16":
                 unfuse_attention(model)
         if self.gradient_checkpointing:
-            _checkpoint_gradients(model)
+            _turn_on_gradient_checkpointing(model)
         return replace(self, precision=precision)
 
 
-def _checkpoint_gradients(model: nn.Module) -> None:
+def _turn_on_gradient_checkpointing(model: nn.Module) -> None:
     try:
         model.set_grad_checkpointing()  # type: ignore[operator]
     except AssertionError as error:

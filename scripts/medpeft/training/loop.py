@@ -47,10 +47,10 @@ class Course:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-C = TypeVar("C", bound=Course)
+CourseT = TypeVar("CourseT", bound=Course)
 
 
-class Loop(ABC, Generic[C]):
+class Loop(ABC, Generic[CourseT]):
     """A training in intervals of steps, after each of which it reports and may be interrupted.
 
     Subclasses set both numbers of steps and say what a step does.
@@ -69,7 +69,7 @@ class Loop(ABC, Generic[C]):
         optimiser: torch.optim.Optimizer,
         recipe: CommonRecipe,
         learning_rate: float,
-        course: C,
+        course: CourseT,
     ):
         self.model = model
         self.trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -80,7 +80,7 @@ class Loop(ABC, Generic[C]):
         self._precision = recipe.precision
         self._device = recipe.device
 
-    def run(self, checkpoint: Path | None) -> C:
+    def run(self, checkpoint: Path | None) -> CourseT:
         """Train to the end and return the course of the training.
 
         Args:
