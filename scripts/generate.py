@@ -11,7 +11,7 @@ def main(snakemake):
 
     from medpeft.base.files import read_json, write_table
     from medpeft.generation.generate import COLUMNS, Sampling, generate
-    from medpeft.training.captioned import chosen, drawn, load_pairs
+    from medpeft.training.captioned import chosen, drawn, load_captioned
 
     data, output, asked, settings = snakemake.input, snakemake.output, snakemake.wildcards, snakemake.params
     folder = Path(output.images)
@@ -20,7 +20,8 @@ def main(snakemake):
         folder.mkdir(parents=True)
         write_table(output.files, pd.DataFrame(columns=COLUMNS))
         return
-    train, test = load_pairs(data.moments, data.texts, data.captions, data.split, data.subset, float(asked.fraction))
+    fraction = float(asked.fraction)
+    train, test = load_captioned(data.moments, data.texts, data.captions, data.split, data.subset, fraction)
     prompts = {"test": lambda: chosen(test.rows, settings.images), "train": lambda: drawn(train.rows, settings.images)}
     files = generate(
         Path(data.pipeline),

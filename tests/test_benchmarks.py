@@ -23,7 +23,7 @@ from medpeft.base.files import read_json, read_table
 from medpeft.methods import registry
 from medpeft.networks.models import create
 from medpeft.pipeline.study import Study
-from medpeft.training.classification import parameter_groups
+from medpeft.training.loop import parameter_groups
 from record import CLOCKS, Record, summary
 from report import falls
 

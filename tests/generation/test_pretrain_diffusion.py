@@ -1,6 +1,5 @@
 """The small latent diffusion model: how it is pretrained, and that what comes with the project is what is announced."""
 
-from functools import partial
 from io import BytesIO
 
 import numpy as np
@@ -15,7 +14,6 @@ from medpeft.generation.encode import encode
 from medpeft.generation.pretrain_diffusion import autoencoder, pretrain_diffusion, unet
 from medpeft.networks.diffusion import load_diffusion_pipeline
 from medpeft.networks.diffusion_pipeline import fetch_diffusion_pipeline, kept
-from medpeft.training.unet import fit_unet
 
 NAME = "latent_diffusion_mini"
 CAPTION = "Ultrasound of the liver, anechoic mass, round shape, circumscribed margin, no posterior features."
@@ -69,7 +67,7 @@ def test_pretraining_repeats_itself(pictures, lite0, tmp_path):
 
 def test_finished_pretraining_leaves_nothing_to_go_on_from(pictures, lite0, tmp_path, monkeypatch):
     """The next one would start where this one ended, on the latents of another autoencoder."""
-    monkeypatch.setattr("medpeft.generation.pretrain_diffusion.fit_unet", partial(fit_unet, checkpoint_seconds=0))
+    monkeypatch.setattr("medpeft.training.loop.CHECKPOINT_SECONDS", 0)
     pretrained(pictures, lite0, tmp_path / "first")
     assert [path.name for path in (tmp_path / "first").iterdir()] == ["model"]
 

@@ -56,7 +56,7 @@ def generate(
     """Write `repeats` PNGs for each of `prompts` into `folder` and return a row with `COLUMNS` for each.
 
     The first image of a prompt lies in the sub-folder `0`, the second in `1`. `prompts` has image_id, label, caption
-    and `text`, its row of `texts`, as in `medpeft.training.captioned.Pairs`. The U-Net is that of
+    and `text`, its row of `texts`, as in `medpeft.training.captioned.CaptionedLatents`. The U-Net is that of
     the folder `pipeline` with the delta read back from `adapter`. Each image starts from noise of its own seed, so that
     the batch size makes no difference but for rounding. Raises `UserError` where a tensor of the adapter finds no place
     in the U-Net, or where all of them change nothing: the images would be those of the untuned pipeline.

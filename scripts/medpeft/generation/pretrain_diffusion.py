@@ -21,9 +21,9 @@ from medpeft.data.augmentation import normalise
 from medpeft.generation.encode import encode
 from medpeft.networks.device import fix_arithmetic
 from medpeft.networks.minilm import add_text_encoder
-from medpeft.training.appraise import pretrained
-from medpeft.training.captioned import Pairs
-from medpeft.training.classification import warmup_cosine
+from medpeft.networks.pretrained import pretrained
+from medpeft.training.captioned import CaptionedLatents
+from medpeft.training.schedule import warmup_cosine
 from medpeft.training.unet import UnetRecipe, fit_unet
 
 SIZE = 32  # pixels of an image, of which the latents have a quarter
@@ -139,11 +139,11 @@ def _save(folder: Path, coder: AutoencoderKL, network: UNet2DConditionModel) -> 
     ).save_pretrained(folder)
 
 
-def _encoded(pipeline: Path, images: Path, manifest: pd.DataFrame) -> Pairs:
+def _encoded(pipeline: Path, images: Path, manifest: pd.DataFrame) -> CaptionedLatents:
     """Return all pairs as the pipeline in the folder `pipeline` encodes them."""
     moments, texts = pipeline / "moments.npy", pipeline / "texts.npy"
     rows = encode(pipeline, images, manifest, SIZE, "cpu", moments, texts)
-    return Pairs(np.load(moments), np.load(texts), rows.assign(row=np.arange(len(rows))))
+    return CaptionedLatents(np.load(moments), np.load(texts), rows.assign(row=np.arange(len(rows))))
 
 
 def _fit_autoencoder(
