@@ -12,8 +12,8 @@ from medpeft.artefacts.markup import GAP, MINUS, RENDERERS, Cell, Layout, latex,
 from medpeft.artefacts.palette import STYLES, in_order, style
 from medpeft.artefacts.table import CELL, RANKINGS, TABLES, Material
 from medpeft.base.errors import UserError
-from medpeft.generation.copies import FACTS
-from medpeft.generation.downstream_classifier import COLUMNS
+from medpeft.generation.copies import MEMORISATION_FACTS
+from medpeft.generation.downstream_classifier import DOWNSTREAM_COLUMNS
 from medpeft.methods import registry
 
 REFERENCE = Path(__file__).parents[2] / "paper" / "reference"
@@ -40,7 +40,7 @@ def downstream_scores(method, seed):
     if method == "bias":
         generated = both = (0, np.nan, np.nan, np.nan)
     rows = [("real", 584, 0.7, 0.6, 0.8), ("generated", *generated), ("both", *both)]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=DOWNSTREAM_COLUMNS)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def material():
         other_scores=scores,
         splits=["grouped", "paper"],
         memorisations={
-            ("busi", "tiny", method, "1", str(seed)): dict.fromkeys(FACTS)
+            ("busi", "tiny", method, "1", str(seed)): dict.fromkeys(MEMORISATION_FACTS)
             if method == "bias"
             else {"memorised": 0.02 * seed, "by_chance": 0.01, "threshold": 0.5}
             | {"generated": 50, "real": 100, "training": 584}
