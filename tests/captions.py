@@ -31,8 +31,8 @@ def write_encoded(pipeline: Path, folder: Path) -> dict[str, Path]:
     return {"moments": moments, "texts": texts, "captions": captions}
 
 
-def load_captioned(pipeline: Path, folder: Path) -> tuple[Pairs, Pairs]:
-    """Return the first twenty images for training and the last ten for testing."""
+def write_captioned(pipeline: Path, folder: Path) -> tuple[Pairs, Pairs]:
+    """Encode in `folder` and return the first twenty images for training and the last ten for testing."""
     names = MANIFEST["image_id"]
     splits = ["train"] * 20 + ["validation"] * 10 + ["test"] * 10
     pd.DataFrame({"image_id": names, "split": splits}).to_csv(folder / "split.csv", index=False)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from captions import MANIFEST, load_captioned, write_images
+from captions import MANIFEST, write_captioned, write_images
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -48,7 +48,7 @@ SAMPLING = Sampling(
 @pytest.fixture(scope="module")
 def captioned(diffusion, tmp_path_factory) -> tuple[Pairs, Pairs]:
     """Twenty images with captions for training, ten for testing."""
-    return load_captioned(diffusion, tmp_path_factory.mktemp("encoded"))
+    return write_captioned(diffusion, tmp_path_factory.mktemp("encoded"))
 
 
 @pytest.fixture(scope="module")

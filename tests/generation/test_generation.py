@@ -10,12 +10,11 @@ import torch
 from diffusers import DDPMScheduler, StableDiffusionPipeline
 from safetensors.torch import load_file
 
-from medpeft.base.errors import UserError
 from medpeft.generation.encode import Encoder, encode
 from medpeft.methods import registry
 from medpeft.networks.diffusion import adapted_unet
 from medpeft.networks.models import delta
-from medpeft.training.captioned import Pairs, chosen, drawn, load_pairs
+from medpeft.training.captioned import Pairs, load_pairs
 from medpeft.training.finetune_unet import finetune_unet
 from medpeft.training.unet import UnetRecipe, _draw, _Loop, _weights, fit_unet
 
@@ -78,16 +77,6 @@ def pairs(encoded, tmp_path_factory) -> tuple[Pairs, Pairs]:
 def unet_of(diffusion, name, seed=0):
     torch.manual_seed(seed)
     return adapted_unet(diffusion, registry.load(name))
-
-
-def test_parts_are_those_of_split_and_subset(pairs):
-    train, test = pairs
-    assert (len(train.rows), len(test.rows)) == (20, 10)
-    assert list(test.rows["row"]) == list(range(30, 40))
-    assert set(chosen(test.rows, 8)["image_id"]) < set(test.rows["image_id"])
-    assert len(chosen(test.rows, 100)) == 10
-    with pytest.raises(UserError, match="7 images, too few"):
-        chosen(test.rows.head(7), 8)
 
 
 def test_a_step_sees_what_diffusion_means_by_its_noise(diffusion, pairs):
@@ -207,14 +196,3 @@ def test_lora_loads_in_diffusers(diffusion, pairs, tmp_path):
         ours.load_state_dict(load_file(adapter), strict=False)
         torch.testing.assert_close(tuned, ours(*arguments).sample, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(plain, tuned, rtol=1e-3)
-
-
-def test_prompts_for_training_keep_the_proportions_of_the_classes(pairs):
-    rows = pairs[0].rows.assign(share=pairs[0].rows.groupby("label").cumcount().div(10))
-    sizes = rows["label"].value_counts(normalize=True)
-    half = drawn(rows, 10)
-    assert half["image_id"].is_unique
-    np.testing.assert_allclose(half["label"].value_counts(normalize=True)[sizes.index], sizes, atol=0.15)
-    more = drawn(rows, 50)
-    assert len(more) == 50
-    assert set(more["image_id"].value_counts()) == {2, 3}

@@ -134,9 +134,9 @@ def _shown(group: Samples, size: int) -> Shown:
     for method, table in tables.items():
         made = prompts.merge(table[["image_id", "seed", "file"]], on=["image_id", "seed"], how="left")
         folder = group.generated[method].folder
-        files = [None if pd.isna(file) else folder / file for file in made["file"]]
-        pixels += [None if file is None else np.asarray(Image.open(file).convert("RGB")) for file in files]
-        parts.append(made.assign(method=method, file=[None if file is None else str(file) for file in files]))
+        files = made["file"].map(lambda file, folder=folder: str(folder / file), na_action="ignore")
+        pixels += [None if pd.isna(file) else np.asarray(Image.open(file).convert("RGB")) for file in files]
+        parts.append(made.assign(method=method, file=files))
     rows = pd.concat(parts, ignore_index=True).drop(columns="source_file")
     rows = rows.assign(dataset=group.dataset, backbone=group.backbone, fraction=group.fraction, run=group.seed)
     return Shown(rows.assign(from_untuned=_from_untuned(rows, pixels)), pixels)
