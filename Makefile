@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 STUDY ?= config.yaml
 REPEATS ?= 3
 
-.PHONY: demo pretrain benchmark verify disk-use clean-incomplete test lint units studies
+.PHONY: demo pretrain benchmark verify disk-use clean-incomplete test lint types units studies
 
 demo: .venv/installed
 	snakemake --cores $(CORES) --quiet rules reason host
@@ -21,7 +21,7 @@ pretrain: .venv/installed
 # How fast the pipeline is beside what users run instead (benchmarks/README.md); with MIRROR, a folder with busi.zip, on
 # real images as well.
 benchmark: .venv/installed
-	PYTHONPATH=scripts python benchmarks/benchmark.py --repeats $(REPEATS) $(if $(MIRROR),--mirror $(MIRROR))
+	python benchmarks/benchmark.py --repeats $(REPEATS) $(if $(MIRROR),--mirror $(MIRROR))
 
 # Whether the results of a study belong to the code and data that are here: make verify STUDY=studies/busi.yaml
 verify: .venv/installed
@@ -37,13 +37,18 @@ clean-incomplete: .venv/installed
 	done
 	snakemake --unlock --configfile $(STUDY)
 
-test: lint units studies
+test: lint types units studies
 
 lint: .venv/installed-dev
 	ruff check
 	ruff format --check
 	snakefmt --check Snakefile rules
 	snakemake --lint
+
+# Types, and that packages of the library import downwards only.
+types: .venv/installed-dev
+	mypy
+	lint-imports
 
 units: .venv/installed-dev
 	pytest -m "not gpu and not exhaustive" --numprocesses auto --dist loadfile
@@ -54,9 +59,9 @@ studies: .venv/installed-dev
 	  snakemake --dry-run --quiet all --configfile $$study || exit 1; \
 	done
 
-.venv/installed: requirements.txt
+.venv/installed: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --requirement requirements.txt
+	$(BIN)/pip install --quiet --requirement requirements.txt --editable .
 	touch $@
 
 .venv/installed-dev: requirements-dev.txt .venv/installed

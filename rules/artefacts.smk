@@ -1,53 +1,5 @@
 """Tables, figures and the paper. An artefact whose experiment or kind of run the study lacks is no target."""
 
-EXPERIMENTS_OF = {
-    "table2": {"table2"},
-    "table3": {"table3"},
-    "table4": {"table4"},
-    "table5": {"table5"},
-    "low_data": {"figure1"},
-    "figure1": {"figure1"},
-    "figure2": {"table4"},
-    "figure3": {"table2", "table3"},
-}
-TABLES = [
-    "table1",
-    "table2",
-    "table3",
-    "table4",
-    "memorisation",
-    "downstream",
-    "table5",
-    "low_data",
-    "comparisons",
-    "leakage",
-    "ranks",
-    "recommendations",
-    "calibration",
-    "table6",
-    "learning_rates",
-    "costs",
-]
-FIGURES = ["figure1", "figure2", "figure3", "critical_difference", "pareto", "tuning"]
-LACKING = {
-    artefact
-    for artefact, experiments in EXPERIMENTS_OF.items()
-    if experiments.isdisjoint(STUDY.experiments)
-}
-if "full" not in STUDY.values("method", task="classification"):
-    LACKING.add("comparisons")
-if not STUDY.settings["split"]["counterpart"]:
-    LACKING.add("leakage")
-if not STUDY.has_blocks():
-    LACKING |= {"ranks", "critical_difference"}
-if not GENERATIONS:
-    LACKING.add("memorisation")
-if not GENERATIONS or not STUDY.settings["generation"]["downstream"]:
-    LACKING.add("downstream")
-if not RUNS:
-    LACKING |= {"leakage", "recommendations", "calibration", "learning_rates"}
-    LACKING |= {"pareto", "tuning"}
-
 
 localrules:
     table,
@@ -60,17 +12,17 @@ localrules:
 
 
 wildcard_constraints:
-    table="|".join(TABLES),
-    figure="|".join(name for name in FIGURES if name != "figure2"),
+    table="|".join(artefacts.tables()),
+    figure="|".join(
+        name
+        for name, figure in artefacts.figures().items()
+        if figure.stage == "figure"
+    ),
 
 
 rule table:
     input:
-        unpack(material_of),
-        published=expand(
-            "<texts>/reference/{name}.csv",
-            name=["table2", "table3", "table4", "table5", "table6", "figure1"],
-        ),
+        unpack(sources_of("table")),
         code=code_of("table"),
     output:
         csv="<study>/tables/{table}.csv",
@@ -92,16 +44,7 @@ rule table:
 
 rule figure:
     input:
-        runs="<study>/runs.csv",
-        scores="<study>/scores.csv",
-        crossovers="<study>/crossovers.csv",
-        ranks="<study>/ranks.csv",
-        friedman="<study>/friedman.csv",
-        trials=expand("<study>/tuning/{search}/trials.csv", search=SEARCHES),
-        choices=expand("<study>/tuning/{search}/learning_rate.json", search=SEARCHES),
-        published=expand(
-            "<texts>/reference/{name}.csv", name=["table2", "table3", "figure1"]
-        ),
+        unpack(sources_of("figure")),
         code=code_of("figure"),
     output:
         csv="<study>/figures/{figure}.csv",
@@ -156,7 +99,7 @@ rule findings:
         learning_rates="<study>/tables/learning_rates.csv",
         audits=expand("<study>/audit/{dataset}.csv", dataset=STUDY.values("dataset")),
         claims="<texts>/reference/claims.csv",
-        code=code_of("findings", datasets=STUDY.values("dataset")),
+        code=code_of("findings", dataset=STUDY.values("dataset")),
     output:
         findings="<study>/findings.json",
     log:
@@ -186,15 +129,15 @@ rule typeset:
         findings="<study>/findings.json",
         tables=expand(
             "<study>/tables/{table}.typ",
-            table=[name for name in TABLES if name not in LACKING],
+            table=TABLES,
         ),
         figures=expand(
             "<study>/figures/{figure}.pdf",
-            figure=[name for name in FIGURES if name not in LACKING],
+            figure=FIGURES,
         ),
         references="<texts>/references.yml",
         source="<texts>/paper.typ",
-        code=code_of("typeset"),
+        code=code_of("typeset", table=TABLES, figure=FIGURES),
     output:
         paper=report(
             "<study>/paper.pdf", caption="../report/paper.rst", category="Paper"
@@ -217,7 +160,7 @@ rule tables:
         expand(
             "<study>/tables/{table}.{form}",
             form=["csv", "md", "tex"],
-            table=[name for name in TABLES if name not in LACKING],
+            table=TABLES,
         ),
 
 
@@ -226,25 +169,25 @@ rule figures:
         expand(
             "<study>/figures/{figure}.{form}",
             form=["csv", "pdf", "png"],
-            figure=[name for name in FIGURES if name not in LACKING],
+            figure=FIGURES,
         ),
 
 
-for artefact in [name for name in TABLES if name not in LACKING]:
+for name in TABLES:
 
     rule:
         name:
-            artefact
+            name
         input:
-            multiext(f"<study>/tables/{artefact}", ".csv", ".md", ".tex"),
+            multiext(f"<study>/tables/{name}", ".csv", ".md", ".tex"),
         localrule: True
 
 
-for artefact in [name for name in FIGURES if name not in LACKING]:
+for name in FIGURES:
 
     rule:
         name:
-            artefact
+            name
         input:
-            multiext(f"<study>/figures/{artefact}", ".csv", ".pdf", ".png"),
+            multiext(f"<study>/figures/{name}", ".csv", ".pdf", ".png"),
         localrule: True

@@ -62,7 +62,9 @@ rule tune:
 rule count:
     input:
         code=code_of(
-            "count", STUDY.values("dataset")[:1], methods=STUDY.values("method")
+            "count",
+            dataset=STUDY.values("dataset")[:1],
+            method=STUDY.values("method"),
         ),
         pipelines=[
             f"data/weights/{backbone}"

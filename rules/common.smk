@@ -6,8 +6,10 @@ from pathlib import Path
 
 from snakemake.utils import validate
 
+# The library beside this workflow is what its jobs run: it goes before one that is installed from another folder.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
+from medpeft.artefacts import registry as artefacts
 from medpeft.base.errors import UserError
 from medpeft.base.imports import dependencies
 from medpeft.base.places import LIBRARY
@@ -16,6 +18,7 @@ from medpeft.data.user_dataset import state
 from medpeft.methods import registry as methods
 from medpeft.networks.unets import UNETS
 from medpeft.pipeline.code import code
+from medpeft.pipeline.paths import sources
 from medpeft.pipeline.study import Study, stored_size
 
 SCRIPTS = Path(workflow.basedir).resolve() / "scripts"
@@ -54,7 +57,14 @@ wildcard_constraints:
 
 
 RUNS = [run.path for run in STUDY.runs(task="classification")]
-SEARCHES = list(dict.fromkeys(run.search.path for run in STUDY.runs(task="classification")))
+TABLES = {
+    name: table for name, table in artefacts.tables().items() if not STUDY.lacks(table)
+}
+FIGURES = {
+    name: figure
+    for name, figure in artefacts.figures().items()
+    if not STUDY.lacks(figure)
+}
 GENERATIONS = [run.path for run in STUDY.runs(task="text-to-image")]
 SHOWN = STUDY.shown()
 SHOWN_DATASETS = list(dict.fromkeys(run.dataset for run in SHOWN))
@@ -72,36 +82,18 @@ def growing(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
-def material_of(wildcards):
-    """What a table is made of: parameters are counted without a run, all else comes from the results."""
-    if wildcards.table == "table6":
-        return {"parameters": "<study>/parameters.csv"}
-    if wildcards.table == "leakage":
-        other = f"results/{STUDY.settings['split']['counterpart']}"
-        record = f"runs/{RUNS[0]}/record.json"
-        return {
-            "scores": "<study>/scores.csv",
-            "other_scores": f"{other}/scores.csv",
-            "splits": [f"<study>/{record}", f"{other}/{record}"],
-        }
-    if wildcards.table == "memorisation":
-        return {
-            "memorisations": [
-                f"<study>/runs/{run}/memorisation.json" for run in GENERATIONS
-            ]
-        }
-    if wildcards.table == "downstream":
-        return {
-            "downstreams": [f"<study>/runs/{run}/downstream.csv" for run in GENERATIONS]
-        }
-    results = ["runs", "scores", "comparisons", "ranks", "friedman", "recommendations"]
-    return {name: f"<study>/{name}.csv" for name in results} | {
-        "records": [f"<study>/runs/{run}/record.json" for run in RUNS + GENERATIONS],
-        "trials": [f"<study>/tuning/{search}/trials.csv" for search in SEARCHES],
-        "choices": [
-            f"<study>/tuning/{search}/learning_rate.json" for search in SEARCHES
-        ],
-    }
+def sources_of(kind):
+    """Return a function that gives the files which a table or figure is made of, by their names."""
+    known = {"table": TABLES, "figure": FIGURES}[kind]
+
+    def files(wildcards):
+        artefact = known[wildcards[kind]]
+        published = [f"<texts>/reference/{name}.csv" for name in artefact.published]
+        return sources(STUDY, artefact) | (
+            {"published": published} if published else {}
+        )
+
+    return files
 
 
 def generated_of(runs):
@@ -113,27 +105,22 @@ def generated_of(runs):
     }
 
 
-def code_of(stage, datasets=None, methods=None):
+def code_of(stage, **names):
     """Return a function that gives the library files which a job of `stage` runs (see medpeft.pipeline.code).
 
-    The datasets and methods that the stage looks up are those of the job's wildcards unless they are named here.
+    What the stage looks up by name is named by the job's wildcards, or here: `dataset=[...]` and so on.
     """
     script = SCRIPTS / f"{stage}.py"
 
     def files(wildcards):
+        named = {kind: (wildcards[kind],) for kind in wildcards.keys()}
+        named |= {kind: tuple(found) for kind, found in names.items()}
         found = code(
-            script,
-            tuple(datasets or _named(wildcards, "dataset")),
-            frozenset(STUDY.settings["datasets"]),
-            tuple(methods or _named(wildcards, "method")),
+            script, frozenset(named.items()), frozenset(STUDY.settings["datasets"])
         )
         return [PROJECT / file.relative_to(LIBRARY.parents[1]) for file in found]
 
     return files
-
-
-def _named(wildcards, kind):
-    return [wildcards[kind]] if kind in wildcards.keys() else []
 
 
 def features_of(wildcards):

@@ -62,7 +62,7 @@ rule finetune_unet:
         runtime=growing(1440),
     params:
         recipe=STUDY.unet_recipe,
-        learning_rate=lambda wildcards: STUDY.unet_rate(wildcards.method),
+        learning_rate=lambda wildcards: STUDY.unet_learning_rate(wildcards.method),
         study={key: STUDY.settings[key] for key in ["study", "split"]},
     script:
         "../scripts/finetune_unet.py"

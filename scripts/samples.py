@@ -8,7 +8,7 @@ from medpeft.pipeline.stage import run
 def main(snakemake):
     import numpy as np
 
-    from medpeft.artefacts.figure import save
+    from medpeft.artefacts.panels import save
     from medpeft.artefacts.samples import Generated, Stored, grouped, samples
     from medpeft.base.files import read_table, replacing, write_table
     from medpeft.base.runs import Run

@@ -7,15 +7,10 @@ from medpeft.pipeline.stage import run
 
 def main(snakemake):
     from medpeft.artefacts.typeset import typeset
-    from medpeft.base.files import replacing
 
-    source, references = Path(snakemake.input.source), Path(snakemake.input.references)
-    results = Path(snakemake.input.findings).parent
-    tables, figures = (
-        [Path(path).stem for path in paths] for paths in (snakemake.input.tables, snakemake.input.figures)
-    )
-    with replacing(snakemake.output.paper) as output:
-        typeset(source, references, results, tables, figures, output)
+    files = snakemake.input
+    names = {Path(path).stem for path in (*files.tables, *files.figures)}
+    typeset(Path(files.source), Path(files.references), Path(files.findings), names, Path(snakemake.output.paper))
 
 
 run(main, snakemake)  # noqa: F821

@@ -182,7 +182,7 @@ def test_the_studies_are_sweeps_of_those_of_the_project(name):
     ours, theirs = Study(ours), Study(theirs)
     assert ours.generated_size == theirs.generated_size
     for method in benchmark.UNET_METHODS:
-        assert name == "busi" or ours.unet_rate(method) == theirs.unet_rate(method)
+        assert name == "busi" or ours.unet_learning_rate(method) == theirs.unet_learning_rate(method)
 
 
 def test_all_that_is_lacking_is_measured_and_reported_and_a_fall_ends_in_a_sentence(tmp_path, monkeypatch, capsys):

@@ -7,8 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medpeft.artefacts.figure import FIGURES, MARKERS, Sources, joined, not_dominated, save
+from medpeft.artefacts import registry as artefacts
+from medpeft.artefacts.figures.critical_difference import joined
+from medpeft.artefacts.figures.figure3 import MARKERS
+from medpeft.artefacts.figures.pareto import not_dominated
 from medpeft.artefacts.palette import style
+from medpeft.artefacts.panels import save
+from medpeft.artefacts.sources import Sources
+from medpeft.base.runs import Search
 
 REFERENCE = Path(__file__).parents[2] / "paper" / "reference"
 CELLS = [
@@ -19,6 +25,14 @@ CELLS = [
 ]
 
 
+FIGURES = [name for name, figure in artefacts.figures().items() if figure.stage == "figure"]
+
+
+def make(name, sources):
+    """Return the numbers and the drawing of one figure."""
+    return artefacts.maker("figure", name)(sources)
+
+
 @pytest.fixture
 def sources():
     columns = ["dataset", "backbone", "method", "fraction"]
@@ -27,7 +41,8 @@ def sources():
     scores = scores.assign(n_failed=0, mean=np.linspace(0.6, 0.9, len(cells)), std=0.01)
     scores = scores.assign(low=scores["mean"] - 0.05, high=scores["mean"] + 0.05)
     runs = pd.concat([cells.assign(experiment=name) for name in ("table2", "figure1")], ignore_index=True)
-    trials = cells[cells["fraction"] == 1].merge(pd.DataFrame({"learning_rate": [1e-4, 1e-3]}), how="cross")
+    trials = pd.DataFrame({"learning_rate": [1e-4, 1e-3], "validation_score": [0.5, 0.8]})
+    searched = [Search(*cell[:3]) for cell in CELLS if cell[3] == 1]
     runs["trainable_parameters"] = runs["method"].map({"full": 1_000_000, "ssf": 1000})
     crossovers = [
         ("busi", "resnet50", "ssf", 0.4, 0.7, 0.2, 0.8, 0.9),
@@ -42,7 +57,7 @@ def sources():
         crossovers=pd.DataFrame(crossovers, columns=[*columns, "f1_micro", "low", "high", "share"]),
         ranks=ranks.assign(blocks=2),
         friedman=pd.DataFrame([test, test | {"fraction": 0.1, "status": "too few blocks for a test: 1"}]),
-        trials=trials.assign(validation_score=[0.5, 0.8] * 4, chosen=[False, True] * 4),
+        searches={search: (trials.copy(), {"learning_rate": 1e-3}) for search in searched},
         published={name: pd.read_csv(REFERENCE / f"{name}.csv") for name in ("table2", "table3", "figure1")},
     )
 
@@ -52,7 +67,7 @@ def lines_of(axes, method):
 
 
 def test_figure1_plots_the_numbers_of_its_file(sources):
-    numbers, figure = FIGURES["figure1"](sources)
+    numbers, figure = make("figure1", sources)
     drawn = {axes.get_title(): axes for axes in figure.axes}
     assert set(drawn) == {"busi, resnet50", "ham10000, resnet50"}
     expected = numbers.query("dataset == 'busi' and method == 'ssf' and point == 'mean'")
@@ -67,7 +82,7 @@ def test_figure1_plots_the_numbers_of_its_file(sources):
 
 
 def test_figure3_shows_full_data_only(sources):
-    numbers, figure = FIGURES["figure3"](sources)
+    numbers, figure = make("figure3", sources)
     assert len(numbers) == 4
     assert all(axes.get_xscale() == "log" for axes in figure.axes)
     assert numbers.groupby("method")["marker"].first().to_dict() == pytest.approx(
@@ -83,13 +98,13 @@ def test_figure3_has_vision_transformers_beside_convolutional_networks(sources):
     )
     scores = sources.scores.assign(backbone="vit_base_patch16_224")
     both = replace(sources, runs=pd.concat([sources.runs, vit]), scores=pd.concat([sources.scores, scores]))
-    numbers, figure = FIGURES["figure3"](both)
+    numbers, figure = make("figure3", both)
     assert len(numbers) == 8
     assert "ham10000, vit_base_patch16_224" in [axes.get_title() for axes in figure.axes]
 
 
 def test_figure3_has_the_published_score_of_the_same_network_beside_ours(sources):
-    numbers, figure = FIGURES["figure3"](sources)
+    numbers, figure = make("figure3", sources)
     published = numbers.set_index(["dataset", "method"])["published_f1"]
     assert (published["busi", "ssf"], published["busi", "full"]) == (0.94, 0.72)
     hollow = {line.get_color(): line.get_ydata()[0] for line in figure.axes[0].lines if line.get_mfc() == "none"}
@@ -104,7 +119,7 @@ def test_figure1_has_the_published_line_of_the_same_network_beside_ours(sources)
         runs=sources.runs.assign(backbone=name).replace({"method": swap}),
         scores=sources.scores.assign(backbone=name).replace({"method": swap}),
     )
-    numbers, figure = FIGURES["figure1"](vit)
+    numbers, figure = make("figure1", vit)
     drawn = {axes.get_title(): axes for axes in figure.axes}
     expected = vit.published["figure1"].query("backbone == @name and method == 'lora' and fraction in (0.1, 1)")["f1"]
     ours = numbers.query("dataset == 'ham10000' and method == 'lora'")
@@ -123,7 +138,7 @@ def test_not_dominated_by_hand():
 
 
 def test_pareto_has_a_panel_a_cost_with_means_over_datasets(sources):
-    numbers, figure = FIGURES["pareto"](sources)
+    numbers, figure = make("pareto", sources)
     assert len(numbers) == 2 * 3
     assert len(figure.axes) == 3
     full = sources.scores[(sources.scores["method"] == "full") & (sources.scores["fraction"] == 1)]
@@ -140,7 +155,7 @@ def test_runs_of_ranks_within_the_critical_difference_are_joined():
 
 
 def test_critical_difference_shows_what_was_tested(sources):
-    numbers, figure = FIGURES["critical_difference"](sources)
+    numbers, figure = make("critical_difference", sources)
     assert [axes.get_title() for axes in figure.axes] == ["Convolutional networks, 100 %, 2 blocks"]
     assert set(numbers["method"]) == {"full", "ssf"}
     texts = [text.get_text() for text in figure.axes[0].texts]
@@ -158,7 +173,7 @@ def test_many_panels_keep_legend_and_titles_on_the_page(sources, name):
         cells
     )
     runs = pd.concat([sources.runs.iloc[:1].drop(columns=cells.columns)] * len(cells), ignore_index=True).join(cells)
-    _, figure = FIGURES[name](replace(sources, scores=scores, runs=runs))
+    _, figure = make(name, replace(sources, scores=scores, runs=runs))
     figure.draw_without_rendering()
     box = figure.legends[0].get_window_extent()
     assert 0 <= box.x0 < box.x1 <= figure.bbox.width
@@ -167,8 +182,8 @@ def test_many_panels_keep_legend_and_titles_on_the_page(sources, name):
 
 
 def test_tuning_leaves_out_trials_without_a_score(sources):
-    sources.trials.loc[0, "validation_score"] = np.nan
-    numbers, figure = FIGURES["tuning"](sources)
+    next(iter(sources.searches.values()))[0].loc[0, "validation_score"] = np.nan
+    numbers, figure = make("tuning", sources)
     assert len(numbers) == 8
     assert all(np.isfinite(line.get_ydata()).all() for axes in figure.axes for line in axes.lines)
 
@@ -176,13 +191,13 @@ def test_tuning_leaves_out_trials_without_a_score(sources):
 @pytest.mark.parametrize("name", FIGURES)
 def test_equal_figures_are_equal_bytes(sources, name, tmp_path):
     for turn in ("first", "second"):
-        save(FIGURES[name](sources)[1], tmp_path / f"{turn}.pdf", tmp_path / f"{turn}.png")
+        save(make(name, sources)[1], tmp_path / f"{turn}.pdf", tmp_path / f"{turn}.png")
     for form in ("pdf", "png"):
         assert (tmp_path / f"first.{form}").read_bytes() == (tmp_path / f"second.{form}").read_bytes()
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_legend_names_each_method_once(sources, name):
-    legend = FIGURES[name](sources)[1].legends[0]
+    legend = make(name, sources)[1].legends[0]
     published = ["Published"] if name == "figure3" else []
     assert [text.get_text() for text in legend.get_texts()] == ["Full fine-tuning", "SSF", *published]

@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medpeft.artefacts.findings import Evidence, findings
+from medpeft.artefacts import registry as artefacts
+from medpeft.artefacts.findings import findings
 from medpeft.artefacts.markup import MINUS, TIMES
-from medpeft.artefacts.table import TABLES, Material
+from medpeft.artefacts.sentences.evidence import Evidence
+from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.typeset import typeset
 from medpeft.base.errors import UserError
 from medpeft.base.files import read_table, write_table
@@ -223,7 +225,7 @@ def test_the_tables_of_a_study_without_classification_are_empty_and_can_be_read(
     results = {name: handed_on(table) for name, table in compare(runs, read=None)._asdict().items()}
     ranks, friedman = map(handed_on, rank(results["scores"]))
     recommendations = handed_on(recommend(ranks, results["pairs"], runs))
-    learning_rates = handed_on(TABLES["learning_rates"](Material(trials={}, choices={}))[0])
+    learning_rates = handed_on(artefacts.maker("table", "learning_rates")(Sources())[0])
     content = findings(
         replace(
             found,
@@ -256,7 +258,7 @@ def make(folder, name, fids=None, alone=False, **changes):
     found = evidence(**changes)
     content = findings(with_pipelines(found, fids, alone=alone) if fids else found)
     (folder / "findings.json").write_text(json.dumps(content), encoding="utf-8")
-    typeset(PAPER / "paper.typ", PAPER / "references.yml", folder, [], [], folder / f"{name}.pdf")
+    typeset(PAPER / "paper.typ", PAPER / "references.yml", folder / "findings.json", [], folder / f"{name}.pdf")
     return (folder / f"{name}.pdf").read_bytes()
 
 
@@ -282,5 +284,6 @@ def test_the_paper_prints_the_findings(tmp_path):
 def test_a_damaged_source_is_a_sentence(tmp_path):
     source = tmp_path / "paper.typ"
     source.write_text("#unheard-of", encoding="utf-8")
+    make(tmp_path / "study", "paper")
     with pytest.raises(UserError, match=r"cannot typeset .*paper\.typ"):
-        typeset(source, PAPER / "references.yml", tmp_path, [], [], tmp_path / "paper.pdf")
+        typeset(source, PAPER / "references.yml", tmp_path / "study/findings.json", [], tmp_path / "paper.pdf")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from medpeft.artefacts.figure import save
+from medpeft.artefacts.panels import save
 from medpeft.artefacts.samples import PROMPTS, REAL, Generated, Samples, Stored, chosen_prompts, grouped, samples
 from medpeft.base.runs import Run
 

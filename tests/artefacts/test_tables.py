@@ -8,10 +8,13 @@ import pandas as pd
 import pytest
 from scipy.stats import rankdata
 
+from medpeft.artefacts import registry as artefacts
 from medpeft.artefacts.markup import GAP, MINUS, RENDERERS, Cell, Layout, latex, markdown, number, typst
 from medpeft.artefacts.palette import STYLES, in_order, style
-from medpeft.artefacts.table import CELL, RANKINGS, TABLES, Material
+from medpeft.artefacts.sources import Sources
+from medpeft.artefacts.tables import table2, table3, table5
 from medpeft.base.errors import UserError
+from medpeft.base.runs import CELL, Run, Search
 from medpeft.generation.copies import MEMORISATION_FACTS
 from medpeft.generation.downstream_classifier import DOWNSTREAM_COLUMNS
 from medpeft.methods import registry
@@ -21,9 +24,15 @@ PUBLISHED = {
     name: pd.read_csv(REFERENCE / f"{name}.csv")
     for name in ("table2", "table3", "table4", "table5", "table6", "figure1")
 }
+RANKINGS = {"table2": table2.rank, "table3": table3.rank, "table5": table5.rank}
 COST = {"trainable_parameters": 60, "head_parameters": 6, "total_parameters": 100, "adapter_bytes": 240}
 ENTRY = {"family": "additive", "encoders": ["cnn", "vit"], "source": "arXiv 2210.08823", "trains": "scales and shifts"}
 MEANS = {"full": 0.80, "ssf": 0.90, "bias": np.nan}
+
+
+def make(name, sources):
+    """Return the numbers and the layout of one table."""
+    return artefacts.maker("table", name)(sources)
 
 
 def score_rows(dataset, backbone, method, fraction):
@@ -44,7 +53,7 @@ def downstream_scores(method, seed):
 
 
 @pytest.fixture
-def material():
+def sources():
     cells = [("busi", backbone, method, 1.0) for backbone in ("resnet50", "resnet18") for method in MEANS]
     columns = [*CELL, "metric", "family", "n_train", "n_runs", "n_failed", "mean", "std", "low", "high"]
     scores = pd.DataFrame([row for cell in cells for row in score_rows(*cell)], columns=columns)
@@ -62,7 +71,7 @@ def material():
             for metric in ("f1_micro", "f1_macro")
         ]
     )
-    keys = [cell[:3] for cell in cells]
+    keys = [Search(*cell[:3]) for cell in cells]
     group = {"encoder": "cnn", "fraction": 1.0}
     ranks = [
         group | {"method": method, "blocks": 2, "mean_rank": rank, "f1_micro": MEANS[method], "p_value": p_value}
@@ -78,13 +87,13 @@ def material():
     ]
     trials = pd.DataFrame({"learning_rate": [1e-4, 1e-3, 1e-2], "state": ["complete", "complete", "fail"]})
     rates = {"full": 1e-4, "ssf": 1e-3, "bias": None}
-    return Material(
+    return Sources(
         runs=runs,
         scores=scores,
         other_scores=scores,
         splits=["grouped", "paper"],
         memorisations={
-            ("busi", "tiny", method, "1", str(seed)): dict.fromkeys(MEMORISATION_FACTS)
+            Run("busi", "tiny", method, "1", str(seed)): dict.fromkeys(MEMORISATION_FACTS)
             if method == "bias"
             else {"memorised": 0.02 * seed, "by_chance": 0.01, "threshold": 0.5}
             | {"generated": 50, "real": 100, "training": 584}
@@ -92,7 +101,7 @@ def material():
             for seed in (0, 1)
         },
         downstreams={
-            ("busi", "tiny", method, "1", str(seed)): downstream_scores(method, seed)
+            Run("busi", "tiny", method, "1", str(seed)): downstream_scores(method, seed)
             for method in MEANS
             for seed in (0, 1)
         },
@@ -107,23 +116,25 @@ def material():
                 for method in MEANS
             ]
         ).drop(columns="adapter_bytes"),
-        records={key: {"cost": COST, "method": {"title": style(key[2]).label, **ENTRY}} for key in keys},
-        trials=dict.fromkeys(keys, trials),
-        choices={key: {"learning_rate": rates[key[2]], "validation_score": rates[key[2]] and 0.8} for key in keys},
+        records={key: {"cost": COST, "method": {"title": style(key.method).label, **ENTRY}} for key in keys},
+        searches={
+            key: (trials, {"learning_rate": rates[key.method], "validation_score": rates[key.method] and 0.8})
+            for key in keys
+        },
         published=PUBLISHED,
     )
 
 
-def test_table2_puts_the_published_value_beside_ours(material):
-    table = TABLES["table2"](material)[0].set_index(["backbone", "method"])
+def test_table2_puts_the_published_value_beside_ours(sources):
+    table = make("table2", sources)[0].set_index(["backbone", "method"])
     assert table.at[("resnet50", "ssf"), "published_f1"] == 0.94
     assert table.at[("resnet50", "ssf"), "difference"] == pytest.approx(-0.04)
     assert np.isnan(table.at[("resnet18", "ssf"), "published_f1"])  # another backbone has no published counterpart
     assert table.at[("resnet18", "ssf"), "published_resnet50"] == 0.94
 
 
-def test_table2_marks_the_best_ranks_and_shows_a_gap_for_failed_runs(material):
-    _, layout = TABLES["table2"](material)
+def test_table2_marks_the_best_ranks_and_shows_a_gap_for_failed_runs(sources):
+    _, layout = make("table2", sources)
     text = markdown(layout)
     assert f"| SSF | **0.900 ± 0.010**<br>[0.850, 0.950]<br>0.94 ({MINUS}0.040) | 1<br>1 |" in text
     assert "| Full fine-tuning | 0.800 ± 0.010<br>[0.750, 0.850]<br>0.72 (+0.080) | 2<br>3 |" in text
@@ -132,49 +143,49 @@ def test_table2_marks_the_best_ranks_and_shows_a_gap_for_failed_runs(material):
     assert "Bias on busi, resnet50: 3 of 3" in text
 
 
-def test_published_averages_and_ranks_stand_below_ours(material):
-    both = [pd.concat([t, t.assign(dataset="ham10000")]) for t in (material.scores, material.runs)]
-    _, layout = TABLES["table2"](replace(material, scores=both[0], runs=both[1]))
+def test_published_averages_and_ranks_stand_below_ours(sources):
+    both = [pd.concat([t, t.assign(dataset="ham10000")]) for t in (sources.scores, sources.runs)]
+    _, layout = make("table2", replace(sources, scores=both[0], runs=both[1]))
     published = PUBLISHED["table2"].pivot(index="dataset", columns="method", values="f1").loc[["busi", "ham10000"]]
     mean = published["full"].mean()
-    full = layout.blocks["resnet50"][0]
+    full = layout.groups["resnet50"][0]
     assert full[-2].below == f"{number(mean, 2)} ({number(0.8 - mean, sign=True)})"
     ranks = published[list(MEANS)].mean().rank(ascending=False)
-    assert [row[-1].below for row in layout.blocks["resnet50"]] == [f"{ranks[m]:.0f}" for m in ("full", "bias", "ssf")]
-    assert {row[-1].below for row in layout.blocks["resnet18"]} == {""}
+    assert [row[-1].below for row in layout.groups["resnet50"]] == [f"{ranks[m]:.0f}" for m in ("full", "bias", "ssf")]
+    assert {row[-1].below for row in layout.groups["resnet18"]} == {""}
 
 
-def test_a_phantom_has_no_published_column(material):
-    material.scores["dataset"] = material.runs["dataset"] = "breast_phantom"
-    table, layout = TABLES["table2"](material)
+def test_a_phantom_has_no_published_column(sources):
+    sources.scores["dataset"] = sources.runs["dataset"] = "breast_phantom"
+    table, layout = make("table2", sources)
     assert table["published_resnet50"].isna().all()
     assert not any("published" in note for note in layout.notes)
 
 
-def test_a_single_seed_has_no_standard_deviation(material):
-    material.scores["std"] = np.nan
-    assert "**0.900**<br>[0.850, 0.950]" in markdown(TABLES["table2"](material)[1])
+def test_a_single_seed_has_no_standard_deviation(sources):
+    sources.scores["std"] = np.nan
+    assert "**0.900**<br>[0.850, 0.950]" in markdown(make("table2", sources)[1])
 
 
-def test_an_experiment_that_the_study_lacks_is_a_sentence(material):
+def test_an_experiment_that_the_study_lacks_is_a_sentence(sources):
     with pytest.raises(UserError, match="no experiment 'figure1'"):
-        TABLES["low_data"](material)
+        make("low_data", sources)
 
 
-def test_low_data_takes_the_cells_of_its_experiment(material):
-    material.runs["experiment"] = "figure1"
-    table, layout = TABLES["low_data"](material)
+def test_low_data_takes_the_cells_of_its_experiment(sources):
+    sources.runs["experiment"] = "figure1"
+    table, layout = make("low_data", sources)
     assert len(table) == 6
     assert layout.header == ["Method", "100 %"]
 
 
-def test_low_data_puts_the_published_value_beside_ours(material):
+def test_low_data_puts_the_published_value_beside_ours(sources):
     swap = {"backbone": {"resnet50": "vit_base_patch16_224.augreg_in21k"}, "method": {"ssf": "lora"}}
-    changed = [table.replace(swap) for table in (material.scores, material.runs)]
+    changed = [table.replace(swap) for table in (sources.scores, sources.runs)]
     for table in changed:
         table["dataset"] = "ham10000"
-    given = replace(material, scores=changed[0], runs=changed[1].assign(experiment="figure1"))
-    table, layout = TABLES["low_data"](given)
+    given = replace(sources, scores=changed[0], runs=changed[1].assign(experiment="figure1"))
+    table, layout = make("low_data", given)
     published = PUBLISHED["figure1"].set_index(CELL)["f1"]
     expected = published["ham10000", "vit_base_patch16_224.augreg_in21k", "lora", 1.0]
     row = table[table["backbone"].str.startswith("vit")].set_index("method").loc["lora"]
@@ -183,29 +194,29 @@ def test_low_data_puts_the_published_value_beside_ours(material):
     assert any("read off figure 1" in note for note in layout.notes)
 
 
-def test_comparisons_name_the_best_method_and_the_sure_ones(material):
-    table, layout = TABLES["comparisons"](material)
+def test_comparisons_name_the_best_method_and_the_sure_ones(sources):
+    table, layout = make("comparisons", sources)
     row = table.iloc[0]
     assert (row.metric, row.best_peft, row.better, row.worse) == ("f1_micro", "ssf", "ssf", "")
     assert f"| 100 % | SSF | +0.100<br>[+0.050, +0.150] | 0.002 | 3 of 3 | SSF | {GAP} |" in markdown(layout)
 
 
-def test_an_unsure_difference_is_neither_better_nor_worse(material):
-    material.comparisons["p_adjusted"] = 0.2
-    row = TABLES["comparisons"](material)[0].iloc[0]
+def test_an_unsure_difference_is_neither_better_nor_worse(sources):
+    sources.comparisons["p_adjusted"] = 0.2
+    row = make("comparisons", sources)[0].iloc[0]
     assert (row.better, row.undecided) == ("", "ssf")
 
 
-def test_table6_has_the_columns_of_the_contract(material):
-    table, layout = TABLES["table6"](material)
+def test_table6_has_the_columns_of_the_contract(sources):
+    table, layout = make("table6", sources)
     columns = ["backbone", "method", "trainable_parameters", "head_parameters", "total_parameters"]
     assert list(table.columns) == columns
     assert len(table) == 6
     assert f"| SSF | 60 | 6 | 100 | 60 % | {GAP} |" in markdown(layout)
 
 
-def test_learning_rates_give_the_multiple_of_full_and_the_edge(material):
-    table = TABLES["learning_rates"](material)[0].set_index(["backbone", "method"])
+def test_learning_rates_give_the_multiple_of_full_and_the_edge(sources):
+    table = make("learning_rates", sources)[0].set_index(["backbone", "method"])
     assert table.at[("resnet50", "ssf"), "times_full"] == pytest.approx(10)
     assert not table.at[("resnet50", "ssf"), "at_edge"]
     assert table.at[("resnet50", "full"), "at_edge"]
@@ -213,18 +224,18 @@ def test_learning_rates_give_the_multiple_of_full_and_the_edge(material):
     assert table.at[("resnet50", "ssf"), "trials_failed"] == 1
 
 
-def test_table3_ranks_over_all_backbones_and_compares_with_the_same_backbone_alone(material):
+def test_table3_ranks_over_all_backbones_and_compares_with_the_same_backbone_alone(sources):
     names = {"resnet50": "vit_large_patch16_224.augreg_in21k", "resnet18": "vit_tiny_patch16_224.augreg_in21k"}
-    for table in (material.scores, material.runs):
+    for table in (sources.scores, sources.runs):
         table["backbone"] = table["backbone"].map(names)
-    material.runs["experiment"] = "table3"
-    table, layout = TABLES["table3"](material)
+    sources.runs["experiment"] = "table3"
+    table, layout = make("table3", sources)
     rows = table.set_index(["backbone", "method"])
     assert rows.at[(names["resnet50"], "ssf"), "published_f1"] == 0.92
     assert np.isnan(rows.at[(names["resnet18"], "ssf"), "published_f1"])
     assert "published_resnet50" not in table
-    assert list(layout.blocks) == [*names.values(), "Mean over backbones"]
-    assert [row[-1].text for row in layout.blocks["Mean over backbones"]] == ["2", GAP, "1"]
+    assert list(layout.groups) == [*names.values(), "Mean over backbones"]
+    assert [row[-1].text for row in layout.groups["Mean over backbones"]] == ["2", GAP, "1"]
     assert f"0.92 ({MINUS}0.020)" in markdown(layout)
     assert any("table 3" in note for note in layout.notes)
 
@@ -234,25 +245,25 @@ def test_published_tables_are_ranked_as_each_was():
     f1 = {
         name: PUBLISHED[name].pivot(index=["dataset", "backbone"], columns="method", values="f1") for name in RANKINGS
     }
-    ranks = {name: ranking(f1[name]) for name, (ranking, _) in RANKINGS.items()}
+    ranks = {name: ranking(f1[name]) for name, ranking in RANKINGS.items()}
     order = ["ssf", "tsa", "batchnorm", "full", "bias", "linear_probe"]
     assert ranks["table2"][order].to_list() == [1, 2, 3, 4, 5, 6]
     by_row = rankdata(-f1["table3"].round(6).to_numpy(), axis=1)
     assert len(by_row) == 15
     assert ranks["table3"].to_list() == pytest.approx(list(by_row.mean(axis=0)))
-    mae = RANKINGS["table5"][0](f1["table5"].xs("vit_base_patch16_224.mae", level="backbone", drop_level=False))
+    mae = RANKINGS["table5"](f1["table5"].xs("vit_base_patch16_224.mae", level="backbone", drop_level=False))
     assert sorted(mae) == list(range(1, 9))  # although attention ties with LoRA and full fine-tuning with SSF
 
 
 def test_equal_averages_rank_as_each_table_does():
     f1 = pd.DataFrame({"full": [0.8, 0.6], "ssf": [0.6, 0.8], "bias": [0.5, 0.5], "tsa": [np.nan, 0.9]})
-    ranks = {name: ranking(f1)[["full", "ssf", "bias"]].to_list() for name, (ranking, _) in RANKINGS.items()}
+    ranks = {name: ranking(f1)[["full", "ssf", "bias"]].to_list() for name, ranking in RANKINGS.items()}
     assert ranks == {"table2": [1, 1, 2], "table3": [2, 2, 3.5], "table5": [1, 2, 3]}
-    assert all(np.isnan(ranking(f1)["tsa"]) for ranking, _ in RANKINGS.values())
+    assert all(np.isnan(ranking(f1)["tsa"]) for ranking in RANKINGS.values())
 
 
-def test_table1_says_what_the_records_say(material):
-    table, layout = TABLES["table1"](material)
+def test_table1_says_what_the_records_say(sources):
+    table, layout = make("table1", sources)
     assert list(table["method"]) == ["full", "bias", "ssf"]
     assert "| SSF | additive | CNN, ViT | arXiv 2210.08823 | scales and shifts |" in markdown(layout)
     assert r"\begin{tabular}{lllll}" in latex(layout)
@@ -266,45 +277,47 @@ def test_the_records_hold_what_the_methods_train():
     assert not any(mark in text for text in trains.values() for mark in ("arXiv", "("))
 
 
-def test_calibration_marks_the_best_of_each_measure(material):
-    low = material.scores["metric"].isin(["ece", "brier"])
-    material.scores.loc[low, "mean"] = 1 - material.scores.loc[low, "mean"]
-    table, layout = TABLES["calibration"](material)
+def test_calibration_marks_the_best_of_each_measure(sources):
+    low = sources.scores["metric"].isin(["ece", "brier"])
+    sources.scores.loc[low, "mean"] = 1 - sources.scores.loc[low, "mean"]
+    table, layout = make("calibration", sources)
     assert {"accuracy", "ece_std", "brier", "auroc"} <= set(table)
     text = markdown(layout)
     assert "| SSF | **0.900 ± 0.010** | **0.100 ± 0.010** | **0.100 ± 0.010** | **0.900 ± 0.010** |" in text
     assert f"| Bias | {GAP} | {GAP} | {GAP} | {GAP} |" in text
 
 
-def test_ranks_carry_the_tests(material):
-    _, layout = TABLES["ranks"](material)
-    (title,) = layout.blocks
+def test_ranks_carry_the_tests(sources):
+    _, layout = make("ranks", sources)
+    (title,) = layout.groups
     assert title.startswith("Convolutional networks, 100 %, 2 blocks. Friedman's test p 0.300 by permutation")
     assert f"| Full fine-tuning | 2.00 | 0.800 | {GAP} | {GAP} |" in markdown(layout)
-    material.friedman["status"] = "too few blocks for a test: 1"
-    assert "Too few blocks for a test: 1" in next(iter(TABLES["ranks"](material)[1].blocks))
+    sources.friedman["status"] = "too few blocks for a test: 1"
+    assert "Too few blocks for a test: 1" in next(iter(make("ranks", sources)[1].groups))
 
 
-def test_recommendations_name_the_best_and_the_cheapest(material):
-    text = markdown(TABLES["recommendations"](material)[1])
+def test_recommendations_name_the_best_and_the_cheapest(sources):
+    text = markdown(make("recommendations", sources)[1])
     assert f"| SSF<br>best | 1.00 | 0.900 | {GAP} | 60,000 | 1024 | 2.0 | 1.00 |" in text
     assert f"| Full fine-tuning<br>cheapest | 1.00 | 0.900<br>{MINUS}0.100 [{MINUS}0.200, +0.010] | 0.200 |" in text
 
 
 @pytest.mark.parametrize("name", ["ranks", "recommendations"])
 @pytest.mark.parametrize("form", RENDERERS)
-def test_a_study_that_failed_has_an_empty_table(material, name, form):
-    empty = replace(material, **{name: getattr(material, name).iloc[:0]})
-    numbers, layout = TABLES[name](empty)
+def test_a_study_that_failed_has_an_empty_table(sources, name, form):
+    empty = replace(sources, **{name: getattr(sources, name).iloc[:0]})
+    numbers, layout = make(name, empty)
     assert numbers.empty
     assert RENDERERS[form](layout)
 
 
-@pytest.mark.parametrize("name", [name for name in TABLES if name not in ("table3", "table4", "table5", "low_data")])
+@pytest.mark.parametrize(
+    "name", [name for name in artefacts.tables() if name not in ("table3", "table4", "table5", "low_data")]
+)
 @pytest.mark.parametrize("form", RENDERERS)
-def test_every_row_has_a_cell_for_every_column(material, name, form):
-    _, layout = TABLES[name](material)
-    assert all(len(row) == len(layout.header) for block in layout.blocks.values() for row in block)
+def test_every_row_has_a_cell_for_every_column(sources, name, form):
+    _, layout = make(name, sources)
+    assert all(len(row) == len(layout.header) for group in layout.groups.values() for row in group)
     assert RENDERERS[form](layout)
 
 
@@ -369,21 +382,21 @@ def test_leakage_is_what_a_score_and_a_gain_lose(ours):
     """Worked out by hand, whichever of the two studies is at hand."""
     scores = {"grouped": _scored(0), "paper": _scored(0.1)}
     theirs = {"grouped": "paper", "paper": "grouped"}[ours]
-    table, layout = TABLES["leakage"](Material(scores=scores[ours], other_scores=scores[theirs], splits=[ours, theirs]))
+    table, layout = make("leakage", Sources(scores=scores[ours], other_scores=scores[theirs], splits=[ours, theirs]))
     row = table.set_index("method").loc["ssf"]
     assert row["difference"] == pytest.approx(0.1)
     assert [row["low"], row["high"]] == pytest.approx([0.1 - 0.04 * 2**0.5, 0.1 + 0.04 * 2**0.5])
     assert [row["gain_grouped"], row["gain_paper"]] == pytest.approx([0.02, 0.12])
     full = table.set_index("method").loc["full"]
     assert [full["low"], full["high"]] == pytest.approx([-0.05, 0.05])  # 0.04 and 0.03 make 0.05
-    (block,) = layout.blocks.values()
-    assert [row[0].text for row in block] == ["Full fine-tuning", "SSF"]
-    assert block[1][3].text == "+0.100"
+    (group,) = layout.groups.values()
+    assert [row[0].text for row in group] == ["Full fine-tuning", "SSF"]
+    assert group[1][3].text == "+0.100"
 
 
 def test_leakage_needs_both_protocols():
     with pytest.raises(UserError, match="are split by grouped and grouped, where one must be grouped and one paper"):
-        TABLES["leakage"](Material(scores=_scored(0), other_scores=_scored(0), splits=["grouped", "grouped"]))
+        make("leakage", Sources(scores=_scored(0), other_scores=_scored(0), splits=["grouped", "grouped"]))
 
 
 GENERATED = {"fid": 30.0, "kid": 0.02, "precision": 0.5, "recall": 0.25}
@@ -414,7 +427,7 @@ def generated(dataset="mimic_cxr", backbone="stable_diffusion_v1_5", **facts) ->
 
 
 def fid_table(**facts):
-    return TABLES["table4"](Material(runs=generated(**facts), published=PUBLISHED))
+    return make("table4", Sources(runs=generated(**facts), published=PUBLISHED))
 
 
 def test_table4_has_the_published_fid_beside_ours():
@@ -427,7 +440,7 @@ def test_table4_has_the_published_fid_beside_ours():
     assert "*mimic cxr, stable\\_diffusion\\_v1\\_5; training pairs: 110,000, 11,000*" in text
     lines = ["**30.50 ± 0.71**", "KID 0.5200", "P 1.00, R 0.75", f"published 58.74 ({MINUS}28.24)"]
     assert f"| Full fine-tuning | {'<br>'.join(lines)} |" in text
-    assert all(len(row) == 3 for block in layout.blocks.values() for row in block)
+    assert all(len(row) == 3 for group in layout.groups.values() for row in group)
     assert all(render(layout) for render in RENDERERS.values())
 
 
@@ -467,23 +480,23 @@ def test_fid_is_half_the_variance_where_images_are_as_many_as_features():
         assert fid / features == pytest.approx(share, rel=0.1)
 
 
-def test_costs_stand_beside_those_of_full_fine_tuning(material):
-    runs = material.runs.copy()
+def test_costs_stand_beside_those_of_full_fine_tuning(sources):
+    runs = sources.runs.copy()
     ssf = runs["method"] == "ssf"
     runs.loc[ssf, ["images_per_second", "peak_memory_bytes"]] = [100.0, 2**29]
-    table, layout = TABLES["costs"](replace(material, runs=runs))
+    table, layout = make("costs", replace(sources, runs=runs))
     beside = table[table["backbone"].isin(table.loc[table["method"] == "full", "backbone"])]
     for method, ratio in (("ssf", 0.5), ("full", 1.0)):
         found = beside.loc[beside["method"] == method, ["time_ratio", "memory_ratio"]]
         assert len(found) and (found == ratio).all(axis=None)
-    table, layout = TABLES["costs"](replace(material, runs=runs[ssf]))
+    table, layout = make("costs", replace(sources, runs=runs[ssf]))
     assert table["time_ratio"].isna().all()
-    assert all(len(row) == len(layout.header) for rows in layout.blocks.values() for row in rows)
+    assert all(len(row) == len(layout.header) for rows in layout.groups.values() for row in rows)
 
 
-def test_costs_have_the_pipelines_too(material):
-    both = pd.concat([material.runs, generated()], ignore_index=True)
-    table, layout = TABLES["costs"](replace(material, runs=both))
+def test_costs_have_the_pipelines_too(sources):
+    both = pd.concat([sources.runs, generated()], ignore_index=True)
+    table, layout = make("costs", replace(sources, runs=both))
     assert set(table["backbone"]) == {"resnet50", "resnet18", "stable_diffusion_v1_5"}
     assert "| LoRA | 60.0 | 3 | 1.00 | 1024 | 1.00 | 1.00 |" in markdown(layout)
 
@@ -494,8 +507,8 @@ def test_published_fids_are_complete():
     assert table[table["method"] == "lora"]["fid"].min() > 390
 
 
-def test_memorisation_stands_beside_what_chance_makes(material):
-    table, layout = TABLES["memorisation"](material)
+def test_memorisation_stands_beside_what_chance_makes(sources):
+    table, layout = make("memorisation", sources)
     row = table.set_index("method").loc["ssf"]
     assert (row["memorised"], row["by_chance"], row["n_failed"]) == (pytest.approx(0.01), 0.01, 0)
     assert row["memorised_std"] == pytest.approx(0.01 * np.sqrt(2))
@@ -506,8 +519,8 @@ def test_memorisation_stands_beside_what_chance_makes(material):
     assert "busi, tiny, 100 %; training images: 584" in text
 
 
-def test_downstream_has_a_column_a_training_set(material):
-    table, layout = TABLES["downstream"](material)
+def test_downstream_has_a_column_a_training_set(sources):
+    table, layout = make("downstream", sources)
     rows = table.set_index(["method", "trained_on"])
     assert rows.at[("ssf", "generated"), "f1_micro"] == pytest.approx(0.55)
     assert rows.at[("ssf", "generated"), "n_train"] == 300

@@ -7,7 +7,8 @@ import yaml
 
 from medpeft.base.errors import UserError
 from medpeft.base.runs import Run
-from medpeft.pipeline.study import SCHEMA, Study
+from medpeft.pipeline.settings import SCHEMA
+from medpeft.pipeline.study import Study
 
 ROOT = Path(__file__).parents[2]
 GRID = {
@@ -123,7 +124,7 @@ def test_runs_of_pipelines_are_text_to_image():
     assert {run.backbone for run in study.runs(task="classification")} == {"resnet50"}
     assert len(study.runs()) == 16
     assert study.values("method", task="classification") == ["full", "ssf"]
-    assert (study.unet_rate("full"), study.unet_rate("lora")) == (1e-5, 1e-3)
+    assert (study.unet_learning_rate("full"), study.unet_learning_rate("lora")) == (1e-5, 1e-3)
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,13 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """A header, blocks of rows under a title each (none where it is empty), and notes under the table.
+    """A header, groups of rows under a title each (none where it is empty), and notes under the table.
 
     The first `left` columns are aligned left, the others right.
     """
 
     header: list[str]
-    blocks: dict[str, list[list[Cell]]]
+    groups: dict[str, list[list[Cell]]]
     notes: list[str] = field(default_factory=list)
     left: int = 1
 
@@ -39,10 +39,10 @@ class Layout:
 def markdown(layout: Layout) -> str:
     """Return `layout` as a GitHub table."""
     rows = [list(map(_markdown, layout.header)), layout.aligned(":--", "--:")]
-    for title, block in layout.blocks.items():
+    for title, group in layout.groups.items():
         if title:
             rows.append([f"*{_markdown(title)}*"] + [""] * (len(layout.header) - 1))
-        rows += [[_markdown_cell(cell) for cell in row] for row in block]
+        rows += [[_markdown_cell(cell) for cell in row] for row in group]
     table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
     return table + "".join(f"\n{_markdown(note)}\n" for note in layout.notes)
 
@@ -68,10 +68,10 @@ def html(layout: Layout) -> str:
     width = len(layout.header)
     lines = ["<!doctype html>", f'<html lang="en"><meta charset="utf-8"><style>{STYLE}</style>', "<table>"]
     lines.append(f"<thead>{_html_row(layout, 'th', map(escape, layout.header))}</thead>")
-    for title, block in layout.blocks.items():
+    for title, group in layout.groups.items():
         if title:
             lines.append(f'<tr><td class="title" colspan="{width}"><i>{escape(title)}</i></td></tr>')
-        lines += [_html_row(layout, "td", map(_html_cell, row)) for row in block]
+        lines += [_html_row(layout, "td", map(_html_cell, row)) for row in group]
     lines += ["</table>", *(f"<p>{escape(note)}</p>" for note in layout.notes), "</html>"]
     return "\n".join(lines) + "\n"
 
@@ -94,11 +94,11 @@ def latex(layout: Layout) -> str:
     width = len(layout.header)
     lines = [rf"\begin{{tabular}}{{{''.join(layout.aligned('l', 'r'))}}}", r"\toprule"]
     lines.append(" & ".join(map(_latex, layout.header)) + r" \\")
-    for title, block in layout.blocks.items():
+    for title, group in layout.groups.items():
         lines.append(r"\midrule")
         if title:
             lines.append(rf"\multicolumn{{{width}}}{{l}}{{\textit{{{_latex(title)}}}}} \\")
-        lines += [" & ".join(map(_latex_cell, row)) + r" \\" for row in block]
+        lines += [" & ".join(map(_latex_cell, row)) + r" \\" for row in group]
     lines += [r"\bottomrule", r"\end{tabular}"]
     lines += [rf"\par\smallskip{{\footnotesize {_latex(note)}\par}}" for note in layout.notes]
     return "\n".join(lines) + "\n"
@@ -134,18 +134,18 @@ def typst(layout: Layout) -> str:
     A narrow one with few lines in a cell has them side by side, a wide one has smaller letters.
     """
     width = len(layout.header)
-    rows = [row for block in layout.blocks.values() for row in block]
-    break_line = width > NARROW or any(len(cell.below.splitlines()) > FEW for row in rows for cell in row)
+    cells = [cell for group in layout.groups.values() for row in group for cell in row]
+    break_line = width > NARROW or any(len(cell.below.splitlines()) > FEW for cell in cells)
     lines = [
         f"#text(size: {min(1, WIDE / width):.3g}em, table(",
         f"  columns: {width}, align: ({', '.join(layout.aligned('left', 'right'))}), stroke: none,",
         f"  table.hline(), table.header({', '.join(f'strong({_string(title)})' for title in layout.header)}),",
     ]
-    for title, block in layout.blocks.items():
+    for title, group in layout.groups.items():
         lines.append("  table.hline(stroke: 0.5pt),")
         if title:
             lines.append(f"  table.cell(colspan: {width}, align: left, emph({_string(title)})),")
-        lines += [f"  {', '.join(_typst_cell(cell, break_line) for cell in row)}," for row in block]
+        lines += [f"  {', '.join(_typst_cell(cell, break_line) for cell in row)}," for row in group]
     lines += ["  table.hline(),", "))"]
     lines += [f"#align(left, text(size: 0.9em, {_string(note)}))" for note in layout.notes]
     return "\n".join(lines) + "\n"

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from medpeft.artefacts.palette import in_order, style
-from medpeft.artefacts.table import percent, plain
+from medpeft.artefacts.words import percent, plain
 from medpeft.base.runs import Run
 from medpeft.data.pictures import centre
 from medpeft.statistics.generations import UNTUNED

@@ -1,31 +1,60 @@
 """The paper: a Typst source and the results that it reads, made into a PDF."""
 
+import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import typst
 
+from medpeft.artefacts.registry import figures, tables
 from medpeft.base.errors import UserError
+from medpeft.base.files import read_json, replacing
 
 
-def typeset(source: Path, references: Path, results: Path, tables: list[str], figures: list[str], output: Path) -> None:
-    """Write the PDF of `source`, which reads its numbers, tables and figures from the folder `results`, to `output`.
+def typeset(source: Path, references: Path, findings: Path, names: Iterable[str], output: Path) -> None:
+    """Write the PDF of `source`, which reads its numbers, tables and figures from the folder of `findings`.
 
-    `references` is a bibliography in Hayagriva's format; `tables` and `figures` name the artefacts that the study has.
-    Only the fonts that come with Typst are used, and no date is written, so that equal results give equal bytes. Raises
-    `UserError` where Typst cannot read the source.
+    Only the fonts that come with Typst are used, and no date is written, so that equal results give equal bytes.
+
+    Args:
+        source: A Typst file.
+        references: A bibliography in Hayagriva's format.
+        findings: The `findings.json` of a study, beside its folders of tables and figures.
+        names: The tables and figures that the study has.
+        output: Where the PDF goes.
+
+    Raises:
+        UserError: Typst cannot read the source.
     """
     try:
-        typst.compile(
-            source.read_bytes(),
-            output=str(output),
-            root=str(results.resolve()),
-            ignore_system_fonts=True,
-            format="pdf",
-            sys_inputs={
-                "tables": " ".join(tables),
-                "figures": " ".join(figures),
-                "references": references.read_text(encoding="utf-8"),
-            },
-        )
+        with replacing(output) as temporary:
+            typst.compile(
+                source.read_bytes(),
+                output=str(temporary),
+                root=str(findings.parent.resolve()),
+                ignore_system_fonts=True,
+                format="pdf",
+                sys_inputs={
+                    "artefacts": json.dumps(placed(read_json(findings), set(names))),
+                    "references": references.read_text(encoding="utf-8"),
+                },
+            )
     except typst.TypstError as error:
         raise UserError(f"Typst cannot typeset {source}: {error.message}; mend the source") from error
+
+
+def placed(findings: dict, names: set[str]) -> list[dict]:
+    """Return kind, caption, section and width of the artefacts among `names`, in the order of their places."""
+    generation = findings["generation"] or {"images": []}
+    words = {"most_data": findings["overview"]["most_data"], "images": "; ".join(generation["images"])}
+    known = [(name, artefact) for found in (tables(), figures()) for name, artefact in found.items() if name in names]
+    return [
+        {
+            "name": name,
+            "kind": artefact.kind,
+            "caption": artefact.caption.format(**words),
+            "section": artefact.section,
+            "narrow": artefact.narrow,
+        }
+        for name, artefact in sorted(known, key=lambda item: item[1].place)
+    ]

@@ -3,29 +3,28 @@
 from functools import cache
 from pathlib import Path
 
+from medpeft.artefacts import registry as artefacts
 from medpeft.base.imports import dependencies, uses
 from medpeft.data import registry as datasets
 from medpeft.methods import registry as methods
 
 
 @cache  # asked for every job of a study
-def code(
-    script: Path,
-    named_datasets: tuple[str, ...] = (),
-    own: frozenset[str] = frozenset(),
-    named_methods: tuple[str, ...] = (),
-) -> list[Path]:
+def code(script: Path, named: frozenset[tuple[str, tuple[str, ...]]], own: frozenset[str]) -> list[Path]:
     """Return the library files behind a job: what its script imports, and the modules that it looks up by name.
 
     Args:
         script: The script of the rule.
-        named_datasets: Datasets that it looks up, if it uses their registry at all.
+        named: Names by their kind, `dataset`, `method`, `table` or `figure`; a kind counts where the script uses its
+            registry.
         own: The datasets of the user's own, which the study declares.
-        named_methods: Methods that it looks up, if it uses their registry at all.
     """
+    names = dict(named)
     files = [script]
     if uses([script], "data.registry"):
-        files += [datasets.file_of(name, name in own) for name in named_datasets]
+        files += [datasets.file_of(name, name in own) for name in names.get("dataset", ())]
     if uses([script], "methods.registry"):
-        files += [methods.file_of(name) for name in named_methods]
+        files += [methods.file_of(name) for name in names.get("method", ())]
+    if uses([script], "artefacts.registry"):
+        files += [artefacts.file_of(kind, name) for kind in ("table", "figure") for name in names.get(kind, ())]
     return dependencies(*files)

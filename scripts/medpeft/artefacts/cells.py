@@ -1,0 +1,40 @@
+"""Cells and notes that several tables have."""
+
+import numpy as np
+import pandas as pd
+
+from medpeft.artefacts.markup import GAP, Cell, interval, number
+from medpeft.artefacts.palette import style
+from medpeft.artefacts.words import plain
+
+SEEDS_NOTE = "Mean ± standard deviation over seeds; in brackets, the 95 % bootstrap interval over test images."
+
+
+def score_at(by_cell: pd.DataFrame, key: tuple, best: float) -> Cell:
+    """Return the micro-F1 at `key` of the index, bold where it is the `best`; a gap where there is no such cell."""
+    if key not in by_cell.index:
+        return Cell(GAP)
+    row = by_cell.loc[key]
+    return score_cell(row, "f1_micro", bold=row["f1_micro"] == best)
+
+
+def score_cell(row: pd.Series, metric: str, bold: bool = False) -> Cell:
+    """Return mean ± standard deviation with the interval below; a gap where every run failed, a mark where some did."""
+    if np.isnan(row[metric]):
+        return Cell(GAP)
+    spread = row.get(f"{metric}_std", np.nan)
+    text = number(row[metric]) + ("" if np.isnan(spread) else f" ± {number(spread)}")
+    mark = "†" if row["n_failed"] else ""
+    return Cell(text + mark, interval(*(row.get(f"{metric}_{end}", np.nan) for end in ("low", "high"))), bold)
+
+
+def failure_notes(cells: pd.DataFrame) -> list[str]:
+    """Return the note that names the cells with failed runs, none where there are none."""
+    failed = cells[cells["n_failed"] > 0]
+    if failed.empty:
+        return []
+    cases = [
+        f"{style(row.method).label} on {plain(row.dataset)}, {row.backbone}: {row.n_failed} of {row.n_runs}"
+        for row in failed.itertuples()
+    ]
+    return [f"† Failed runs, left out of the mean ({GAP} where all failed): {'; '.join(cases)}."]

@@ -1,0 +1,1 @@
+"""One file a figure; `medpeft.artefacts.registry` finds them by name."""

@@ -1,0 +1,67 @@
+"""Micro-F1 against the number of training images, the spread over seeds, and where full fine-tuning overtakes."""
+
+import pandas as pd
+from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import NullLocator
+
+from medpeft.artefacts.palette import style
+from medpeft.artefacts.panels import PUBLISHED, by_method, line_look, panels, with_published_f1
+from medpeft.artefacts.registry import Figure
+from medpeft.artefacts.selection import experiment
+from medpeft.artefacts.sources import Sources
+from medpeft.artefacts.words import percent
+from medpeft.base.runs import CELL
+
+FIGURE = Figure(
+    caption="Micro-F1 against the share of training images. Bands: one standard deviation over seeds. A ring and a "
+    "dotted line mark where full fine-tuning overtakes a method for good, the bar its 95 % interval.",
+    section="low_data",
+    place=1,
+    sources=("runs", "scores", "crossovers"),
+    published=("figure1",),
+    experiments=("figure1",),
+    narrow=(1, 55),
+)
+LEVEL_LABELS = 5  # fractions, more of which have labels turned upright
+
+
+def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
+    """Micro-F1 against the number of training images, the spread over seeds, and where full fine-tuning overtakes.
+
+    A crossover is ringed, with a bar for its 95 % interval. Published lines, where there are any, are dashed.
+    """
+    cells = experiment(sources, "figure1").sort_values(["dataset", "backbone", "method", "fraction"], kind="stable")
+    columns = ["dataset", "backbone", "method", "fraction", "n_train", "f1_micro", "f1_micro_std"]
+    cells = with_published_f1(cells.reindex(columns=columns), sources.published["figure1"], CELL)
+    shown = cells[["dataset", "backbone", "method"]].drop_duplicates()
+    crossings = sources.crossovers.dropna(subset="fraction").merge(shown, on=["dataset", "backbone", "method"])
+
+    def draw(axes, key, rows):
+        sizes = rows.groupby("fraction")["n_train"].max()
+        for method, line in by_method(rows):
+            look = style(method)
+            at = line["fraction"].to_numpy()
+            spread = line["f1_micro_std"].fillna(0)
+            axes.fill_between(
+                at, line["f1_micro"] - spread, line["f1_micro"] + spread, color=look.colour, alpha=0.1, lw=0
+            )
+            axes.plot(at, line["f1_micro"], **line_look(method))
+            if line["published_f1"].notna().any():
+                axes.plot(at, line["published_f1"], **line_look(method) | PUBLISHED | {"mec": look.colour, "ms": 4})
+        here = crossings[(crossings["dataset"] == key[0]) & (crossings["backbone"] == key[1])]
+        for crossing in here.itertuples():
+            colour = style(crossing.method).colour
+            axes.axvline(crossing.fraction, color=colour, ls=":", lw=1, zorder=0)
+            axes.plot(crossing.fraction, crossing.f1_micro, "o", ms=11, mfc="none", mec=colour, mew=1.2)
+            axes.plot([crossing.low, crossing.high], 2 * [crossing.f1_micro], "|-", color=colour, lw=1, ms=6)
+        axes.set_xscale("log")
+        many = len(sizes) > LEVEL_LABELS
+        labels = [f"{percent(fraction)}{', ' if many else chr(10)}{size:,.0f}" for fraction, size in sizes.items()]
+        axes.set_xticks(list(sizes.index), labels, rotation=90 if many else 0)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel("Share and number of training images")
+        axes.set_ylabel("Micro-F1 on the test images")
+
+    figure = panels(cells, draw)
+    crossings = crossings.assign(point="crossover")
+    return pd.concat([cells.assign(point="mean"), crossings], ignore_index=True), figure

@@ -1,0 +1,11 @@
+"""Real images, and what each method makes of the same prompts; drawn by the rule `samples`, for it reads images."""
+
+from medpeft.artefacts.registry import Figure
+
+FIGURE = Figure(
+    caption="The same prompts and the same noise under every method, beside the real image of each prompt.",
+    section="generation",
+    place=2,
+    experiments=("table4",),
+    stage="samples",
+)

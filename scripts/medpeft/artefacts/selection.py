@@ -1,0 +1,57 @@
+"""The cells of a study that an artefact shows."""
+
+import pandas as pd
+
+from medpeft.artefacts.palette import in_order
+from medpeft.artefacts.sources import Sources
+from medpeft.base.errors import UserError
+from medpeft.base.runs import CELL
+
+NOT_PEFT = ("full", "linear_probe")
+SIGNIFICANT = 0.05
+
+
+def experiment(sources: Sources, *names: str) -> pd.DataFrame:
+    """Return the scores of the cells of some experiments, one row a cell, with columns `<metric>` and `<metric>_std`.
+
+    `f1_micro_low` and `f1_micro_high` bound the interval of micro-F1, and likewise of macro-F1. Raises `UserError`
+    where the study has none of these experiments.
+    """
+    runs = sources.runs[sources.runs["experiment"].isin(names)]
+    if runs.empty:
+        raise UserError(
+            f"the study has no experiment {' or '.join(map(repr, names))}: add it under experiments or leave this "
+            "artefact out"
+        )
+    wide = sources.scores.pivot(index=CELL, columns="metric", values=["mean", "std", "low", "high"])
+    wide.columns = [metric if value == "mean" else f"{metric}_{value}" for value, metric in wide.columns]
+    wide = wide[sorted(wide.columns)].dropna(axis="columns", how="all")
+    counts = sources.scores.drop_duplicates(CELL)[[*CELL, "family", "n_train", "n_runs", "n_failed"]]
+    return runs[CELL].drop_duplicates().merge(counts, on=CELL).merge(wide.reset_index(), on=CELL)
+
+
+def full_data(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `cells` with the largest training fraction."""
+    return cells[cells["fraction"] == cells["fraction"].max()]
+
+
+def outcomes(case: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return the methods of one case by what the adjusted p-values say of them beside full fine-tuning."""
+    sure = case["p_adjusted"] < SIGNIFICANT
+    return {
+        "better": case.loc[sure & (case["difference"] > 0), "method"],
+        "worse": case.loc[sure & (case["difference"] < 0), "method"],
+        "undecided": case.loc[~sure, "method"],
+    }
+
+
+def over_seeds(runs: pd.DataFrame, keys: list[str], numbers: list[str], score: str) -> pd.DataFrame:
+    """Return one row a value of `keys`: the mean of `numbers`, standard deviation of `score`, runs and failed ones."""
+    groups = runs.groupby(keys, sort=False)
+    counts = groups[score].agg(n_runs="size", n_failed=lambda values: int(values.isna().sum()))
+    return groups[numbers].mean().join(groups[score].std().rename(f"{score}_std")).join(counts).reset_index()
+
+
+def rows_in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return `rows`, one a method, in the order in which tables show methods."""
+    return rows.set_index("method").loc[in_order(rows["method"])].reset_index()

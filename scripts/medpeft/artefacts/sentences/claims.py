@@ -1,0 +1,107 @@
+"""The published claims beside the matching results of a study."""
+
+import pandas as pd
+
+from medpeft.artefacts.markup import GAP, TIMES, number
+from medpeft.artefacts.selection import NOT_PEFT
+from medpeft.artefacts.sentences.evidence import Evidence, at_full_data, cases, labels
+from medpeft.artefacts.sentences.low_data import crossing_words
+from medpeft.artefacts.words import percent, plain
+from medpeft.statistics.blocks import encoder
+from medpeft.statistics.generations import UNTUNED, generations
+
+
+def claims(evidence: Evidence) -> list[dict[str, str]]:
+    return [
+        {
+            "statement": claim.statement,
+            "published": _published(claim),
+            "ours": "; ".join(OURS[claim.kind](evidence, claim)) or "not in this study",
+        }
+        for claim in evidence.claims.itertuples()
+    ]
+
+
+def _published(claim) -> str:
+    if pd.isna(claim.published):
+        return GAP
+    forms = {"crossover": percent, "learning_rate": lambda times: f"{TIMES} {times:g}"}
+    forms["fid"] = lambda fid: number(fid, 2)
+    return forms.get(claim.kind, lambda gain: number(gain, 2, sign=True))(claim.published)
+
+
+def _gain(evidence: Evidence, claim) -> list[str]:
+    ours = []
+    for dataset, backbone, _, case in at_full_data(evidence):
+        row = case[case["method"] == claim.method]
+        if encoder(backbone) == claim.encoder and not row.empty:
+            ours.append(f"{_gain_text(row.iloc[0])} ({plain(dataset)}, {backbone})")
+    return ours
+
+
+def _gain_text(row: pd.Series) -> str:
+    return f"{number(row['difference'], sign=True)} [{number(row['low'], sign=True)}, {number(row['high'], sign=True)}]"
+
+
+def _best_method(evidence: Evidence, claim) -> list[str]:
+    f1 = evidence.scores[evidence.scores["metric"] == "f1_micro"].dropna(subset=["mean"])
+    ours = []
+    for (dataset, backbone), group in f1.groupby(["dataset", "backbone"], sort=False):
+        if encoder(backbone) == claim.encoder and claim.method in set(group["method"]):
+            full_data = group[group["fraction"] == group["fraction"].max()]
+            best = full_data.loc[full_data["mean"] == full_data["mean"].max(), "method"]
+            ours.append(f"{labels(best)} ({plain(dataset)}, {backbone})")
+    return ours
+
+
+def _low_data_gain(evidence: Evidence, claim) -> list[str]:
+    whole = {case[:2]: case[2] for case in at_full_data(evidence)}
+    best = {}
+    for dataset, backbone, fraction, case in cases(evidence):
+        row = case[case["method"] == claim.method]
+        if encoder(backbone) == claim.encoder and fraction < whole[dataset, backbone] and not row.empty:
+            entry = (
+                row.iloc[0]["difference"],
+                f"{_gain_text(row.iloc[0])} at {percent(fraction)} ({plain(dataset)}, {backbone})",
+            )
+            best[dataset, backbone] = max(best.get((dataset, backbone), entry), entry)
+    return [text for _, text in best.values()]
+
+
+def _crossover(evidence: Evidence, claim) -> list[str]:
+    rows = evidence.crossovers[evidence.crossovers["method"] == claim.method].dropna(subset="fraction")
+    return [
+        f"{crossing_words(row)} ({plain(row.dataset)}, {row.backbone})"
+        for row in rows.itertuples()
+        if encoder(row.backbone) == claim.encoder
+    ]
+
+
+def _rate_ratio(evidence: Evidence, claim) -> list[str]:
+    peft = evidence.learning_rates[~evidence.learning_rates["method"].isin(NOT_PEFT)].dropna(subset=["times_full"])
+    return [
+        f"{TIMES} {group['times_full'].median():.3g} in the median, {group['times_full'].min():.3g} to "
+        f"{group['times_full'].max():.3g} ({plain(dataset)}, {backbone}; "
+        f"{group['at_edge'].sum()} of {len(group)} at an edge of the search)"
+        for (dataset, backbone), group in peft.groupby(["dataset", "backbone"], sort=False)
+    ]
+
+
+def _fid_place(evidence: Evidence, claim) -> list[str]:
+    ours = []
+    for (dataset, backbone), group in generations(evidence.runs).groupby(["dataset", "backbone"], sort=False):
+        fids = group[(group["fraction"] == 1) & (group["method"] != UNTUNED)].set_index("method")["fid"].dropna()
+        if claim.method in fids:
+            place = f"{fids.rank(method='min')[claim.method]:.0f} of {len(fids)}"
+            ours.append(f"{number(fids[claim.method], 2)}, place {place} ({plain(dataset)}, {backbone})")
+    return ours
+
+
+OURS = {
+    "gain": _gain,
+    "best": _best_method,
+    "low_data": _low_data_gain,
+    "crossover": _crossover,
+    "learning_rate": _rate_ratio,
+    "fid": _fid_place,
+}

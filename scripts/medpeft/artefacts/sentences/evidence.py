@@ -1,0 +1,68 @@
+"""What a study found, and how its sentences look it up."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from medpeft.artefacts.palette import in_order, style
+from medpeft.artefacts.selection import NOT_PEFT
+from medpeft.artefacts.words import percent, plain
+from medpeft.base.runs import CELL
+from medpeft.data.registry import Dataset
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The study's settings and result tables; `differences` has one row a method, `friedman` one a test."""
+
+    settings: dict
+    runs: pd.DataFrame
+    scores: pd.DataFrame
+    differences: pd.DataFrame
+    crossovers: pd.DataFrame
+    friedman: pd.DataFrame
+    recommendations: pd.DataFrame
+    learning_rates: pd.DataFrame
+    datasets: dict[str, Dataset]
+    protocols: dict[str, str]
+    audits: dict[str, pd.DataFrame]
+    claims: pd.DataFrame
+
+
+def cases(evidence: Evidence, metric: str = "f1_micro"):
+    """Yield dataset, backbone, fraction and the differences from full fine-tuning of each case, best first."""
+    of_metric = evidence.differences[evidence.differences["metric"] == metric]
+    for (dataset, backbone), group in of_metric.groupby(["dataset", "backbone"], sort=False):
+        for fraction, case in group.groupby("fraction"):
+            yield dataset, backbone, fraction, case.sort_values("difference", ascending=False, kind="stable")
+
+
+def at_full_data(evidence: Evidence) -> list[tuple]:
+    """Return the cases with the largest fraction of their dataset and backbone."""
+    return list({case[:2]: case for case in cases(evidence)}.values())
+
+
+def most_data(evidence: Evidence) -> str:
+    """Return what the largest fraction of every case is called."""
+    return "all training images" if all(case[2] == 1 for case in at_full_data(evidence)) else "the most training images"
+
+
+def only_peft(case: pd.DataFrame) -> pd.DataFrame:
+    return case[~case["method"].isin(NOT_PEFT)]
+
+
+def score_of(evidence: Evidence, dataset: str, backbone: str, method: str, fraction: float) -> pd.Series:
+    rows = evidence.scores[evidence.scores["metric"] == "f1_micro"].set_index(CELL)
+    return rows.loc[(dataset, backbone, method, fraction)]
+
+
+def labels(methods) -> str:
+    return ", ".join(style(method).label for method in in_order(methods)) or "none"
+
+
+def failed_runs(runs: pd.DataFrame) -> list[str]:
+    return [
+        f"{style(run.method).label}, {plain(run.dataset)}, {run.backbone}, {percent(run.fraction)}, "
+        f"seed {run.seed}: {run.status.removeprefix('failed: ')}"
+        for run in runs[runs["status"] != "ok"].itertuples()
+    ]

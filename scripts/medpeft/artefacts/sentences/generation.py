@@ -1,0 +1,63 @@
+"""What the generated images scored."""
+
+import pandas as pd
+
+from medpeft.artefacts.card import counted
+from medpeft.artefacts.fid_notes import fid_warnings
+from medpeft.artefacts.markup import number
+from medpeft.artefacts.palette import in_order, style
+from medpeft.artefacts.sentences.evidence import Evidence, failed_runs, labels
+from medpeft.artefacts.words import percent, plain
+from medpeft.statistics.collect import distinct
+from medpeft.statistics.generations import UNTUNED, generations
+
+
+def generation(evidence: Evidence) -> dict | None:
+    """Return what there is to say of text-to-image; None where the study has no table 4."""
+    cells = generations(evidence.runs)
+    if cells.empty:
+        return None
+    runs = distinct(evidence.runs, "text-to-image")
+    cases = [(*case, group) for case, group in cells.groupby(["dataset", "backbone", "fraction"], sort=False)]
+    return {
+        "runs": len(runs),
+        "failed": failed_runs(runs),
+        "pipelines": list(dict.fromkeys(cells["backbone"])),
+        "methods": [style(method).label for method in in_order(cells["method"])],
+        "fractions": [percent(fraction) for fraction in sorted(set(cells["fraction"]))],
+        "seeds": int(runs["seed"].nunique()),
+        "devices": sorted(set(runs["device"])),
+        "answers": [_fid_answer(*case) for case in cases],
+        "images": [
+            f"{plain(row.dataset)} N = {row.n_test:,.0f}, floor {number(row.floor_fid, 2)}"
+            for row in cells.drop_duplicates("dataset").itertuples()
+        ],
+        "warnings": fid_warnings(cells),
+    }
+
+
+def _fid_answer(dataset: str, backbone: str, fraction: float, cells: pd.DataFrame) -> str:
+    """Return which method has the best FID, and which have a better one than the pipeline as it is."""
+    pairs = counted(int(cells["n_train"].max()), "training pair")
+    sentence = f"{plain(dataset)}, {backbone}, {percent(fraction)} ({pairs}). "
+    scored = cells.dropna(subset=["fid"]).set_index("method")
+    tuned = scored.drop(index=UNTUNED, errors="ignore")
+    if tuned.empty:
+        return f"{sentence}No method has a score here."
+    best = tuned.loc[tuned["fid"].idxmin()]
+    sentence += (
+        f"The best FID has {style(best.name).label}: {_with_spread(best)}, with a KID of {number(best['kid'], 4)}; two "
+        f"halves of the real images have {number(best['floor_fid'], 2)}. "
+    )
+    if UNTUNED not in scored.index:
+        return f"{sentence}How the pipeline scores untuned is not known."
+    untuned = scored.loc[UNTUNED]
+    better = tuned["fid"] < untuned["fid"]
+    return (
+        f"{sentence}Better than the pipeline untuned ({_with_spread(untuned)}): {labels(tuned.index[better])}; not "
+        f"better: {labels(tuned.index[~better])}."
+    )
+
+
+def _with_spread(row: pd.Series) -> str:
+    return number(row["fid"], 2) + ("" if pd.isna(row["fid_std"]) else f" ± {number(row['fid_std'], 2)}")

@@ -1,0 +1,59 @@
+"""What a study does not show."""
+
+import pandas as pd
+
+from medpeft.artefacts.sentences.evidence import Evidence
+from medpeft.artefacts.words import plain
+from medpeft.statistics.generations import generations
+
+PUBLISHED_SIZE = 224
+
+
+def limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
+    simulated = [
+        plain(name) for name, dataset in evidence.datasets.items() if any(part.generate for part in dataset.archives)
+    ]
+    edges = evidence.learning_rates[evidence.learning_rates["at_edge"]]
+    seeds = int(runs["seed"].nunique())
+    size = evidence.settings["image_size"]
+    searches = len(evidence.learning_rates)
+    small = sorted({backbone for backbone in runs["backbone"] if backbone.startswith("vit_mini")})
+    generated = not generations(evidence.runs).empty
+    sentences = [
+        (simulated, f"The images of {', '.join(simulated)} are simulated: they say nothing about medicine."),
+        (
+            not runs.empty,
+            "The interval of a score covers another sample of test images for these networks, not another training.",
+        ),
+        (1 < seeds < 10, f"With {seeds} seeds the standard deviation over training runs is itself uncertain."),
+        (seeds == 1, "With a single seed nothing is known of the spread over training runs."),
+        (
+            not evidence.differences.empty,
+            "The best method of a case is named after seeing the test scores, so its lead is slightly optimistic; "
+            "the adjusted p-values cover the choice.",
+        ),
+        (
+            size != PUBLISHED_SIZE and not runs.empty,
+            f"Images are {size} pixels wide, those of the published study {PUBLISHED_SIZE}.",
+        ),
+        (
+            not edges.empty,
+            f"In {len(edges)} of {searches} learning-rate searches the best rate was the lowest or the highest one "
+            "tried, so a wider search might do better.",
+        ),
+        (
+            small,
+            f"The pretraining behind {' and '.join(small)} saw crops of a few pictures, as no transformer comes as a "
+            "package: far less than that of a published one.",
+        ),
+        (
+            generated,
+            "FID, KID, precision and recall see of an image what a network trained on photographs sees; nobody who "
+            "reads such images has judged them. Differences in FID are not tested.",
+        ),
+        (
+            (evidence.runs["status"] != "ok").any(),
+            "Failed runs are left out of the means, which flatters a method that fails on hard seeds.",
+        ),
+    ]
+    return [sentence for applies, sentence in sentences if applies]

@@ -1,0 +1,68 @@
+"""What tables and figures are made of, read from the files of a study."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from medpeft.base.files import read_json, read_table
+from medpeft.base.runs import Run, Search
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The tables and records of a study; an artefact gets those that it names, the others are empty.
+
+    Attributes:
+        runs, scores, comparisons, crossovers, ranks, friedman, recommendations, parameters: The study's CSV files.
+        other_scores: The scores of the study under the other protocol.
+        splits: The protocols of this study and of that one.
+        records: One run's `record.json` for each (dataset, backbone, method).
+        searches: The trials and the choice of each search for a learning rate.
+        memorisations: Each run's `memorisation.json`.
+        downstreams: Each run's `downstream.csv`.
+        published: The rows of each published table or figure, by its name.
+    """
+
+    runs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    scores: pd.DataFrame = field(default_factory=pd.DataFrame)
+    comparisons: pd.DataFrame = field(default_factory=pd.DataFrame)
+    crossovers: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ranks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    friedman: pd.DataFrame = field(default_factory=pd.DataFrame)
+    recommendations: pd.DataFrame = field(default_factory=pd.DataFrame)
+    parameters: pd.DataFrame = field(default_factory=pd.DataFrame)
+    other_scores: pd.DataFrame = field(default_factory=pd.DataFrame)
+    splits: list[str] = field(default_factory=list)
+    records: dict[Search, dict] = field(default_factory=dict)
+    searches: dict[Search, tuple[pd.DataFrame, dict]] = field(default_factory=dict)
+    memorisations: dict[Run, dict] = field(default_factory=dict)
+    downstreams: dict[Run, pd.DataFrame] = field(default_factory=dict)
+    published: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+
+def read_sources(given: Mapping[str, Any]) -> Sources:
+    """Return the sources in the files `given`, a path or a list of paths for each name."""
+    return Sources(**{name: READERS.get(name, read_table)(paths) for name, paths in given.items()})
+
+
+def _searches(files: list[str]) -> dict[Search, tuple[pd.DataFrame, dict]]:
+    """Return the trials and the choice of each search whose `trials.csv` is among `files`."""
+    return {
+        Search.of(path): (read_table(path), read_json(path.with_name("learning_rate.json")))
+        for path in map(Path, files)
+        if path.name == "trials.csv"
+    }
+
+
+# The others are CSV files.
+READERS: dict[str, Callable[[list[str]], Any]] = {
+    "records": lambda paths: {Run.of(path).search: read_json(path) for path in reversed(paths)},  # of the first run
+    "searches": _searches,
+    "splits": lambda paths: [read_json(path)["study"]["split"]["protocol"] for path in paths],
+    "memorisations": lambda paths: {Run.of(path): read_json(path) for path in paths},
+    "downstreams": lambda paths: {Run.of(path): read_table(path) for path in paths},
+    "published": lambda paths: {Path(path).stem: read_table(path) for path in paths},
+}

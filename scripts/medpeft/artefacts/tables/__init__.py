@@ -1,0 +1,1 @@
+"""One file a table; `medpeft.artefacts.registry` finds them by name."""

@@ -1,0 +1,68 @@
+"""Whether PEFT beats full fine-tuning: the best method of each case, and which differ significantly."""
+
+import numpy as np
+import pandas as pd
+
+from medpeft.artefacts.markup import GAP, Cell, Layout, interval, number
+from medpeft.artefacts.palette import in_order, style
+from medpeft.artefacts.registry import Table
+from medpeft.artefacts.selection import NOT_PEFT, SIGNIFICANT, outcomes
+from medpeft.artefacts.sources import Sources
+from medpeft.artefacts.words import percent, plain
+
+TABLE = Table(
+    caption="The best PEFT method against full fine-tuning, and the methods that differ from it.",
+    section="answers",
+    place=5,
+    sources=("comparisons",),
+    requires=("full",),
+)
+F1 = {"f1_micro": "micro-F1", "f1_macro": "macro-F1"}
+
+
+def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
+    """Whether PEFT beats full fine-tuning: the best method of each case, and which differ significantly.
+
+    Better and worse are judged by the p-values adjusted over all methods of the case. The best method is chosen
+    after the fact, so its difference is a slightly optimistic one; the adjustment covers that choice.
+    """
+    rows = []
+    for case, group in sources.comparisons.groupby(["metric", "dataset", "backbone", "fraction"], sort=False):
+        peft = group[~group["method"].isin(NOT_PEFT)]
+        row = dict(zip(["metric", "dataset", "backbone", "fraction"], case, strict=True))
+        row |= {outcome: " ".join(in_order(methods)) for outcome, methods in outcomes(group).items()}
+        if not peft.empty:
+            best = peft.loc[peft["difference"].idxmax()]
+            kept = ["difference", "low", "high", "p_value", "p_adjusted", "seeds_won", "seeds_compared"]
+            row |= {"best_peft": best["method"]} | best[kept].to_dict()
+        rows.append(row)
+    columns = ["metric", "dataset", "backbone", "fraction", "best_peft", "difference", "low", "high", "p_value"]
+    columns += ["p_adjusted", "seeds_won", "seeds_compared", "better", "worse", "undecided"]
+    table = pd.DataFrame(rows, columns=columns)
+    table = table.sort_values(
+        ["metric", "dataset", "backbone", "fraction"], ascending=[False, True, True, True], ignore_index=True
+    )
+    groups = {
+        f"{F1[metric]}: {plain(dataset)}, {backbone}": [_comparison_line(row) for row in of_case.itertuples()]
+        for (metric, dataset, backbone), of_case in table.groupby(["metric", "dataset", "backbone"], sort=False)
+    }
+    header = ["Training images", "Best method", "Gain over full", "Adjusted p", "Seeds won", "Better", "Worse"]
+    note = (
+        "Gain: difference in F1 of the best method from full fine-tuning, with its paired 95 % bootstrap interval over "
+        "test images and seeds. "
+        f"Better, worse: every method that differs from full fine-tuning with an adjusted p below {SIGNIFICANT}."
+    )
+    return table, Layout(header, groups, [note])
+
+
+def _comparison_line(row) -> list[Cell]:
+    method = style(row.best_peft).label if isinstance(row.best_peft, str) else GAP
+    seeds = GAP if np.isnan(row.seeds_won) else f"{row.seeds_won:.0f} of {row.seeds_compared:.0f}"
+    return [
+        Cell(percent(row.fraction)),
+        Cell(method),
+        Cell(number(row.difference, sign=True), interval(row.low, row.high, sign=True)),
+        Cell(number(row.p_adjusted)),
+        Cell(seeds),
+        *(Cell(", ".join(style(name).label for name in names.split()) or GAP) for names in (row.better, row.worse)),
+    ]

@@ -1,0 +1,49 @@
+"""F1 of every method against the share of the training images, beside published values if there are any."""
+
+import numpy as np
+import pandas as pd
+
+from medpeft.artefacts.cells import SEEDS_NOTE, failure_notes
+from medpeft.artefacts.markup import Cell, Layout
+from medpeft.artefacts.palette import in_order, style
+from medpeft.artefacts.published import published_cell
+from medpeft.artefacts.registry import Table
+from medpeft.artefacts.selection import experiment
+from medpeft.artefacts.sources import Sources
+from medpeft.artefacts.words import percent, plain
+from medpeft.base.runs import CELL
+
+TABLE = Table(
+    caption="Micro-F1 of each method by share of training images.",
+    section="low_data",
+    place=2,
+    sources=("runs", "scores"),
+    published=("figure1",),
+    experiments=("figure1",),
+)
+
+
+def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
+    """F1 of every method against the share of the training images, beside published values if there are any."""
+    published = sources.published["figure1"].rename(columns={"f1": "published_f1"})
+    cells = experiment(sources, "figure1").merge(published, on=CELL, how="left")
+    cells = cells.assign(difference=cells["f1_micro"] - cells["published_f1"])
+    fractions = sorted(cells["fraction"].unique())
+    groups = {}
+    for (dataset, backbone), rows in cells.groupby(["dataset", "backbone"], sort=False):
+        sizes = rows.groupby("fraction")["n_train"].max()
+        title = (
+            f"{plain(dataset)}, {backbone}; training images: {', '.join(f'{sizes.get(f, 0):.0f}' for f in fractions)}"
+        )
+        best = rows.groupby("fraction")["f1_micro"].max()
+        by_cell = rows.set_index(["method", "fraction"])
+        groups[title] = [
+            [Cell(style(method).label)]
+            + [published_cell(by_cell, (method, fraction), best.get(fraction, np.nan)) for fraction in fractions]
+            for method in in_order(rows["method"])
+        ]
+    header = ["Method", *(percent(fraction) for fraction in fractions)]
+    notes = [SEEDS_NOTE]
+    if cells["published_f1"].notna().any():
+        notes.append("Third line: the published F1, read off figure 1 of Dutt et al. 2024, and the difference of ours.")
+    return cells, Layout(header, groups, [*notes, *failure_notes(cells)])
