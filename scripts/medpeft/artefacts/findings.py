@@ -25,7 +25,7 @@ from medpeft.data.registry import Dataset
 from medpeft.data.split import SPLITS
 from medpeft.statistics.blocks import encoder
 from medpeft.statistics.collect import distinct
-from medpeft.statistics.generations import UNTUNED, generations
+from medpeft.statistics.generation_scores import UNTUNED, generation_scores
 
 PUBLISHED_SIZE = 224
 
@@ -271,7 +271,7 @@ def _always_ahead(evidence: Evidence, dataset: str, backbone: str) -> list[str]:
 
 def _generation(evidence: Evidence) -> dict | None:
     """Return what there is to say of text-to-image; None where the study has no table 4."""
-    cells = generations(evidence.runs)
+    cells = generation_scores(evidence.runs)
     if cells.empty:
         return None
     runs = distinct(evidence.runs, "text-to-image")
@@ -322,7 +322,7 @@ def _with_spread(row: pd.Series) -> str:
 
 def _fid_place(evidence: Evidence, claim) -> list[str]:
     ours = []
-    for (dataset, backbone), group in generations(evidence.runs).groupby(["dataset", "backbone"], sort=False):
+    for (dataset, backbone), group in generation_scores(evidence.runs).groupby(["dataset", "backbone"], sort=False):
         fids = group[(group["fraction"] == 1) & (group["method"] != UNTUNED)].set_index("method")["fid"].dropna()
         if claim.method in fids:
             place = f"{fids.rank(method='min')[claim.method]:.0f} of {len(fids)}"
@@ -425,7 +425,7 @@ def _limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
     size = evidence.settings["image_size"]
     searches = len(evidence.learning_rates)
     small = sorted({backbone for backbone in runs["backbone"] if backbone.startswith("vit_mini")})
-    generated = not generations(evidence.runs).empty
+    generated = not generation_scores(evidence.runs).empty
     sentences = [
         (simulated, f"The images of {', '.join(simulated)} are simulated: they say nothing about medicine."),
         (

@@ -15,7 +15,7 @@ from PIL import Image
 from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.table import percent, plain
 from medpeft.data.pictures import centre
-from medpeft.statistics.generations import UNTUNED
+from medpeft.statistics.generation_scores import UNTUNED
 
 REAL = "real"
 PROMPTS = 6  # that are shown of one dataset

@@ -12,7 +12,7 @@ from medpeft.artefacts.palette import in_order, style
 from medpeft.base.errors import UserError
 from medpeft.base.runs import CELL
 from medpeft.statistics.collect import distinct
-from medpeft.statistics.generations import generations, too_few
+from medpeft.statistics.generation_scores import generation_scores, too_few
 
 NOT_PEFT = ("full", "linear_probe")
 SIGNIFICANT = 0.05
@@ -337,7 +337,7 @@ def table4(material: Material) -> tuple[pd.DataFrame, Layout]:
 
     `difference` is ours less the published one where dataset, pipeline and extractor are those of the published study.
     """
-    cells = _with_published_fid(generations(material.runs), material.published["table4"])
+    cells = _with_published_fid(generation_scores(material.runs), material.published["table4"])
     fractions = sorted(cells["fraction"].unique(), reverse=True)
     blocks = {}
     for (dataset, backbone), rows in cells.groupby(["dataset", "backbone"], sort=False):

@@ -10,9 +10,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from medpeft.statistics.evaluate import PROBABILITY, evaluate
+from medpeft.statistics.metrics import shown_in
 
 STRENGTH = 1e-2  # inverse penalty, the same for all training sets, so that none is favoured by a search
-SCORES = ["f1_micro", "f1_macro", "auroc"]
+SCORES = shown_in("downstream")
 COLUMNS = ["trained_on", "n_train", *SCORES]
 
 
