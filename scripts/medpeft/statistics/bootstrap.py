@@ -15,12 +15,13 @@ Source: Efron & Tibshirani 1993, An introduction to the bootstrap, chapters 13 (
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
 
 from medpeft.base.errors import UserError
+from medpeft.base.runs import Run
 from medpeft.statistics.evaluate import class_probabilities
 from medpeft.statistics.metrics import PRIMARY, Tallies, with_interval
 
@@ -36,6 +37,11 @@ class ScoredCell(NamedTuple):
     method: str
     fraction: float
     metric: str
+
+    @classmethod
+    def of(cls, run: Run, metric: str) -> Self:
+        """Return the cell of a run, with one of its metrics."""
+        return cls(run.dataset, run.backbone, run.method, float(run.fraction), metric)
 
 
 # The scores of cells: float, one row a seed, a column a resample; column 0 is the score itself, without resampling.

@@ -51,9 +51,10 @@ def compare(runs: pd.DataFrame, read: Callable[[Run], pd.DataFrame]) -> Results:
     draws: Draws = {}
     for dataset, of_dataset in runs[runs["status"] == "ok"].groupby("dataset", sort=False):
         bootstrap = Bootstrap(str(dataset))
-        for cell, of_cell in of_dataset.groupby(CELL, sort=False):
-            predictions = {int(run.seed): read(run) for run in runs_in(of_cell)}
-            draws |= {ScoredCell(*cell, metric): scores for metric, scores in bootstrap.scores(predictions).items()}
+        for _, of_cell in of_dataset.groupby(CELL, sort=False):
+            seeds = runs_in(of_cell)
+            scores = bootstrap.scores({int(run.seed): read(run) for run in seeds})
+            draws |= {ScoredCell.of(seeds[0], metric): drawn for metric, drawn in scores.items()}
     return Results(_scores(runs, draws), _comparisons(draws), crossovers(draws), contrasts(draws))
 
 

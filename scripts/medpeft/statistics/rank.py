@@ -39,8 +39,8 @@ def rank(scores: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     primary = scores[scores["metric"] == PRIMARY].assign(encoder=scores["backbone"].map(encoder))
     ranks, tests = [pd.DataFrame(columns=RANK_COLUMNS)], []
-    for group, cells in primary.groupby(GROUP):
-        kind, fraction = group
+    for _, cells in primary.groupby(GROUP):
+        kind, fraction = (cells[column].iloc[0] for column in GROUP)
         blocks = cells.pivot(index=["dataset", "backbone"], columns="method", values="mean").round(EXACT)
         complete = blocks.dropna(how="all").dropna(axis="columns", how="all").dropna()
         left_out = {"left_out": len(blocks) - len(complete)}

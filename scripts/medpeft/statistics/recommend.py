@@ -52,7 +52,7 @@ def _choices(group: pd.DataFrame, contrasts: pd.DataFrame) -> pd.DataFrame:
     group = group.merge(against, on="method", how="left")
     worse = (group["p_adjusted"] < SIGNIFICANT) & (group["difference"] < 0)
     good = group[~worse]
-    cheapest = good["method"].loc[good["trainable_parameters"].idxmin()]
+    cheapest = good.set_index("method")["trainable_parameters"].idxmin()
     roles = {best: "best", cheapest: "cheapest"} if best != cheapest else {best: "best and cheapest"}
     chosen = group[group["method"].isin(roles)]
     return chosen.assign(role=chosen["method"].map(roles), not_worse=len(good) - 1, candidates=len(group) - 1)
