@@ -106,7 +106,7 @@ class Bootstrap:
 
 
 def interval(draws: np.ndarray) -> dict[str, float]:
-    """Return `low` and `high`, the percentile interval of bootstrap draws; draws that are nan are left out.
+    """Return `low` and `high`, the percentile interval of bootstrap draws; draws that are NaN are left out.
 
     Args:
         draws: Float (1 + resamples,); element 0 is the estimate itself.
@@ -133,8 +133,8 @@ def mean_over_seeds(dataset: str, scores: np.ndarray) -> np.ndarray:
 
     Args:
         dataset: Its name seeds the resampling.
-        scores: Float (seeds, 1 + resamples). A seed without scores is a row of nan. A resample that draws no other
-            seed is nan.
+        scores: Float (seeds, 1 + resamples). A seed without scores is a row of NaN. A resample that draws no other
+            seed is NaN.
     """
     seeds, count = scores.shape
     random = np.random.default_rng([1, *dataset.encode()])

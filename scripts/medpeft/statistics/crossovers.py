@@ -46,7 +46,7 @@ def crossing(fractions: np.ndarray, scores: np.ndarray, full: np.ndarray) -> tup
         full: Those of full fine-tuning, float (lines, n).
 
     Returns:
-        The fraction and the score of each line's last crossing, float (lines,) each. They are nan where full
+        The fraction and the score of each line's last crossing, float (lines,) each. They are NaN where full
         fine-tuning was never behind or is not ahead at the end. Ties count as neither.
     """
     lead = scores - full

@@ -17,7 +17,7 @@ Task = Literal["classification", "text-to-image"]
 # `runs.csv` with the score of two halves of the real images.
 Place = Literal["scores", "calibration", "downstream", "generation", "floor"]
 # From the true classes, int (images,), and the probabilities of all classes, float (images, classes).
-Function = Callable[[np.ndarray, np.ndarray], float]
+ScoreFunction = Callable[[np.ndarray, np.ndarray], float]
 CALIBRATION_BINS = 15
 PRIMARY = "f1_micro"  # the metric by which methods are ranked, contrasted and recommended
 
@@ -36,7 +36,7 @@ class Tallies(NamedTuple):
     support: np.ndarray
 
 
-Resampled = Callable[[Tallies], np.ndarray]
+ResampledFunction = Callable[[Tallies], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Metric:
     Attributes:
         label: Its name for readers, as it stands within a sentence.
         task: The task whose runs have it.
-        function: How it follows from predictions; nan where it is undefined. None where another stage computes it.
+        function: How it follows from predictions; NaN where it is undefined. None where another stage computes it.
         resampled: How it follows from `Tallies`, float (resamples,). With it the metric gets a bootstrap interval.
         shown_in: Where it is shown besides `runs.csv`.
         higher_is_better: Its direction.
@@ -55,8 +55,8 @@ class Metric:
 
     label: str
     task: Task = "classification"
-    function: Function | None = None
-    resampled: Resampled | None = None
+    function: ScoreFunction | None = None
+    resampled: ResampledFunction | None = None
     shown_in: tuple[Place, ...] = ()
     higher_is_better: bool = True
     bounds: tuple[float, float] = (0, 1)
@@ -67,12 +67,12 @@ class Metric:
         return self.label[0].upper() + self.label[1:]
 
 
-def classification() -> dict[str, Function]:
+def classification() -> dict[str, ScoreFunction]:
     """Return the function of every metric that follows from predictions, by name."""
     return {name: metric.function for name, metric in METRICS.items() if metric.function}
 
 
-def with_interval() -> dict[str, Resampled]:
+def with_interval() -> dict[str, ResampledFunction]:
     """Return the function over resamples of every metric that gets a bootstrap interval, by name."""
     return {name: metric.resampled for name, metric in METRICS.items() if metric.resampled}
 
@@ -114,7 +114,7 @@ def _accuracy(truth: np.ndarray, probabilities: np.ndarray) -> float:
     return float((probabilities.argmax(axis=1) == truth).mean())
 
 
-def _f1(average: str) -> Function:
+def _f1(average: str) -> ScoreFunction:
     def f1(truth: np.ndarray, probabilities: np.ndarray) -> float:
         return sklearn_metrics.f1_score(truth, probabilities.argmax(axis=1), average=average, zero_division=0)
 
@@ -138,7 +138,7 @@ def _balanced_accuracy(truth: np.ndarray, probabilities: np.ndarray) -> float:
     )
 
 
-def _one_versus_rest(score: Function) -> Function:
+def _one_versus_rest(score: ScoreFunction) -> ScoreFunction:
     """Return the mean of a binary `score` over the classes that some, but not all, test images belong to."""
 
     def mean(truth: np.ndarray, probabilities: np.ndarray) -> float:
@@ -152,7 +152,7 @@ def _one_versus_rest(score: Function) -> Function:
     return mean
 
 
-METRICS = {
+METRICS: dict[str, Metric] = {
     "accuracy": Metric("accuracy", function=_accuracy),
     "f1_micro": Metric(
         "micro-F1",

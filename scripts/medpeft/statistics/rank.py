@@ -78,7 +78,7 @@ def friedman(blocks: pd.DataFrame) -> dict:
 
     Returns:
         methods and blocks, their numbers, chi_square and its p_value (an approximation, rough below ten blocks),
-        permutation_p_value, f and f_p_value (Iman-Davenport; f is nan where all blocks agree, for it has no bound),
+        permutation_p_value, f and f_p_value (Iman-Davenport; f is NaN where all blocks agree, for it has no bound),
         critical_difference (Nemenyi, at .05) and status, `ok` or why there is no test.
 
     Source: Demsar 2006, section 3.2.2; Iman & Davenport 1980, Approximations of the critical region of the Friedman
