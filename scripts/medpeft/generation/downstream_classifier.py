@@ -12,9 +12,10 @@ from sklearn.preprocessing import StandardScaler
 
 from medpeft.generation.features import Extractor, generated_features
 from medpeft.statistics.evaluate import PROBABILITY, evaluate
+from medpeft.statistics.metrics import shown_in
 
 INVERSE_PENALTY = 1e-2  # of the regression, the same for all training sets: a search would favour some of them
-DOWNSTREAM_METRICS = ["f1_micro", "f1_macro", "auroc"]
+DOWNSTREAM_METRICS = shown_in("downstream")
 DOWNSTREAM_COLUMNS = ["trained_on", "n_train", *DOWNSTREAM_METRICS]
 
 
