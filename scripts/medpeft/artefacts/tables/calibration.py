@@ -11,6 +11,7 @@ from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import plain
 from medpeft.base.frames import each_group, row_at
 from medpeft.base.runs import CELL
+from medpeft.statistics.metrics import METRICS, PRIMARY, shown_in
 
 TABLE = Table(
     caption="Accuracy, calibration and discrimination.",
@@ -24,10 +25,10 @@ TABLE = Table(
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     """How far the predicted probabilities can be trusted, with all training images."""
     cells = full_data(experiment(sources, *sources.runs["experiment"].unique()))
-    columns = {"f1_micro": "accuracy", "ece": "ece", "brier": "brier", "auroc": "auroc"}
+    columns = {PRIMARY: "accuracy"} | {name: name for name in _measures()}
     wanted = [*columns, *(f"{metric}_std" for metric in columns)]
     cells = cells.reindex(columns=[*CELL, "n_runs", "n_failed", *wanted])
-    best = {"f1_micro": "max", "ece": "min", "brier": "min", "auroc": "max"}
+    best = {name: "max" if METRICS[name].higher_is_better else "min" for name in columns}
     groups = {}
     for (dataset, backbone), rows in each_group(cells, ["dataset", "backbone"]):
         by_method, marked = rows.set_index("method"), rows.agg(best)
@@ -37,6 +38,12 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
             for method, row in ((method, row_at(by_method, method)) for method in in_order(rows["method"]))
         ]
     table = cells.rename(columns=columns | {f"{metric}_std": f"{name}_std" for metric, name in columns.items()})
-    header = ["Method", "Accuracy", "ECE", "Brier score", "AUROC"]
+    header = ["Method", "Accuracy", *(METRICS[name].heading for name in _measures())]
     notes = ["Mean ± standard deviation over seeds. ECE (15 bins) and Brier score (0 to 2): lower is better."]
     return table, Layout(header, groups, notes + failure_notes(cells))
+
+
+def _measures() -> list[str]:
+    """Return the metrics beside accuracy, those of calibration, of which less is better, before discrimination."""
+    others = [name for name in shown_in("calibration") if name != PRIMARY]
+    return sorted(others, key=lambda name: METRICS[name].higher_is_better)

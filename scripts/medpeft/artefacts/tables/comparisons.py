@@ -12,6 +12,7 @@ from medpeft.artefacts.selection import NOT_PEFT, SIGNIFICANT, outcomes
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row, row_at
+from medpeft.statistics.metrics import METRICS
 
 TABLE = Table(
     caption="The best PEFT method against full fine-tuning, and the methods that differ from it.",
@@ -20,7 +21,6 @@ TABLE = Table(
     sources=("comparisons",),
     requires=("full",),
 )
-F1 = {"f1_micro": "micro-F1", "f1_macro": "macro-F1"}
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
@@ -46,7 +46,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
         ["metric", "dataset", "backbone", "fraction"], ascending=[False, True, True, True], ignore_index=True
     )
     groups = {
-        f"{F1[metric]}: {plain(dataset)}, {backbone}": [_comparison_line(row) for row in each_row(of_case)]
+        f"{METRICS[metric].label}: {plain(dataset)}, {backbone}": [_comparison_line(row) for row in each_row(of_case)]
         for (metric, dataset, backbone), of_case in each_group(table, ["metric", "dataset", "backbone"])
     }
     header = ["Training images", "Best method", "Gain over full", "Adjusted p", "Seeds won", "Better", "Worse"]

@@ -12,6 +12,7 @@ from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import case_title
 from medpeft.base.frames import each_group, row_at
 from medpeft.base.runs import CELL
+from medpeft.statistics.metrics import PRIMARY, shown_in
 
 TABLE = Table(
     caption="Classifiers of real test images that learned from real, generated, or both images.",
@@ -25,8 +26,7 @@ TABLE = Table(
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     """How well a classifier of real test images does that was trained on real, generated, or both images."""
     runs = pd.concat([scores.assign(**run.cell) for run, scores in sources.downstreams.items()])
-    scores = ["f1_micro", "f1_macro", "auroc"]
-    table = over_seeds(runs, [*CELL, "trained_on"], [*scores, "n_train"], "f1_micro")
+    table = over_seeds(runs, [*CELL, "trained_on"], [*shown_in("downstream"), "n_train"], PRIMARY)
     header = {"real": "Real", "generated": "Generated", "both": "Both"}
     groups = {}
     for case, rows in each_group(table, ["dataset", "backbone", "fraction"]):
