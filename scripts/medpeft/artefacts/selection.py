@@ -1,5 +1,7 @@
 """The cells of a study that an artefact shows."""
 
+from typing import Any
+
 import pandas as pd
 
 from medpeft.artefacts.palette import in_order
@@ -24,7 +26,7 @@ def experiment(sources: Sources, *names: str) -> pd.DataFrame:
             "artefact out"
         )
     wide = sources.scores.pivot(index=CELL, columns="metric", values=["mean", "std", "low", "high"])
-    columns: list[tuple[str, str]] = wide.columns.tolist()
+    columns: Any = wide.columns.to_list()  # pairs of a value and a metric
     wide.columns = pd.Index([metric if value == "mean" else f"{metric}_{value}" for value, metric in columns])
     wide = wide[sorted(wide.columns)].dropna(axis="columns", how="all")
     counts = sources.scores.drop_duplicates(CELL)[[*CELL, "family", "n_train", "n_runs", "n_failed"]]

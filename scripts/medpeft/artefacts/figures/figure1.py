@@ -41,7 +41,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
     crossings = sources.crossovers.dropna(subset="fraction").merge(shown, on=["dataset", "backbone", "method"])
 
     def draw(axes: Axes, key: Any, rows: pd.DataFrame) -> None:
-        sizes: dict[float, float] = rows.groupby("fraction")["n_train"].max().to_dict()
+        sizes: dict[Any, Any] = rows.groupby("fraction")["n_train"].max().to_dict()
         for method, line in by_method(rows):
             look = style(method)
             at = line["fraction"].to_numpy()
