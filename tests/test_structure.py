@@ -45,3 +45,9 @@ def test_no_module_uses_what_another_keeps_to_itself(path):
         if alias.name.startswith("_")
     ]
     assert private == []
+
+
+def test_the_map_of_the_code_names_every_module():
+    text = (LIBRARY.parents[1] / "docs" / "code.md").read_text()
+    modules = [path for path in MODULES if path.stem != "__init__" and _name(path.parent) not in REGISTRIES]
+    assert [_name(path) for path in modules if f"{path.stem}`" not in text] == []
