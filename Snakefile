@@ -28,15 +28,6 @@ include: "rules/results.smk"
 include: "rules/artefacts.smk"
 
 
-onstart:
-    # A limit on the jobs that start in a second makes Snakemake 9.27 look for work again a second after every look, once
-    # more for each job that has ended: after some hundred that keeps half a core busy, and the end is late by as much.
-    # The profiles set one that limits nothing.
-    limit = workflow.scheduling_settings.max_jobs_per_timespan
-    if limit and limit.max_jobs >= 10_000:
-        workflow.scheduler.job_rate_limiter = None
-
-
 localrules:
     all,
 

@@ -23,8 +23,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from medpeft.methods.registry import load
-from medpeft.networks.diffusion import adapted_unet, load_pipeline
-from medpeft.training.captioned import load_pairs
+from medpeft.networks.diffusion import adapted_unet, load_diffusion_pipeline
+from medpeft.training.captioned import load_captioned
 from medpeft.training.unet import UnetRecipe, fit_unet
 
 
@@ -53,7 +53,7 @@ class Captioned(Dataset):
 
 def by_pipeline(unet: UNet2DConditionModel, job: dict) -> tuple[float, list[float]]:
     """Train with `fit_unet` and return the seconds after the warm-up and the losses of its reports."""
-    train, _ = load_pairs(*(job[name] for name in ("moments", "texts", "captions", "split", "subset")), 1.0)
+    train, _ = load_captioned(*(job[name] for name in ("moments", "texts", "captions", "split", "subset")), 1.0)
     for steps in (job["warmup_steps"], job["recipe"]["steps"]):
         recipe = UnetRecipe(**job["recipe"] | {"steps": steps})
         fit = fit_unet(unet, Path(job["pipeline"]), train, recipe, job["learning_rate"], job["seed"] + steps)
@@ -65,7 +65,7 @@ def by_diffusers(unet: UNet2DConditionModel, job: dict) -> tuple[float, list[flo
     set_seed(job["seed"])
     recipe = job["recipe"]
     accelerator = Accelerator(cpu=True)
-    loaded = load_pipeline(Path(job["pipeline"]), unet=None)
+    loaded = load_diffusion_pipeline(Path(job["pipeline"]), unet=None)
     noise_schedule = DDPMScheduler.from_config(loaded.scheduler.config)
     loaded.vae.requires_grad_(False)
     loaded.text_encoder.requires_grad_(False)

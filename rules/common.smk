@@ -4,8 +4,6 @@ import re
 import sys
 from pathlib import Path
 
-from snakemake.utils import validate
-
 # The library beside this workflow is what its jobs run: it goes before one that is installed from another folder.
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
@@ -17,7 +15,7 @@ from medpeft.data import registry as datasets
 from medpeft.data.user_dataset import state
 from medpeft.methods import registry as methods
 from medpeft.networks.unets import UNETS
-from medpeft.pipeline.code import code
+from medpeft.pipeline.code import KINDS, code
 from medpeft.pipeline.paths import sources
 from medpeft.pipeline.study import Study, stored_size
 
@@ -113,7 +111,7 @@ def code_of(stage, **names):
     script = SCRIPTS / f"{stage}.py"
 
     def files(wildcards):
-        named = {kind: (wildcards[kind],) for kind in wildcards.keys()}
+        named = {kind: (wildcards[kind],) for kind in KINDS & set(wildcards.keys())}
         named |= {kind: tuple(found) for kind, found in names.items()}
         found = code(
             script, frozenset(named.items()), frozenset(STUDY.settings["datasets"])

@@ -1,7 +1,7 @@
-"""Text-to-image: pairs encoded once, U-Nets fine-tuned on them, images generated and compared with real ones."""
+"""Text-to-image: images and captions encoded once, U-Nets fine-tuned, images generated and compared with real ones."""
 
 
-# These rules take the runs of pipelines, the classification rules those of all other backbones.
+# These rules take the runs of diffusion pipelines, the classification rules those of all other backbones.
 ruleorder: finetune_unet > finetune
 ruleorder: fidelity > evaluate
 
@@ -80,13 +80,13 @@ rule generate:
         record="<run>/record.json",
         code=code_of("generate"),
     output:
-        images=directory("<run>/generated/{part}"),
-        files="<run>/generated/{part}.csv",
+        images=directory("<run>/generated/{split}"),
+        files="<run>/generated/{split}.csv",
     log:
-        "<run>/generate_{part}.log",
+        "<run>/generate_{split}.log",
     wildcard_constraints:
         backbone=PIPELINES,
-        part="test|train",
+        split="test|train",
     conda:
         "../envs/train.yaml"
     threads: STUDY.settings["generation"]["threads"]
@@ -95,8 +95,8 @@ rule generate:
         mem_mb=growing(16000),
         runtime=growing(480),
     params:
-        images=lambda wildcards: STUDY.generated(wildcards.part)[0],
-        repeats=lambda wildcards: STUDY.generated(wildcards.part)[1],
+        images=lambda wildcards: STUDY.generated(wildcards.split)[0],
+        repeats=lambda wildcards: STUDY.generated(wildcards.split)[1],
         sampling=STUDY.sampling,
     script:
         "../scripts/generate.py"

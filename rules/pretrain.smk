@@ -1,4 +1,4 @@
-"""Pre-training of the small networks whose weights come with the project: `make pretrain` makes them anew."""
+"""Pre-training of the small networks whose weights come with the project: `make pretrain` makes them again."""
 
 PRETRAINED = ["vit_mini_patch8_64.distilled", "vit_mini_patch8_64.mae"]
 TEACHER = "data/weights/efficientnet_lite0/model.safetensors"
@@ -43,9 +43,9 @@ rule pretrain_diffusion:
         "../envs/train.yaml"
     threads: 2
     params:
-        recipes={
-            "autoencoder_recipe": AUTOENCODER,
-            "unet_recipe": UNET | {"caption_dropout": 0.1},
+        recipe={
+            "autoencoder": AUTOENCODER,
+            "unet": UNET | {"caption_dropout": 0.1},
             "seed": 0,
         },
     script:

@@ -52,7 +52,7 @@ rule compare:
         scores="<study>/scores.csv",
         comparisons="<study>/comparisons.csv",
         crossovers="<study>/crossovers.csv",
-        pairs="<study>/pairs.csv",
+        contrasts="<study>/contrasts.csv",
     log:
         "<study>/logs/compare.log",
     conda:
@@ -65,7 +65,7 @@ rule rank:
     input:
         runs="<study>/runs.csv",
         scores="<study>/scores.csv",
-        pairs="<study>/pairs.csv",
+        contrasts="<study>/contrasts.csv",
         code=code_of("rank"),
     output:
         ranks="<study>/ranks.csv",

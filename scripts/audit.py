@@ -1,22 +1,22 @@
 """Audit one dataset and its split."""
 
+from pathlib import Path
+
 from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
     import numpy as np
 
-    from medpeft.base.files import read_table, replacing, write_table
+    from medpeft.base.files import read_table, write_table
     from medpeft.data import registry
-    from medpeft.data.audit import audit, picture
+    from medpeft.data.audit import audit, write_picture
 
-    files, settings = snakemake.input, dict(snakemake.params.items())
+    files, params, output = snakemake.input, snakemake.params, snakemake.output
     manifest, pairs, split = (read_table(path) for path in (files.manifest, files.duplicates, files.split))
-    sizes = registry.load(snakemake.wildcards.dataset, settings.pop("declared")).sizes
-    write_table(snakemake.output.table, audit(manifest, pairs, split, sizes=sizes, **settings))
-    figure = picture(np.load(files.images, mmap_mode="r"), manifest, pairs)
-    with replacing(snakemake.output.picture) as temporary:
-        figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})
+    sizes = registry.load(snakemake.wildcards.dataset, params.declared).sizes
+    write_table(output.table, audit(manifest, pairs, split, params.protocol, params.seed, sizes))
+    write_picture(Path(output.picture), np.load(files.images, mmap_mode="r"), manifest, pairs)
 
 
 run(main, snakemake)  # noqa: F821

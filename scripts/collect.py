@@ -1,21 +1,15 @@
 """Gather all runs of the study in one table."""
 
-from pathlib import Path
-
 from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.base.files import read_json, write_table
-    from medpeft.statistics.collect import collect
+    from medpeft.base.files import write_table
+    from medpeft.statistics.collect import collect_runs, read_runs
 
-    metrics, records, memorisations = (
-        {"/".join(Path(path).parts[-6:-1]): read_json(path) for path in paths}
-        for paths in (snakemake.input.metrics, snakemake.input.records, snakemake.input.memorisations)
-    )
-    for name, found in memorisations.items():
-        metrics[name]["memorised"] = found["memorised"]
-    write_table(snakemake.output.runs, collect(snakemake.params.experiments, metrics, records))
+    given = snakemake.input
+    metrics, records, memorisations = map(read_runs, (given.metrics, given.records, given.memorisations))
+    write_table(snakemake.output.runs, collect_runs(snakemake.params.experiments, metrics, records, memorisations))
 
 
 run(main, snakemake)  # noqa: F821

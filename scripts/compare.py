@@ -1,16 +1,13 @@
 """Score every cell of the study and compare the methods."""
 
-from pathlib import Path
-
 from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
     from medpeft.base.files import read_table, write_table
-    from medpeft.statistics.compare import compare
+    from medpeft.statistics.compare import compare, reader
 
-    predictions = {"/".join(Path(path).parts[-6:-1]): path for path in snakemake.input.predictions}
-    results = compare(read_table(snakemake.input.runs), lambda name: read_table(predictions[name]))
+    results = compare(read_table(snakemake.input.runs), reader(snakemake.input.predictions))
     for output, table in results._asdict().items():
         write_table(snakemake.output[output], table)
 

@@ -6,9 +6,9 @@ from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.networks.diffusion_pipeline import fetch_pipeline
+    from medpeft.networks.diffusion_pipeline import fetch_diffusion_pipeline
 
-    fetch_pipeline(
+    fetch_diffusion_pipeline(
         snakemake.wildcards.backbone,
         snakemake.params.repository,
         Path(snakemake.output[0]),

@@ -9,25 +9,17 @@ def main(snakemake):
     import numpy as np
 
     from medpeft.base.files import read_json, read_table, write_table
-    from medpeft.data.pictures import read
     from medpeft.data.subset import members
-    from medpeft.generation.downstream_classifier import Labelled, classify
-    from medpeft.generation.features import BATCH, features
+    from medpeft.generation.downstream_classifier import classify, generated_set, real_sets
+    from medpeft.generation.features import Extractor
 
     data, settings = snakemake.input, snakemake.params
     rows = members(data.manifest, data.split, data.subset, float(snakemake.wildcards.fraction))
-    described = np.load(data.features, mmap_mode="r")
-    real, test = (
-        Labelled(described[part["row"]], part["label"].to_numpy(str))
-        for part in (rows[rows["split"] == name] for name in ("train", "test"))
-    )
+    real, test = real_sets(rows, np.load(data.features, mmap_mode="r"))
     generated = None
     if read_json(data.record)["status"] == "ok":
-        files = read_table(data.files)
-        names = list(files["file"])
-        batches = (read(Path(data.generated), names[start : start + BATCH]) for start in range(0, len(names), BATCH))
-        found = features(batches, settings.extractor, Path(data.extractor), settings.threads, settings.device)
-        generated = Labelled(found, files["label"].to_numpy(str))
+        extractor = Extractor(settings.extractor, Path(data.extractor), settings.threads, settings.device)
+        generated = generated_set(Path(data.generated), read_table(data.files), extractor)
     write_table(snakemake.output[0], classify(real, generated, test))
 
 

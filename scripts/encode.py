@@ -1,4 +1,4 @@
-"""Encode the images and captions of one dataset by one pipeline."""
+"""Encode the images and captions of one dataset by one diffusion pipeline."""
 
 from pathlib import Path
 
@@ -7,18 +7,11 @@ from medpeft.pipeline.stage import run
 
 def main(snakemake):
     from medpeft.base.files import read_table, sha256, write_json, write_table
-    from medpeft.generation.encode import encode
+    from medpeft.generation.encode import Encoder, encode
 
-    data, output = snakemake.input, snakemake.output
-    captions = encode(
-        Path(data.pipeline),
-        data.images,
-        read_table(data.manifest),
-        snakemake.params.size,
-        snakemake.params.device,
-        output.moments,
-        output.texts,
-    )
+    data, output, settings = snakemake.input, snakemake.output, snakemake.params
+    encoder = Encoder(Path(data.pipeline), settings.size, settings.device)
+    captions = encode(encoder, data.images, read_table(data.manifest), output.moments, output.texts)
     write_table(output.captions, captions)
     encoded = map(Path, (output.moments, output.texts, output.captions))
     write_json(output.hashes, {"sha256": {path.name: sha256(path) for path in encoded}})

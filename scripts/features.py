@@ -9,13 +9,11 @@ def main(snakemake):
     import numpy as np
 
     from medpeft.base.files import replacing
-    from medpeft.data.pictures import centre
-    from medpeft.generation.features import BATCH, features
+    from medpeft.generation.features import Extractor, real_features
 
     data, settings = snakemake.input, snakemake.params
-    stored = np.load(data.images, mmap_mode="r")
-    batches = (centre(stored[start : start + BATCH], settings.size) for start in range(0, len(stored), BATCH))
-    found = features(batches, settings.extractor, Path(data.extractor), settings.threads, settings.device)
+    extractor = Extractor(settings.extractor, Path(data.extractor), settings.threads, settings.device)
+    found = real_features(data.images, settings.size, extractor)
     with replacing(snakemake.output[0]) as temporary, open(temporary, "wb") as stream:
         np.save(stream, found)
 

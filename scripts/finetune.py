@@ -6,52 +6,28 @@ from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.base.files import read_json, write_json, write_table
+    from medpeft.base.files import read_json
     from medpeft.data.images import load_splits
-    from medpeft.methods.registry import load
-    from medpeft.pipeline.provenance import provenance, unfinished
-    from medpeft.training.classification import Recipe
+    from medpeft.pipeline.provenance import unfinished
+    from medpeft.pipeline.record import Request, write_run
+    from medpeft.training.classification import Classifier, Recipe
     from medpeft.training.finetune import finetune
+    from medpeft.training.outcome import RunFiles
 
     asked, data, output = dict(snakemake.wildcards.items()), snakemake.input, snakemake.output
     asked["recipe"] = dict(snakemake.params.recipe)
     asked["learning_rate"] = read_json(data.learning_rate)["learning_rate"]
     images = data.features[0] if data.features else data.images
-    classes, parts = load_splits(images, data.manifest, data.split, data.subset, float(asked["fraction"]))
+    classes, splits = load_splits(images, data.manifest, data.split, data.subset, float(asked["fraction"]))
     sources = [images, data.manifest, data.split, data.subset, data.weights, *data.code]
-    checkpoint = unfinished(output.adapter, asked, sources)
-    outcome = finetune(
-        asked["backbone"],
-        asked["method"],
-        data.weights,
-        classes,
-        parts,
-        Recipe(**asked["recipe"]),
-        asked["learning_rate"],
-        int(asked["seed"]),
-        Path(output.adapter),
-        checkpoint,
-    )
-    write_table(output.predictions, outcome.predictions)
-    write_table(output.history, outcome.history)
-    write_json(
-        output.record,
-        {
-            "asked": asked,
-            "study": snakemake.params.study,
-            "method": load(asked["method"]).entry(),
-            "n_train": len(parts["train"].labels),
-            "cost": outcome.cost,
-            "device": asked["recipe"]["device"],
-            "provenance": provenance(
-                snakemake.config,
-                [*sources, data.learning_rate],
-                [output.adapter, output.predictions, output.history],
-            ),
-            "status": outcome.status,
-        },
-    )
-    checkpoint.unlink(missing_ok=True)
+    files = RunFiles(Path(output.adapter), unfinished(output.adapter, asked, sources))
+    classifier = Classifier(asked["backbone"], asked["method"], Path(data.weights), classes)
+    recipe, seed = Recipe(**asked["recipe"]), int(asked["seed"])
+    outcome = finetune(classifier, splits, recipe, asked["learning_rate"], seed, files)
+    sources.append(data.learning_rate)
+    request = Request("classification", asked, snakemake.params.study, snakemake.config, sources)
+    write_run(dict(output.items()), request, outcome)
+    files.checkpoint.unlink(missing_ok=True)
 
 
 run(main, snakemake)  # noqa: F821

@@ -1,4 +1,4 @@
-"""Fine-tune the U-Net of one pipeline with one method on one subset of one dataset."""
+"""Fine-tune the U-Net of one diffusion pipeline with one method on one subset of one dataset."""
 
 from pathlib import Path
 
@@ -6,47 +6,26 @@ from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.base.files import write_json, write_table
-    from medpeft.methods.registry import load
-    from medpeft.pipeline.provenance import provenance, unfinished
-    from medpeft.training.captioned import load_pairs
-    from medpeft.training.finetune_unet import finetune_unet
+    from medpeft.pipeline.provenance import unfinished
+    from medpeft.pipeline.record import Request, write_run
+    from medpeft.training.captioned import load_captioned
+    from medpeft.training.finetune_unet import TunedUnet, finetune_unet
+    from medpeft.training.outcome import RunFiles
     from medpeft.training.unet import UnetRecipe
 
     asked, data, output = dict(snakemake.wildcards.items()), snakemake.input, snakemake.output
     asked["recipe"] = dict(snakemake.params.recipe)
     asked["learning_rate"] = snakemake.params.learning_rate
-    pipeline = Path(data.pipeline)
-    train, _ = load_pairs(data.moments, data.texts, data.captions, data.split, data.subset, float(asked["fraction"]))
+    tuned = TunedUnet(Path(data.pipeline), asked["method"])
+    fraction, seed = float(asked["fraction"]), int(asked["seed"])
+    train, _ = load_captioned(data.moments, data.texts, data.captions, data.split, data.subset, fraction)
     # The first two list the hashes of the files beside them, which are gigabytes.
-    sources = [data.hashes, pipeline / "source.json", data.split, data.subset, *data.code]
-    checkpoint = unfinished(output.adapter, asked, sources)
-    outcome = finetune_unet(
-        pipeline,
-        asked["method"],
-        train,
-        UnetRecipe(**asked["recipe"]),
-        asked["learning_rate"],
-        int(asked["seed"]),
-        Path(output.adapter),
-        checkpoint,
-    )
-    write_table(output.history, outcome.history)
-    write_json(
-        output.record,
-        {
-            "asked": asked,
-            "study": snakemake.params.study,
-            "method": load(asked["method"]).entry(),
-            "task": "text-to-image",
-            "n_train": len(train.rows),
-            "cost": outcome.cost,
-            "device": asked["recipe"]["device"],
-            "provenance": provenance(snakemake.config, sources, [output.adapter, output.history]),
-            "status": outcome.status,
-        },
-    )
-    checkpoint.unlink(missing_ok=True)
+    sources = [data.hashes, tuned.diffusion_pipeline / "source.json", data.split, data.subset, *data.code]
+    files = RunFiles(Path(output.adapter), unfinished(output.adapter, asked, sources))
+    outcome = finetune_unet(tuned, train, UnetRecipe(**asked["recipe"]), asked["learning_rate"], seed, files)
+    request = Request("text-to-image", asked, snakemake.params.study, snakemake.config, sources)
+    write_run(dict(output.items()), request, outcome)
+    files.checkpoint.unlink(missing_ok=True)
 
 
 run(main, snakemake)  # noqa: F821

@@ -10,29 +10,19 @@ def main(snakemake):
     import pandas as pd
 
     from medpeft.base.files import read_json, write_table
-    from medpeft.generation.generate import COLUMNS, Sampling, generate
-    from medpeft.training.captioned import chosen, drawn, load_pairs
+    from medpeft.generation.generate import GENERATED_COLUMNS, Sampling, TunedPipeline, generate, prompts_of
+    from medpeft.training.captioned import load_captioned
 
     data, output, asked, settings = snakemake.input, snakemake.output, snakemake.wildcards, snakemake.params
     folder = Path(output.images)
     shutil.rmtree(folder, ignore_errors=True)
-    if read_json(data.record)["status"] != "ok":
-        folder.mkdir(parents=True)
-        write_table(output.files, pd.DataFrame(columns=COLUMNS))
-        return
-    train, test = load_pairs(data.moments, data.texts, data.captions, data.split, data.subset, float(asked.fraction))
-    prompts = {"test": lambda: chosen(test.rows, settings.images), "train": lambda: drawn(train.rows, settings.images)}
-    files = generate(
-        Path(data.pipeline),
-        asked.method,
-        Path(data.adapter),
-        test.texts,
-        prompts[asked.part](),
-        Sampling(**settings.sampling),
-        int(asked.seed),
-        settings.repeats,
-        folder,
-    )
+    folder.mkdir(parents=True)
+    files = pd.DataFrame(columns=GENERATED_COLUMNS)
+    if read_json(data.record)["status"] == "ok":
+        tuned = TunedPipeline(Path(data.pipeline), asked.method, Path(data.adapter))
+        loaded = load_captioned(data.moments, data.texts, data.captions, data.split, data.subset, float(asked.fraction))
+        prompts = prompts_of(asked.split, *loaded, settings.images)
+        files = generate(tuned, prompts, Sampling(**settings.sampling), int(asked.seed), settings.repeats, folder)
     write_table(output.files, files)
 
 

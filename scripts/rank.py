@@ -5,13 +5,14 @@ from medpeft.pipeline.stage import run
 
 def main(snakemake):
     from medpeft.base.files import read_table, write_table
-    from medpeft.statistics.rank import rank, recommend
+    from medpeft.statistics.rank import rank
+    from medpeft.statistics.recommend import recommend
 
     given, output = snakemake.input, snakemake.output
     ranks, tests = rank(read_table(given.scores))
     write_table(output.ranks, ranks)
     write_table(output.friedman, tests)
-    write_table(output.recommendations, recommend(ranks, read_table(given.pairs), read_table(given.runs)))
+    write_table(output.recommendations, recommend(ranks, read_table(given.contrasts), read_table(given.runs)))
 
 
 run(main, snakemake)  # noqa: F821

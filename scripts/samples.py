@@ -1,4 +1,4 @@
-"""Draw the grid of samples of the study's pipelines and write which files it shows."""
+"""Draw the grid of samples of the study's diffusion pipelines and write which files it shows."""
 
 from pathlib import Path
 
@@ -9,25 +9,20 @@ def main(snakemake):
     import numpy as np
 
     from medpeft.artefacts.panels import save
-    from medpeft.artefacts.samples import Samples, samples
+    from medpeft.artefacts.samples import Generated, Stored, grouped, samples
     from medpeft.base.files import read_table, replacing, write_table
+    from medpeft.base.runs import Run
 
-    given, output = snakemake.input, snakemake.output
+    given, output, settings = snakemake.input, snakemake.output, snakemake.params
     stored = {
-        dataset: (np.load(images, mmap_mode="r"), read_table(manifest))
-        for dataset, images, manifest in zip(snakemake.params.datasets, given.images, given.manifests, strict=True)
+        dataset: Stored(np.load(images, mmap_mode="r"), read_table(manifest))
+        for dataset, images, manifest in zip(settings.datasets, given.images, given.manifests, strict=True)
     }
-    groups = {}
-    for shown, table, folder in zip(snakemake.params.runs, given.tables, given.folders, strict=True):
-        dataset, backbone, method, fraction, seed = shown
-        groups.setdefault((dataset, backbone, fraction, seed), {})[method] = (read_table(table), Path(folder))
-    numbers, figure = samples(
-        [
-            Samples(dataset, backbone, float(fraction), int(seed), *stored[dataset], generated)
-            for (dataset, backbone, fraction, seed), generated in groups.items()
-        ],
-        snakemake.params.size,
-    )
+    runs = [
+        (Run(*shown), Generated(read_table(table), Path(folder)))
+        for shown, table, folder in zip(settings.runs, given.tables, given.folders, strict=True)
+    ]
+    numbers, figure = samples(grouped(runs, stored), settings.size)
     write_table(output.csv, numbers)
     with replacing(output.pdf) as pdf, replacing(output.png) as png:
         save(figure, pdf, png)

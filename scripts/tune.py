@@ -1,5 +1,7 @@
 """Search the learning rate of one method on one backbone and dataset."""
 
+from pathlib import Path
+
 from medpeft.pipeline.stage import run
 
 
@@ -7,30 +9,20 @@ def main(snakemake):
     from medpeft.base.files import write_json, write_table
     from medpeft.data.images import load_splits
     from medpeft.pipeline.provenance import unfinished
-    from medpeft.training.classification import Recipe
-    from medpeft.training.tune import tune
+    from medpeft.training.classification import Classifier, Recipe
+    from medpeft.training.tune import Tuning, tune
 
-    search, recipe = dict(snakemake.params.search), Recipe(**snakemake.params.recipe)
-    data = snakemake.input
+    data, output, settings, asked = snakemake.input, snakemake.output, snakemake.params, snakemake.wildcards
+    tuning = Tuning(**settings.search)
     images = data.features[0] if data.features else data.images
-    classes, parts = load_splits(images, data.manifest, data.split, data.subset, search["fraction"])
-    identity = {"search": search, "recipe": snakemake.params.recipe, "of": list(snakemake.wildcards)}
+    classes, splits = load_splits(images, data.manifest, data.split, data.subset, tuning.fraction)
+    classifier = Classifier(asked.backbone, asked.method, Path(data.weights), classes)
+    identity = {"search": dict(settings.search), "recipe": settings.recipe, "of": list(asked)}
     files = [images, data.manifest, data.split, data.subset, data.weights, *data.code]
-    journal = unfinished(snakemake.output.trials, identity, files)
-    table, best = tune(
-        snakemake.wildcards.backbone,
-        snakemake.wildcards.method,
-        data.weights,
-        len(classes),
-        parts,
-        recipe,
-        search["trials"],
-        (search["low"], search["high"]),
-        search["seed"],
-        journal,
-    )
-    write_table(snakemake.output.trials, table)
-    write_json(snakemake.output.learning_rate, best)
+    journal = unfinished(output.trials, identity, files)
+    trials, best = tune(classifier, splits, Recipe(**settings.recipe), tuning, journal)
+    write_table(output.trials, trials)
+    write_json(output.learning_rate, best)
     journal.unlink()
 
 

@@ -4,6 +4,7 @@ import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ from medpeft.data.archives import Source
 from medpeft.data.images import Split
 from medpeft.networks.weights import fetch_weights
 from medpeft.training.classification import Recipe
+
+if TYPE_CHECKING:
+    from medpeft.training.unet import UnetRecipe
 
 ROOT = Path(__file__).parents[1]
 LETTERS = "abcdefghijklmnopqrstuvwxyz,."
@@ -90,20 +94,39 @@ def recipe() -> Recipe:
         validations=2,
         threads=1,
         precision="fp32",
-        checkpoint_activations=False,
+        gradient_checkpointing=False,
         image_size=32,
         device="cpu",
     )
 
 
 @pytest.fixture
-def parts() -> dict[str, Split]:
-    """Three parts of images whose three classes differ in brightness, so that they can be learned."""
+def unet_recipe() -> "UnetRecipe":
+    """Three steps of six images."""
+    from medpeft.training.unet import UnetRecipe  # imports diffusers, which takes seconds
+
+    return UnetRecipe(
+        steps=3,
+        batch_size=6,
+        micro_batch=None,
+        weight_decay=1e-2,
+        caption_dropout=0.1,
+        min_snr_gamma=None,
+        ema_decay=None,
+        precision="fp32",
+        threads=1,
+        device="cpu",
+    )
+
+
+@pytest.fixture
+def splits() -> dict[str, Split]:
+    """Three splits of images whose three classes differ in brightness, so that they can be learned."""
     rng = np.random.default_rng(0)
-    return {name: _part(rng, name, size) for name, size in (("train", 30), ("validation", 12), ("test", 12))}
+    return {name: _split(rng, name, size) for name, size in (("train", 30), ("validation", 12), ("test", 12))}
 
 
-def _part(rng: np.random.Generator, name: str, size: int) -> Split:
+def _split(rng: np.random.Generator, name: str, size: int) -> Split:
     labels = np.arange(size) % 3
     images = rng.integers(0, 80, (size, 37, 37, 3)) + 80 * labels[:, None, None, None]
     rows = pd.DataFrame(

@@ -9,21 +9,23 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 import yaml
 from tiny import make_project
 
 import benchmark
-import packed
+import inputs
 import plain
-from benchmark import Comparison, Material, Record, comparisons, falls, measure, summary
+import processes
+from comparison import Comparison, comparisons, measure
+from inputs import Material
 from medpeft.base.errors import UserError
-from medpeft.base.files import read_json
+from medpeft.base.files import read_json, read_table
 from medpeft.methods import registry
-from medpeft.networks.cpu_kernels import unfuse_attention
 from medpeft.networks.models import create
 from medpeft.pipeline.study import Study
-from medpeft.training.classification import parameter_groups
+from medpeft.training.loop import parameter_groups
+from record import CLOCKS, Record, summary
+from report import falls
 
 ROOT = Path(__file__).parents[1]
 
@@ -48,7 +50,7 @@ MEASURED = {"date", "seconds", "cpu_seconds", "train_seconds", "memory_bytes", "
 
 def _measurement(seconds: float, scores: list[float]) -> dict:
     runs = {str(place): {"scores": {"f1_micro": score}} for place, score in enumerate(scores)}
-    return dict.fromkeys(benchmark.CLOCKS, seconds) | {"memory_bytes": 2**20, "images": 100, "runs": runs}
+    return dict.fromkeys(CLOCKS, seconds) | {"memory_bytes": 2**20, "images": 100, "runs": runs}
 
 
 def _entry(pairs: list[tuple[float, float]], baseline: float | None = None, scores=((0.7, 0.8), (0.71, 0.79))) -> dict:
@@ -142,18 +144,18 @@ def test_contenders_take_turns():
 
 def test_what_fails_is_named_with_its_log(tmp_path):
     with pytest.raises(UserError, match=r"status 3: .*log\.txt says why"):
-        benchmark.timed([sys.executable, "-c", "print('lost'); exit(3)"], tmp_path / "log.txt", 1)
+        processes.timed([sys.executable, "-c", "print('lost'); exit(3)"], tmp_path / "log.txt", 1)
     assert (tmp_path / "log.txt").read_text() == "lost\n"
 
 
 def test_processes_that_are_left_behind_are_ended_and_counted(tmp_path):
-    benchmark.adopt_orphans()
+    processes.adopt_orphans()
     left = "x = b'1' * 1_000_000_000; print('there', flush=True); import time; time.sleep(600)"
     leaver = (
         f"from subprocess import *; import sys; Popen([sys.executable, '-c', {left!r}], stdout=PIPE).stdout.readline()"
     )
     started = time.monotonic()
-    cost = benchmark.timed([sys.executable, "-c", leaver], tmp_path / "log.txt", 1)
+    cost = processes.timed([sys.executable, "-c", leaver], tmp_path / "log.txt", 1)
     assert time.monotonic() - started < 60
     assert cost.memory_bytes > 1.0e9
 
@@ -162,7 +164,7 @@ def test_memory_and_processor_are_those_of_children_too(tmp_path):
     """Measured in a small process, as the benchmark is: Linux counts a parent's memory until its child has begun."""
     inner = "x = b'1' * 1_000_000_000"
     outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
-    asking = "import sys; from pathlib import Path; from benchmark import timed; "
+    asking = "import sys; from pathlib import Path; from processes import timed; "
     asking += "print(*timed([sys.executable, '-c', sys.argv[1]], Path(sys.argv[2]), 1))"
     paths = {"PYTHONPATH": os.pathsep.join([str(ROOT / "benchmarks"), str(ROOT / "scripts")])}
     command = [sys.executable, "-c", asking, outer, str(tmp_path / "log.txt")]
@@ -181,7 +183,7 @@ def test_the_studies_are_sweeps_of_those_of_the_project(name):
     assert all(ours[key] == theirs[key] for key in ("study", "image_size", "recipe", "tuning"))
     ours, theirs = Study(ours), Study(theirs)
     assert ours.generated_size == theirs.generated_size
-    for method in benchmark.UNET_METHODS:
+    for method in inputs.UNET_METHODS:
         assert name == "busi" or ours.unet_learning_rate(method) == theirs.unet_learning_rate(method)
 
 
@@ -239,16 +241,16 @@ def material(tmp_path_factory) -> Material:
     folder = make_project(tmp_path_factory.mktemp("benchmark"))
     (folder / "study.yaml").write_text(yaml.safe_dump(TINY))
     material = Material(folder / "study.yaml", folder / "work", folder / "mirror")
-    assert material.prepare().keys() == {benchmark.ARRAYS, benchmark.LATENTS}
+    assert material.prepare().keys() == {inputs.ARRAYS, inputs.LATENTS}
     return material
 
 
 @pytest.mark.slow
 def test_all_contenders_do_one_run_and_report_alike(material, monkeypatch):
-    monkeypatch.setattr(benchmark, "UNET_SEEDS", [0])
-    monkeypatch.setattr(benchmark, "UNET_METHODS", ["lora"])
-    monkeypatch.setattr(benchmark, "STEPS", 2)
-    monkeypatch.setattr(benchmark, "WARMUP_STEPS", 1)
+    monkeypatch.setattr(inputs, "UNET_SEEDS", [0])
+    monkeypatch.setattr(inputs, "UNET_METHODS", ["lora"])
+    monkeypatch.setattr(inputs, "STEPS", 2)
+    monkeypatch.setattr(inputs, "WARMUP_STEPS", 1)
     sweep, trainer, lora = comparisons(material)
     contenders = ((sweep, "pipeline"), (sweep, "plain"), (trainer, "trainer"), (lora, "pipeline"), (lora, "diffusers"))
     for comparison, contender in contenders:
@@ -258,7 +260,7 @@ def test_all_contenders_do_one_run_and_report_alike(material, monkeypatch):
         (run,) = found["runs"].values()
         scores = {"loss"} if comparison is lora else {"accuracy", "f1_micro", "f1_macro"}
         assert run["scores"].keys() == scores
-        numbers = [*run["scores"].values(), *(run["train_seconds"], *(found[clock] for clock in benchmark.CLOCKS))]
+        numbers = [*run["scores"].values(), *(run["train_seconds"], *(found[clock] for clock in CLOCKS))]
         assert np.isfinite(numbers).all() and min(numbers) > 0
 
 
@@ -266,24 +268,12 @@ def test_all_contenders_do_one_run_and_report_alike(material, monkeypatch):
 def test_images_are_those_of_the_split(material):
     (run,) = material.runs
     job = material.job(run)
-    split = benchmark.read_table(material.work / "data/splits/busi/tiny/split.csv")
+    split = read_table(material.work / "data/splits/busi/tiny/split.csv")
     for part in ("validation", "test"):
         assert len(job["images"][part]) == (split["split"] == part).sum()
     paths = [path for rows in job["images"].values() for path, _ in rows]
     assert len(paths) == len(set(paths)) and all(Path(path).is_file() for path in paths)
     classes = {path.split("/")[-2]: label for path, label in job["images"]["test"]}
     assert classes == {"benign": 0, "malignant": 1, "normal": 2}
-    subset = benchmark.read_table(material.work / "data/splits/busi/tiny/subset-0.csv")
+    subset = read_table(material.work / "data/splits/busi/tiny/subset-0.csv")
     assert len(job["images"]["train"]) == (subset["share"] < 0.1).sum()
-
-
-@pytest.mark.parametrize("method", ["lora", "bitfit"])
-def test_packed_runs_have_the_gradients_of_separate_ones(vit, method):
-    model = create("vit_mini_patch8_64.distilled", 3, vit, registry.load(method), 0, 32)
-    unfuse_attention(model)
-    model.train()
-    images, labels = torch.randn(3, 4, 3, 32, 32), torch.randint(3, (3, 4))
-    together, apart = (make(model, images, labels, "fp32")() for make in (packed.packed, packed.separate))
-    assert together.keys() == apart.keys()
-    for name, gradient in apart.items():
-        torch.testing.assert_close(together[name], gradient, rtol=1e-4, atol=1e-6)

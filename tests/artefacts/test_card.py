@@ -1,4 +1,4 @@
-"""The card of a dataset says what it holds and how it is had, and the audit's findings in words."""
+"""The card of a dataset says what it holds and how it is obtained, and the audit's findings in words."""
 
 import pandas as pd
 import pytest
@@ -26,7 +26,7 @@ def audited(manifest: pd.DataFrame, protocol: str) -> pd.DataFrame:
     return audit(manifest, NO_PAIRS, split(manifest, NO_PAIRS, protocol), protocol, seed=0)
 
 
-def test_the_card_counts_classes_parts_and_groups(manifest):
+def test_the_card_counts_classes_splits_and_groups(manifest):
     lines = card("busi", registry.load("busi"), audited(manifest, "grouped"), "grouped").splitlines()
     assert lines[0] == "# BUSI breast ultrasound (`busi`)"
     assert "| benign | 60 | 42 | 6 | 12 |" in lines
@@ -35,10 +35,10 @@ def test_the_card_counts_classes_parts_and_groups(manifest):
 
 
 @pytest.mark.parametrize("name", registry.names())
-def test_the_card_of_every_dataset_says_how_it_is_had(name, manifest):
+def test_the_card_of_every_dataset_says_how_it_is_obtained(name, manifest):
     dataset = registry.load(name)
     text = card(name, dataset, audited(manifest, "paper"), "paper")
-    assert all(part in text for part in (dataset.licence, dataset.access, dataset.citation, *dataset.caveats))
+    assert all(words in text for words in (dataset.licence, dataset.access, dataset.citation, *dataset.caveats))
     assert all(f"`{archive.name}`" in text for archive in dataset.archives)
     assert all(url in text for archive in dataset.archives for url in archive.urls)
     assert ".." not in text.replace("...", "")
@@ -46,8 +46,8 @@ def test_the_card_of_every_dataset_says_how_it_is_had(name, manifest):
 
 @pytest.mark.parametrize("protocol", ["grouped", "paper", "given"])
 def test_the_sentence_names_the_split_that_was_used(manifest, protocol):
-    parts = split(manifest, NO_PAIRS, "grouped" if protocol == "given" else protocol)
-    sentence = audit_sentence(Numbers(audit(manifest, NO_PAIRS, parts, protocol, seed=0), protocol))
+    table = split(manifest, NO_PAIRS, "grouped" if protocol == "given" else protocol)
+    sentence = audit_sentence(Numbers(audit(manifest, NO_PAIRS, table, protocol, seed=0), protocol))
     ending = "this study uses that split." if protocol == "paper" else f"the {protocol} split used here leaves 0."
     assert ending in sentence
     assert "The dataset has 120 images from 60 groups" in sentence

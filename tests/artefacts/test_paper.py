@@ -19,9 +19,10 @@ from medpeft.base.errors import UserError
 from medpeft.base.files import read_table, write_table
 from medpeft.data import registry
 from medpeft.pipeline.study import Study
-from medpeft.statistics.collect import COLUMNS
+from medpeft.statistics.collect import RUN_COLUMNS
 from medpeft.statistics.compare import compare
-from medpeft.statistics.rank import rank, recommend
+from medpeft.statistics.rank import rank
+from medpeft.statistics.recommend import recommend
 
 PAPER = Path(__file__).parents[2] / "paper"
 GRID = {"datasets": ["busi"], "backbones": ["resnet50"], "methods": ["full"], "fractions": [1], "seeds": [0]}
@@ -56,7 +57,9 @@ def evidence(methods=("full", "linear_probe", "ssf", "bias"), fractions=(0.1, 1.
     differences["p_adjusted"] = np.where(np.abs(gain) > 0.05, 0.004, 0.6)
     differences = differences.assign(seeds_won=seeds, seeds_compared=seeds)
     runs = cells.merge(pd.DataFrame({"seed": range(seeds)}), how="cross")
-    runs = runs.assign(task="classification", experiment="table2", status="ok", device="cpu").reindex(columns=COLUMNS)
+    runs = runs.assign(task="classification", experiment="table2", status="ok", device="cpu").reindex(
+        columns=RUN_COLUMNS
+    )
     runs.loc[runs["method"].isin(failed), "status"] = "failed: the loss is not a number"
     rates = pd.DataFrame([("busi", "resnet50", method) for method in methods], columns=CELL[:3])
     rates = rates.assign(times_full=10.0 if "full" in methods else np.nan, at_edge=False)
@@ -224,7 +227,7 @@ def test_the_tables_of_a_study_without_classification_are_empty_and_can_be_read(
     runs = handed_on(found.runs)
     results = {name: handed_on(table) for name, table in compare(runs, read=None)._asdict().items()}
     ranks, friedman = map(handed_on, rank(results["scores"]))
-    recommendations = handed_on(recommend(ranks, results["pairs"], runs))
+    recommendations = handed_on(recommend(ranks, results["contrasts"], runs))
     learning_rates = handed_on(artefacts.maker("table", "learning_rates")(Sources())[0])
     content = findings(
         replace(

@@ -1,4 +1,4 @@
-"""The grid of samples: which pictures it shows, and where."""
+"""The grid of samples: which images it shows, and where."""
 
 from dataclasses import replace
 
@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from medpeft.artefacts.panels import save
-from medpeft.artefacts.samples import PROMPTS, REAL, Samples, chosen_prompts, samples
+from medpeft.artefacts.samples import PROMPTS, REAL, Generated, Samples, Stored, chosen_prompts, grouped, samples
+from medpeft.base.runs import Run
 
 SIZE = 8
 LONG = (
@@ -18,12 +19,13 @@ LONG = (
 
 @pytest.fixture
 def group(tmp_path) -> Samples:
-    """Twelve pictures of 10 pixels of three classes; untuned gives grey 10, LoRA grey 30, and SV-Diff failed."""
+    """Twelve images of 10 pixels of three classes; untuned gives grey 10, LoRA grey 30, and SV-Diff failed."""
     names = [f"i{number:02d}" for number in range(12)]
     manifest = pd.DataFrame({"image_id": names, "label": list("abc") * 4, "source_file": [f"x/{n}.png" for n in names]})
     images = np.arange(12, dtype=np.uint8)[:, None, None, None] + np.zeros((12, 10, 10, 3), np.uint8)
     prompts = pd.DataFrame({"image_id": names[4:], "caption": [LONG, *(f"caption {name}" for name in names[5:])]})
-    generated = {"svdiff": (pd.DataFrame(columns=["file", "image_id", "caption", "seed"]), tmp_path / "svdiff")}
+    nothing = pd.DataFrame(columns=["file", "image_id", "caption", "seed"])
+    generated = {"svdiff": Generated(nothing, tmp_path / "svdiff")}
     for method, grey in (("lora", 30), ("untuned", 10)):
         table = pd.concat([prompts, prompts], ignore_index=True)
         table["file"] = [f"{place // 8}/{place % 8:05d}.png" for place in range(16)]
@@ -32,8 +34,8 @@ def group(tmp_path) -> Samples:
             path = tmp_path / method / file
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (SIZE, SIZE), 3 * (grey,)).save(path)
-        generated[method] = (table, tmp_path / method)
-    return Samples("busi", "tiny", 1.0, 0, images, manifest, generated)
+        generated[method] = Generated(table, tmp_path / method)
+    return Samples("busi", "tiny", 1.0, 0, Stored(images, manifest), generated)
 
 
 def test_a_row_is_one_prompt_and_one_noise(group):
@@ -47,7 +49,7 @@ def test_a_row_is_one_prompt_and_one_noise(group):
     assert files["svdiff"].isna().all()
 
 
-def test_the_distance_to_the_pipeline_as_it_is_is_told(group):
+def test_the_distance_to_the_untuned_pipeline_is_given(group):
     distances = samples([group], SIZE)[0].groupby("method")["from_untuned"].agg(set)
     assert distances["lora"] == {20.0}
     assert distances["untuned"] == {0.0}
@@ -55,7 +57,7 @@ def test_the_distance_to_the_pipeline_as_it_is_is_told(group):
     assert samples([group], SIZE)[0]["from_untuned"].isna().all()
 
 
-def test_real_pictures_come_first_then_the_pipeline_as_it_is(group):
+def test_real_images_come_first_then_the_untuned_pipeline(group):
     _, figure = samples([group], SIZE)
     by_column = {}
     for axes in figure.axes:
@@ -90,6 +92,13 @@ def test_equal_samples_are_equal_bytes(group, tmp_path):
         save(samples([group], SIZE)[1], tmp_path / f"{turn}.pdf", tmp_path / f"{turn}.png")
     for form in ("pdf", "png"):
         assert (tmp_path / f"first.{form}").read_bytes() == (tmp_path / f"second.{form}").read_bytes()
+
+
+def test_runs_that_differ_in_their_method_alone_are_one_group(group):
+    names = [("busi", "tiny", method, fraction, "3") for fraction in ("0.1", "1") for method in group.generated]
+    runs = [(Run(*name), group.generated[name[2]]) for name in names]
+    groups = grouped(runs, {"busi": group.stored})
+    assert groups == [replace(group, fraction=fraction, seed=3) for fraction in (0.1, 1.0)]
 
 
 def test_few_classes_have_several_prompts_and_many_no_more_than_fit():

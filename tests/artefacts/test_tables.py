@@ -15,8 +15,8 @@ from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.tables import table2, table3, table5
 from medpeft.base.errors import UserError
 from medpeft.base.runs import CELL, Run, Search
-from medpeft.generation.copies import FACTS
-from medpeft.generation.downstream_classifier import COLUMNS
+from medpeft.generation.copies import MEMORISATION_FACTS
+from medpeft.generation.downstream_classifier import DOWNSTREAM_COLUMNS
 from medpeft.methods import registry
 
 REFERENCE = Path(__file__).parents[2] / "paper" / "reference"
@@ -49,7 +49,7 @@ def downstream_scores(method, seed):
     if method == "bias":
         generated = both = (0, np.nan, np.nan, np.nan)
     rows = [("real", 584, 0.7, 0.6, 0.8), ("generated", *generated), ("both", *both)]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=DOWNSTREAM_COLUMNS)
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def sources():
         other_scores=scores,
         splits=["grouped", "paper"],
         memorisations={
-            Run("busi", "tiny", method, "1", str(seed)): dict.fromkeys(FACTS)
+            Run("busi", "tiny", method, "1", str(seed)): dict.fromkeys(MEMORISATION_FACTS)
             if method == "bias"
             else {"memorised": 0.02 * seed, "by_chance": 0.01, "threshold": 0.5}
             | {"generated": 50, "real": 100, "training": 584}

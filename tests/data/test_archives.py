@@ -70,7 +70,7 @@ def test_dots_in_names_are_no_way_out(tmp_path):
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "LARGEST", 10**6)
+    monkeypatch.setattr(archives, "LARGEST_MEMBER", 10**6)
     source = Source(zipped(tmp_path, {"bomb.png": bytes(10**6 + 1), "a.png": bytes(10**6)}))
     assert len(source.read("a.png")) == 10**6
     tracemalloc.start()

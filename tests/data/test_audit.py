@@ -7,7 +7,7 @@ import pytest
 from medpeft.data.audit import audit, picture
 from medpeft.data.split import split
 
-# image, group, label, part, in a split that leaks
+# image, group, label and split, which leak
 IMAGES = [
     ("i0", "p", "a", "train"),
     ("i1", "p", "a", "test"),
@@ -40,7 +40,7 @@ def numbers():
     return lambda *key: table[key]
 
 
-def test_images_are_counted_by_class_and_part(numbers):
+def test_images_are_counted_by_class_and_split(numbers):
     assert numbers("", "images", "all", "") == 8
     assert numbers("", "images", "all", "b") == 4
     assert numbers("paper", "images", "train", "a") == 2
@@ -55,7 +55,7 @@ def test_groups_and_clusters_are_counted(numbers):
     assert numbers("paper", "clusters", "test", "") == 2
 
 
-def test_pairs_are_counted_within_parts_and_across(numbers):
+def test_pairs_are_counted_within_splits_and_across(numbers):
     assert numbers("", "exact_pairs", "all", "") == 2
     assert numbers("paper", "exact_pairs", "train", "") == 1
     assert numbers("paper", "near_pairs", "train-test", "") == 2
@@ -93,8 +93,8 @@ def test_a_grouped_split_leaks_nothing_and_the_image_level_one_beside_it_does():
     )
     leaks = result["value"].xs("leaked_images", level="measure")
     assert (leaks["grouped"] == 0).all()
-    part = split(table, pairs, "paper", seed=0).set_index("image_id")["split"]
-    train, test = ([*part.index[part == name]] for name in ("train", "test"))
+    split_of = split(table, pairs, "paper", seed=0).set_index("image_id")["split"]
+    train, test = ([*split_of.index[split_of == name]] for name in ("train", "test"))
     group = table.set_index("image_id")["group_id"]
     linked = {*zip(pairs["first"], pairs["second"], strict=True), *zip(pairs["second"], pairs["first"], strict=True)}
     expected = [i for i in test if any(group[i] == group[j] or (i, j) in linked for j in train)]
@@ -106,7 +106,7 @@ def test_dropped_images_are_counted_and_take_no_part():
     kept = split(table, pairs, duplicates="drop")
     result = audit(table, pairs, kept, "grouped", seed=0).set_index(["protocol", "measure", "scope", "label"])["value"]
     assert result["grouped", "images", "dropped", ""] == 300 - len(kept) > 0
-    assert sum(result["grouped", "images", part, ""] for part in ("train", "validation", "test")) == len(kept)
+    assert sum(result["grouped", "images", name, ""] for name in ("train", "validation", "test")) == len(kept)
     assert result["grouped", "near_pairs", "train", ""] == 0
     assert result["paper", "images", "dropped", ""] == 0
 

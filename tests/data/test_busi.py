@@ -86,5 +86,5 @@ def test_the_real_archive_becomes_a_split_without_leaks(tmp_path):
     }
     table = split(manifest, pairs, sizes=dataset.sizes)
     assert table["split"].value_counts().to_dict() == {"train": 584, "test": 119, "validation": 77}
-    part = table.set_index("image_id")["split"]
-    assert (part[pairs["first"]].to_numpy() == part[pairs["second"]].to_numpy()).all()
+    split_of = table.set_index("image_id")["split"]
+    assert (split_of[pairs["first"]].to_numpy() == split_of[pairs["second"]].to_numpy()).all()

@@ -9,6 +9,7 @@ import pytest
 from medpeft.base.errors import UserError
 from medpeft.data import registry
 from medpeft.data.archives import Source
+from medpeft.data.dataset import Dataset
 from medpeft.data.split import SPLITS, split
 
 NO_PAIRS = pd.DataFrame({"first": [], "second": [], "same_label": []}).astype({"same_label": bool})
@@ -16,7 +17,7 @@ COLUMNS = ["image_id", "group_id", "label", "caption", "source_file"]
 
 
 @pytest.fixture(params=registry.names())
-def dataset(request) -> registry.Dataset:
+def dataset(request) -> Dataset:
     return registry.load(request.param)
 
 
@@ -41,7 +42,7 @@ def test_classes_are_names_with_counts(dataset):
     assert all(count is None or count > 0 for count in dataset.counts.values())
 
 
-def test_the_sizes_of_the_parts_add_up_to_the_images(dataset):
+def test_the_sizes_of_the_splits_add_up_to_the_images(dataset):
     if dataset.sizes and None not in dataset.counts.values():
         assert sum(dataset.sizes) == sum(dataset.counts.values())
 
@@ -89,8 +90,8 @@ def test_single_images_are_split_in_exactly_the_published_sizes(name):
     labels = [label for label, count in dataset.counts.items() for _ in range(count or equal)][: sum(dataset.sizes)]
     ids = [f"i{number:06d}" for number in range(len(labels))]
     manifest = pd.DataFrame({"image_id": ids, "group_id": ids, "label": labels})
-    parts = split(manifest, NO_PAIRS, "paper", sizes=dataset.sizes)["split"].value_counts()
-    assert tuple(parts[list(SPLITS)]) == dataset.sizes
+    splits = split(manifest, NO_PAIRS, "paper", sizes=dataset.sizes)["split"].value_counts()
+    assert tuple(splits[list(SPLITS)]) == dataset.sizes
 
 
 def test_an_unknown_dataset_is_answered_with_those_there_are():

@@ -11,7 +11,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit, RLELossless
 
 from medpeft.base.errors import UserError
-from medpeft.data.prepare import decode
+from medpeft.data.decode import decode
 
 SIDE = 32
 VALUES = np.linspace(0, 4095, SIDE * SIDE).round().astype(np.uint16).reshape(SIDE, SIDE)  # 12 bits in 16

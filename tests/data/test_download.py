@@ -18,10 +18,10 @@ import pytest
 import requests
 
 from medpeft.base.errors import UserError
-from medpeft.data import download
+from medpeft.data import web
 from medpeft.data.archives import Source
+from medpeft.data.dataset import Archive, Dataset
 from medpeft.data.download import fetch
-from medpeft.data.registry import Archive
 
 ROOT = Path(__file__).parents[2]
 REMEDY = "into the folder that the study's key `mirror` names (or --config mirror=FOLDER)"
@@ -112,8 +112,8 @@ PAUSES = []
 def no_pauses(monkeypatch):
     """Tests do not wait; what they would have waited for is in `PAUSES`."""
     PAUSES.clear()
-    monkeypatch.setattr(download.time, "sleep", PAUSES.append)
-    monkeypatch.setattr(download, "CHUNK", 10)
+    monkeypatch.setattr(web.time, "sleep", PAUSES.append)
+    monkeypatch.setattr(web, "PIECE", 10)
 
 
 @pytest.fixture
@@ -201,7 +201,10 @@ def test_a_wrong_checksum_is_told_with_what_was_found_and_expected(server, path)
 
 def test_the_checksum_of_the_study_replaces_the_published_one(server, path):
     published = archive(f"{server}/good/a.zip", checksum="sha256:" + "0" * 64)
-    fetch(published, "toy", path, checksum=f"sha256:{hashlib.sha256(CONTENT).hexdigest()}")
+    dataset = Dataset("Toy", (Archive("b.zip"), published), index=list, counts={}, licence="", access="", citation="")
+    assert dataset.archive("a.zip") == published
+    asked = dataset.archive("a.zip", f"sha256:{hashlib.sha256(CONTENT).hexdigest()}")
+    fetch(asked, "toy", path)
     assert path.read_bytes() == CONTENT
 
 
@@ -372,15 +375,15 @@ def test_a_download_that_gains_at_every_try_is_not_given_up(server, path, monkey
         if partial.stat().st_size < len(CONTENT):
             raise requests.ConnectionError
 
-    monkeypatch.setattr(download, "_stream", stream)
+    monkeypatch.setattr(web, "_stream", stream)
     fetch(archive(f"{server}/good/a.zip"), "toy", path)
     assert path.read_bytes() == CONTENT
 
 
 def test_progress_is_logged_in_tenths_with_the_time_left(caplog, monkeypatch):
-    monkeypatch.setattr(download.time, "monotonic", iter(range(1000)).__next__)
+    monkeypatch.setattr(web.time, "monotonic", iter(range(1000)).__next__)
     with caplog.at_level("INFO"):
-        progress = download._Progress("URL", 0, 10**9)
+        progress = web._Progress("URL", 0, 10**9)
         for _ in range(100):
             progress.add(10**7)
     assert [record.message for record in caplog.records][:2] == [

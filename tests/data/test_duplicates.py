@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 from scipy.ndimage import gaussian_filter
 
 from medpeft.data import duplicates
-from medpeft.data.duplicates import SIDE, THRESHOLD, describe, find
+from medpeft.data.duplicates import THRESHOLD, THUMBNAIL, describe, find
 
 
 def textures(number: int, size: int = 256, seed: int = 0) -> np.ndarray:
@@ -133,11 +133,11 @@ def test_no_duplicates_give_an_empty_table_of_the_same_columns():
     assert len(found) == 0
 
 
-def test_the_result_does_not_depend_on_the_block(monkeypatch):
+def test_the_result_does_not_depend_on_the_chunk(monkeypatch):
     images = textures(40, 64)
     images[[5, 20, 39]] = images[0] + np.uint8(3)
     whole = find(images, table(40))
-    monkeypatch.setattr(duplicates, "BLOCK", 7)
+    monkeypatch.setattr(duplicates, "CHUNK", 7)
     assert pairs_of(find(images, table(40))) == pairs_of(whole)
     assert len(whole) == 6
 
@@ -145,7 +145,7 @@ def test_the_result_does_not_depend_on_the_block(monkeypatch):
 def described_at_random(kind: str, number: int = 120) -> np.ndarray:
     """Return descriptions among which pairs have similarities all around the threshold, as they are or mirrored."""
     random = np.random.default_rng(3)
-    flat = random.normal(size=(number, SIDE, SIDE))
+    flat = random.normal(size=(number, THUMBNAIL, THUMBNAIL))
     if kind == "smooth":
         flat = gaussian_filter(flat, (0, 3, 3))
     elif kind == "mixed":

@@ -1,4 +1,4 @@
-"""Fitzpatrick17k is read with the images that could be had, and the others are said."""
+"""Fitzpatrick17k is read with the images that are there, and the others are counted."""
 
 import hashlib
 import io
@@ -75,7 +75,7 @@ def test_web_pages_that_dead_links_gave_are_missing_images(pack, tmp_path, caplo
     assert f"1 of 5 images are missing and left out: {HASHES[0]}" in caplog.messages
 
 
-def test_images_that_were_written_anew_are_kept_and_told(pack, tmp_path, caplog):
+def test_images_that_were_written_again_are_kept_and_told(pack, tmp_path, caplog):
     images = ALL | {f"{HASHES[0]}.jpg": picture(12)}
     assert len(fitzpatrick17k.index(*sources(pack, tmp_path, images))) == 5
     assert caplog.messages == [f"1 images differ from the md5 in their names: {HASHES[0]}"]
@@ -116,14 +116,14 @@ def test_the_real_table_without_the_565_of_unknown_skin_type_is_the_published_on
 
 
 def test_the_split_of_the_real_table_has_the_published_sizes(real):
-    parts = split(real, NO_PAIRS, "paper", sizes=DATASET.sizes)["split"]
-    assert parts.value_counts().to_dict() == {"train": 12_809, "validation": 1_601, "test": 1_602}
+    splits = split(real, NO_PAIRS, "paper", sizes=DATASET.sizes)["split"]
+    assert splits.value_counts().to_dict() == {"train": 12_809, "validation": 1_601, "test": 1_602}
 
 
 def test_with_half_of_the_images_the_split_keeps_the_proportions(real):
     there = real.iloc[::2].reset_index(drop=True)
-    parts = split(there, NO_PAIRS, "paper", sizes=DATASET.sizes)["split"].value_counts()
-    assert parts.to_dict() == {"train": 6_405, "validation": 800, "test": 801}
+    splits = split(there, NO_PAIRS, "paper", sizes=DATASET.sizes)["split"].value_counts()
+    assert splits.to_dict() == {"train": 6_405, "validation": 800, "test": 801}
 
 
 def test_the_published_checksum_is_that_of_the_real_table(real_data):

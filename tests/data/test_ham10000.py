@@ -102,14 +102,14 @@ def test_the_real_table_is_the_published_one(real):
 
 
 def test_the_published_split_has_its_sizes_and_cuts_lesions(real):
-    parts = split(real, NO_PAIRS, "paper", sizes=DATASET.sizes)["split"]
-    assert parts.value_counts().to_dict() == {"train": 7_511, "validation": 1_001, "test": 1_503}
-    assert parts.groupby(real["group_id"]).nunique().max() > 1
+    splits = split(real, NO_PAIRS, "paper", sizes=DATASET.sizes)["split"]
+    assert splits.value_counts().to_dict() == {"train": 7_511, "validation": 1_001, "test": 1_503}
+    assert splits.groupby(real["group_id"]).nunique().max() > 1
 
 
 def test_the_grouped_split_cuts_no_lesion_and_keeps_the_proportions(real):
-    parts = split(real, NO_PAIRS, sizes=DATASET.sizes)["split"]
-    assert parts.groupby(real["group_id"]).nunique().max() == 1
-    counts = pd.crosstab(real["label"], parts)[["train", "validation", "test"]]
+    splits = split(real, NO_PAIRS, sizes=DATASET.sizes)["split"]
+    assert splits.groupby(real["group_id"]).nunique().max() == 1
+    counts = pd.crosstab(real["label"], splits)[["train", "validation", "test"]]
     expected = counts.sum(axis=1).to_numpy()[:, None] * [size / 10_015 for size in DATASET.sizes]
     assert (abs(counts - expected) <= 6).all(axis=None)  # a lesion has up to six images

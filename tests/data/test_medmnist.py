@@ -11,7 +11,7 @@ from medpeft.base.errors import UserError
 from medpeft.base.files import read_table
 from medpeft.data import registry
 from medpeft.data.archives import Source
-from medpeft.data.medmnist import SPLITS
+from medpeft.data.medmnist import SPLIT_NAMES
 from medpeft.data.prepare import prepare
 from medpeft.data.registry import load
 from medpeft.data.split import split
@@ -24,10 +24,10 @@ SIZES = {"train": 12, "val": 3, "test": 4}
 def archive(folder, labels: int, colour: bool = False, **changed) -> Source:
     """Return an archive of grey levels 0, 1, 2, ... in the published layout."""
     arrays = {}
-    for part, size in SIZES.items():
+    for name, size in SIZES.items():
         shape = (size, 8, 8, 3) if colour else (size, 8, 8)
-        arrays[f"{part}_images"] = np.broadcast_to(np.arange(size).reshape(-1, *[1] * (len(shape) - 1)), shape)
-        arrays[f"{part}_labels"] = (np.arange(size) % labels)[:, None]
+        arrays[f"{name}_images"] = np.broadcast_to(np.arange(size).reshape(-1, *[1] * (len(shape) - 1)), shape)
+        arrays[f"{name}_labels"] = (np.arange(size) % labels)[:, None]
     arrays = {name: array.astype(np.uint8) for name, array in (arrays | changed).items()}
     np.savez_compressed(folder / "breastmnist_224.npz", **arrays)
     return Source(folder / "breastmnist_224.npz")
@@ -39,10 +39,10 @@ def test_there_are_all_but_the_one_with_several_labels_an_image():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_archive_and_its_checksum_are_named(name):
-    (part,) = load(name).archives
-    assert part.name == f"{name}_224.npz"
-    assert re.fullmatch("md5:[0-9a-f]{32}", part.checksum)
-    assert f"/{name}_224.npz" in part.urls[0]
+    (archive,) = load(name).archives
+    assert archive.name == f"{name}_224.npz"
+    assert re.fullmatch("md5:[0-9a-f]{32}", archive.checksum)
+    assert f"/{name}_224.npz" in archive.urls[0]
     assert registry.code(name) == [f"datasets/{name}", "medmnist"]
 
 
@@ -57,7 +57,7 @@ def test_images_and_their_published_split_come_through(tmp_path, colour):
     assert manifest["label"].tolist() == ["normal or benign" if i % 2 else "malignant" for i in number]
     assert manifest["image_id"].iloc[0] == "test_000000"
     assert manifest["caption"].iloc[0] == "BreastMNIST breast ultrasound, malignant."
-    given = manifest["image_id"].str.partition("_")[0].map(SPLITS)
+    given = manifest["image_id"].str.partition("_")[0].map(SPLIT_NAMES)
     assert split(manifest, NO_PAIRS, "paper")["split"].tolist() == given.tolist()
     assert split(manifest, NO_PAIRS, "grouped")["split"].tolist() != given.tolist()
 

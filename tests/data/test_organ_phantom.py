@@ -1,4 +1,4 @@
-"""The simulated ultrasound of other organs: the same bytes each time, and captions that fit the picture."""
+"""The simulated ultrasound of other organs: the same bytes each time, and captions that fit the image."""
 
 import io
 
@@ -8,32 +8,36 @@ from PIL import Image
 
 from medpeft.base.errors import UserError
 from medpeft.data.archives import Source
-from medpeft.data.datasets import organ_phantom as phantom
+from medpeft.data.datasets.organ_phantom import DATASET
+from medpeft.data.simulators import organs
+from medpeft.data.simulators.archive import write
+from medpeft.data.simulators.masses import add_lesion, shape_lesion
+from medpeft.data.simulators.scanner import DEPTH, LATERAL
 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory):
-    path = tmp_path_factory.mktemp("raw") / "organ_phantom.zip"
-    phantom.write_archive(path, 3)
+    path = tmp_path_factory.mktemp("raw") / "organ_organs.zip"
+    write(path, organs.draw_organs(3))
     return path
 
 
 @pytest.fixture(scope="module")
 def table(archive):
-    return phantom.index(Source(archive))
+    return DATASET.index(Source(archive))
 
 
 def test_equal_bytes_each_time(archive, tmp_path):
-    phantom.write_archive(tmp_path / "again.zip", 3)
+    write(tmp_path / "again.zip", organs.draw_organs(3))
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
 
 
 def test_each_organ_is_there_and_named_in_its_captions(table):
-    assert table["label"].value_counts().to_dict() == dict.fromkeys(phantom.ORGANS, 3)
+    assert table["label"].value_counts().to_dict() == dict.fromkeys(organs.ORGANS, 3)
     assert all(f"Ultrasound of the {row.label}, " in row.caption for row in table.itertuples())
 
 
-def test_no_picture_is_flat_or_of_another_kind(archive, table):
+def test_no_image_is_flat_or_of_another_kind(archive, table):
     for file in table["source_file"]:
         image = Image.open(io.BytesIO(Source(archive).read(file.partition("/")[2])))
         assert (image.size, image.mode) == ((128, 128), "L")
@@ -42,29 +46,29 @@ def test_no_picture_is_flat_or_of_another_kind(archive, table):
 
 def test_captions_say_what_a_mass_is_made_of():
     rng = np.random.default_rng(0)
-    for lesion in (phantom.draw_lesion(rng) for _ in range(50)):
-        caption = phantom.describe("liver", lesion)
+    for lesion in (organs.draw_lesion(rng) for _ in range(50)):
+        caption = organs.caption("liver", lesion)
         assert f"{lesion.echo} mass, {lesion.shape} shape" in caption
         assert f"{lesion.margin} margin" in caption
         assert ("no posterior features" in caption) == (lesion.posterior == "none")
         assert ("taller than wide" in caption) == (lesion.half_height > lesion.half_width and lesion.shape != "round")
-    assert phantom.describe("liver", None) == "Ultrasound of the liver, no mass."
+    assert organs.caption("liver", None) == "Ultrasound of the liver, no mass."
 
 
-@pytest.mark.parametrize("organ", phantom.ORGANS)
+@pytest.mark.parametrize("organ", organs.ORGANS)
 def test_an_anechoic_mass_is_black_where_it_lies(organ):
-    """The same picture with and without a mass differs there, and is darker."""
+    """The same image with and without a mass differs there, and is darker."""
     rng = np.random.default_rng(5)
-    fields = [np.zeros_like(phantom.DEPTH) for _ in range(2)]
-    tissue = phantom.ORGANS[organ](rng, phantom.Textures(*fields))
-    lesion = phantom.shape_lesion(
+    fields = [np.zeros_like(DEPTH) for _ in range(2)]
+    tissue = organs.ORGANS[organ](rng, organs.Textures(*fields))
+    lesion = shape_lesion(
         rng, shape="round", orientation="round", margin="circumscribed", echo="anechoic", posterior="none"
     )
-    phantom.add_lesion(tissue, lesion, fields[0])
-    inside = np.hypot(phantom.LATERAL - lesion.lateral, phantom.DEPTH - lesion.depth) < 0.5 * lesion.half_height
+    add_lesion(tissue, lesion, fields[0])
+    inside = np.hypot(LATERAL - lesion.lateral, DEPTH - lesion.depth) < 0.5 * lesion.half_height
     assert tissue.echo[inside].mean() < -33
 
 
 def test_a_changed_table_is_refused(pack):
     with pytest.raises(UserError, match="lacks the columns"):
-        phantom.index(pack("organ_phantom.zip", {"metadata.csv": b"image,label\n"}))
+        DATASET.index(pack("organ_organs.zip", {"metadata.csv": b"image,label\n"}))

@@ -14,8 +14,9 @@ from test_dicom import dicom
 from medpeft.base.errors import UserError
 from medpeft.base.files import read_table
 from medpeft.data import prepare as prepare_module
-from medpeft.data.prepare import decode, prepare
-from medpeft.data.registry import Archive, Dataset
+from medpeft.data.dataset import Archive, Dataset
+from medpeft.data.decode import decode
+from medpeft.data.prepare import prepare
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:

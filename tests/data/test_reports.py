@@ -63,8 +63,8 @@ def test_every_real_image_has_a_caption(real):
 
 
 def test_the_real_reports_stay_on_one_side(real):
-    parts = split(real, NO_PAIRS)["split"]
-    assert parts.groupby(real["group_id"]).nunique().max() == 1
+    splits = split(real, NO_PAIRS)["split"]
+    assert splits.groupby(real["group_id"]).nunique().max() == 1
 
 
 REPORT = """                                 FINAL REPORT

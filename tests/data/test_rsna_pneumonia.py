@@ -128,5 +128,5 @@ def test_the_classes_of_the_real_tables_agree(real):
 
 
 def test_the_split_of_the_real_table_has_the_published_sizes(real):
-    parts = split(real, NO_PAIRS, "paper", sizes=DATASET.sizes)["split"]
-    assert parts.value_counts().to_dict() == {"train": 20_412, "validation": 2_269, "test": 4_003}
+    splits = split(real, NO_PAIRS, "paper", sizes=DATASET.sizes)["split"]
+    assert splits.value_counts().to_dict() == {"train": 20_412, "validation": 2_269, "test": 4_003}

@@ -1,4 +1,4 @@
-"""Files that are scattered over the web: what can be had is packed, what cannot is counted and listed."""
+"""Files that are scattered over the web: what is there is packed, what is missing is counted and listed."""
 
 import csv
 import hashlib
@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from medpeft.base.errors import UserError
-from medpeft.data import download
-from medpeft.data import scattered as collection
+from medpeft.data import scattered, web
+from medpeft.data.dataset import Archive, Link
 from medpeft.data.datasets.fitzpatrick17k import links
 from medpeft.data.download import fetch
-from medpeft.data.registry import Archive, Link
-from medpeft.data.scattered import collect
+from medpeft.data.scattered import gather
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -50,7 +49,7 @@ def link(address: str, number: int, md5: str | None = None) -> Link:
 @pytest.fixture
 def server(monkeypatch):
     """Return the address of a server on this machine; nothing waits."""
-    monkeypatch.setattr(download.time, "sleep", lambda _: None)
+    monkeypatch.setattr(web.time, "sleep", lambda _: None)
     monkeypatch.setattr(Handler, "asked", [], raising=False)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -72,10 +71,10 @@ def missing(path: Path) -> dict[str, str]:
     return {row["name"]: row["reason"] for row in rows}
 
 
-def test_what_can_be_had_is_packed_and_the_rest_is_listed(server, tmp_path, caplog):
+def test_what_is_there_is_packed_and_the_rest_is_listed(server, tmp_path, caplog):
     wanted = [link(server, number) for number in range(10)]
     wanted += [link(server, 10, md5=32 * "0"), Link("11.jpg", "", ""), link(NOWHERE, 13)]
-    assert collect(wanted, tmp_path / "a.zip", tmp_path / "a.links") == []
+    assert gather(wanted, tmp_path / "a.zip", tmp_path / "a.links") == []
     there = {f"{number}.jpg": picture(number) for number in range(10) if number % 3}
     assert {name: data for name, data in members(tmp_path / "a.zip").items() if name != "failed.csv"} == there
     assert missing(tmp_path / "a.zip") == {
@@ -84,29 +83,29 @@ def test_what_can_be_had_is_packed_and_the_rest_is_listed(server, tmp_path, capl
         "11.jpg": "no address",
         "13.jpg": "no connection",
     }
-    assert "6 of 13 files could be had" in caplog.text
+    assert "6 of 13 files were found" in caplog.text
     assert "4 files: HTTP 404 Not Found" in caplog.text
     assert [file.name for file in tmp_path.iterdir()] == ["a.zip"]
 
 
-def test_a_killed_collection_goes_on_and_asks_for_nothing_twice(server, tmp_path, monkeypatch):
+def test_a_killed_gathering_goes_on_and_asks_for_nothing_twice(server, tmp_path, monkeypatch):
     wanted = [link(server, number) for number in range(12)]
-    fetch_one = collection._fetch_one
+    fetch_one = scattered._fetch_one
 
     def killed_at_the_eighth(wish, folder, hosts):
         if wish.name == "8.jpg":
             raise KeyboardInterrupt
         return fetch_one(wish, folder, hosts)
 
-    monkeypatch.setattr(collection, "TOGETHER", 1)
-    monkeypatch.setattr(collection, "_fetch_one", killed_at_the_eighth)
+    monkeypatch.setattr(scattered, "TOGETHER", 1)
+    monkeypatch.setattr(scattered, "_fetch_one", killed_at_the_eighth)
     with pytest.raises(KeyboardInterrupt):
-        collect(wanted, tmp_path / "a.zip", tmp_path / "a.links")
+        gather(wanted, tmp_path / "a.zip", tmp_path / "a.links")
     assert not (tmp_path / "a.zip").exists()
-    monkeypatch.setattr(collection, "_fetch_one", fetch_one)
-    collect(wanted, tmp_path / "a.zip", tmp_path / "a.links")
-    had = [path for path in Handler.asked if int(path[1:-4]) % 3]
-    assert len(had) == len(set(had)) == 8
+    monkeypatch.setattr(scattered, "_fetch_one", fetch_one)
+    gather(wanted, tmp_path / "a.zip", tmp_path / "a.links")
+    found = [path for path in Handler.asked if int(path[1:-4]) % 3]
+    assert len(found) == len(set(found)) == 8
     assert sorted(missing(tmp_path / "a.zip")) == ["0.jpg", "3.jpg", "6.jpg", "9.jpg"]
 
 
@@ -115,12 +114,12 @@ def test_a_host_that_never_answers_is_given_up(tmp_path, monkeypatch):
 
     def unanswered(url, path, attempts):
         asked.append(url)
-        raise download.Unfit("no connection")
+        raise web.Unfit("no connection")
 
-    monkeypatch.setattr(collection, "download", unanswered)
-    monkeypatch.setattr(collection, "TOGETHER", 1)
-    (reason,) = collect([link(NOWHERE, number) for number in range(100)], tmp_path / "a.zip", tmp_path / "a.links")
-    assert len(asked) == collection.PATIENCE
+    monkeypatch.setattr(scattered, "download", unanswered)
+    monkeypatch.setattr(scattered, "TOGETHER", 1)
+    (reason,) = gather([link(NOWHERE, number) for number in range(100)], tmp_path / "a.zip", tmp_path / "a.links")
+    assert len(asked) == scattered.PATIENCE
     assert reason == "none of 100 links gives a file, most for this reason: 127.0.0.1:9 does not answer"
     assert not (tmp_path / "a.zip").exists()
 
@@ -128,7 +127,7 @@ def test_a_host_that_never_answers_is_given_up(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["../x.jpg", "a/b.jpg", "/x", "", ".x"])
 def test_a_list_that_names_files_elsewhere_is_refused(tmp_path, name):
     with pytest.raises(UserError, match="which is no plain name"):
-        collect([Link(name, NOWHERE)], tmp_path / "a.zip", tmp_path / "a.links")
+        gather([Link(name, NOWHERE)], tmp_path / "a.zip", tmp_path / "a.links")
 
 
 TABLE = """md5hash,fitzpatrick_scale,label,three_partition_label,url
@@ -138,7 +137,7 @@ TABLE = """md5hash,fitzpatrick_scale,label,three_partition_label,url
 """
 
 
-def test_an_archive_without_an_address_is_collected_from_its_table(server, tmp_path):
+def test_an_archive_without_an_address_is_gathered_from_its_table(server, tmp_path):
     """Of Fitzpatrick17k, images without a skin type are not asked for."""
     hashes = [hashlib.md5(picture(number)).hexdigest() for number in (1, 2, 4)]
     table = tmp_path / "fitzpatrick17k.csv"
@@ -161,5 +160,6 @@ def test_images_in_the_mirror_go_before_their_links(server, tmp_path):
 
 def test_where_no_link_lives_the_sentence_says_so_and_the_remedy(tmp_path):
     images = Archive("a.zip", links=lambda _: [Link("x.jpg", "")], listed_in="table.csv")
+    table = tmp_path / "table.csv"
     with pytest.raises(UserError, match=r"none of 1 links gives a file, .*: no address\): access: ask them; put"):
-        fetch(images, "toy", tmp_path / "raw" / "a.zip", access="ask them")
+        fetch(images, "toy", tmp_path / "raw" / "a.zip", access="ask them", listing=table)

@@ -1,4 +1,4 @@
-"""SMDG-19 is read as Kaggle publishes it; the older version on GitHub is told apart."""
+"""SMDG-19 is read as Kaggle publishes it; the older version on GitHub is refused."""
 
 import zipfile
 
@@ -130,22 +130,22 @@ def test_no_patient_has_more_than_two_images(current):
 def test_the_source_alone_tells_most_of_the_disease(current):
     """A classifier that sees but the name of the collection: as good as the published fine-tuning, or better."""
     pairs = NO_PAIRS.assign(kind=[], similarity=[], same_group=[])
-    parts = split(current, NO_PAIRS, "paper", sizes=DATASET.sizes)
-    table = audit(current, pairs, parts, "paper", seed=0).set_index(["protocol", "measure", "scope", "label"])["value"]
+    splits = split(current, NO_PAIRS, "paper", sizes=DATASET.sizes)
+    table = audit(current, pairs, splits, "paper", seed=0).set_index(["protocol", "measure", "scope", "label"])["value"]
     right, majority = (table["paper", measure, "test", ""] / 1_232 for measure in ("source_right", "majority_right"))
     assert majority == pytest.approx(7_499 / 12_316, abs=0.001)
     assert 0.85 < right < 0.95
 
 
 def test_the_published_split_has_its_sizes_and_cuts_patients(current):
-    parts = split(current, NO_PAIRS, "paper", sizes=DATASET.sizes)["split"]
-    assert parts.value_counts().to_dict() == {"train": 9_852, "validation": 1_232, "test": 1_232}
-    assert parts.groupby(current["group_id"]).nunique().max() == 2
+    splits = split(current, NO_PAIRS, "paper", sizes=DATASET.sizes)["split"]
+    assert splits.value_counts().to_dict() == {"train": 9_852, "validation": 1_232, "test": 1_232}
+    assert splits.groupby(current["group_id"]).nunique().max() == 2
 
 
 def test_the_grouped_split_cuts_no_patient_and_keeps_the_proportions(current):
-    parts = split(current, NO_PAIRS, sizes=DATASET.sizes)["split"]
-    assert parts.groupby(current["group_id"]).nunique().max() == 1
-    counts = pd.crosstab(current["label"], parts)[["train", "validation", "test"]]
+    splits = split(current, NO_PAIRS, sizes=DATASET.sizes)["split"]
+    assert splits.groupby(current["group_id"]).nunique().max() == 1
+    counts = pd.crosstab(current["label"], splits)[["train", "validation", "test"]]
     expected = counts.sum(axis=1).to_numpy()[:, None] * [size / sum(DATASET.sizes) for size in DATASET.sizes]
     assert (abs(counts - expected) <= 2).all(axis=None)

@@ -1,4 +1,4 @@
-"""No cluster is cut, every class is in every part, and the sizes are those asked for."""
+"""No cluster is cut, every class is in every split, and the sizes are those asked for."""
 
 import numpy as np
 import pandas as pd
@@ -41,9 +41,9 @@ def random_links(table: pd.DataFrame, seed: int, number: int = 60) -> pd.DataFra
 def test_grouped_cuts_no_group_and_no_pair_of_duplicates(seed):
     table = patients(seed)
     pairs = random_links(table, seed)
-    part = split(table, pairs, seed=seed).set_index("image_id")["split"]
-    assert (table.groupby("group_id")["image_id"].agg(lambda ids: part[ids].nunique()) == 1).all()
-    assert (part[pairs["first"]].to_numpy() == part[pairs["second"]].to_numpy()).all()
+    split_of = split(table, pairs, seed=seed).set_index("image_id")["split"]
+    assert (table.groupby("group_id")["image_id"].agg(lambda ids: split_of[ids].nunique()) == 1).all()
+    assert (split_of[pairs["first"]].to_numpy() == split_of[pairs["second"]].to_numpy()).all()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -69,8 +69,8 @@ def test_single_images_meet_the_sizes_exactly_in_each_class(protocol, seed):
 
 def test_paper_splits_images_of_one_group():
     table = patients(0)
-    part = split(table, NO_PAIRS, "paper").set_index("image_id")["split"]
-    assert table.groupby("group_id")["image_id"].agg(lambda ids: part[ids].nunique()).max() == 3
+    split_of = split(table, NO_PAIRS, "paper").set_index("image_id")["split"]
+    assert table.groupby("group_id")["image_id"].agg(lambda ids: split_of[ids].nunique()).max() == 3
 
 
 @pytest.mark.parametrize("protocol", ["grouped", "paper"])
@@ -101,8 +101,8 @@ def test_the_clusters_are_written_under_both_protocols():
 def test_a_cluster_whose_labels_disagree_stays_on_one_side():
     table = manifest([1] * 60, ["a", "b"] * 30)
     pairs = links(table, *((i, i + 1) for i in range(0, 20, 2)))
-    part = split(table, pairs).set_index("image_id")["split"]
-    assert (part[pairs["first"]].to_numpy() == part[pairs["second"]].to_numpy()).all()
+    split_of = split(table, pairs).set_index("image_id")["split"]
+    assert (split_of[pairs["first"]].to_numpy() == split_of[pairs["second"]].to_numpy()).all()
 
 
 def test_drop_keeps_the_first_of_each_set_and_none_that_disagrees():
@@ -135,7 +135,7 @@ def test_fail_says_how_many_duplicates_there_are():
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_rare_class_is_in_every_part_as_soon_as_it_has_three_clusters(seed):
+def test_a_rare_class_is_in_every_split_as_soon_as_it_has_three_clusters(seed):
     table = manifest([1] * 203, ["a"] * 200 + ["b"] * 3)
     result = split(table, NO_PAIRS, seed=seed)
     assert set(result.loc[table["label"] == "b", "split"]) == set(SPLITS)
@@ -154,9 +154,9 @@ def test_a_class_that_is_dropped_whole_is_refused_by_name():
         split(table, links(table, (0, 40), (1, 41)), duplicates="drop")
 
 
-def given(table: pd.DataFrame, *parts: str) -> pd.DataFrame:
-    """Return a split that puts the images of `table` into these parts in turn."""
-    return pd.DataFrame({"split": [parts[i % len(parts)] for i in range(len(table))], "image_id": table["image_id"]})
+def given(table: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Return a table that puts the images of `table` into the splits of these names in turn."""
+    return pd.DataFrame({"split": [names[i % len(names)] for i in range(len(table))], "image_id": table["image_id"]})
 
 
 @pytest.mark.parametrize("protocol", ["grouped", "paper"])
@@ -191,7 +191,7 @@ def test_dropped_duplicates_leave_a_split_from_outside_too():
         (lambda asked: pd.concat([asked, asked[:1]]), "the given split names 'i0000' twice"),
         (
             lambda asked: asked.replace("validation", "val"),
-            r"into the part 'val': the parts are train, validation, test",
+            r"into 'val': correct that to one of train, validation, test",
         ),
         (lambda asked: asked.assign(image_id="x" + asked["image_id"]), "such as 'xi0000', none of which is in the"),
         (lambda asked: asked.assign(split="train"), "class 'a' has no images for validation and test"),
@@ -207,7 +207,7 @@ def test_the_publishers_own_split_is_the_published_protocol():
     table = patients(0)
     table["split"] = given(table, *SPLITS)["split"]
     assert split(table, NO_PAIRS, "paper", sizes=(1, 1, 1))["split"].tolist() == table["split"].tolist()
-    with pytest.raises(UserError, match=r"the dataset's own split puts 1 images, such as 'i.*', into the part ''"):
+    with pytest.raises(UserError, match=r"the dataset's own split puts 1 images, such as 'i.*', into '': correct that"):
         split(table.replace({"split": {"test": ""}}).iloc[:3], NO_PAIRS, "paper")
 
 

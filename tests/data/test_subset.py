@@ -16,7 +16,7 @@ SIZES = {"a": 300, "b": 70, "c": 3}
 def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return a manifest and a split of it whose training images number `SIZES`, in mixed order."""
     rows = [(label, "train") for label, size in SIZES.items() for _ in range(size)]
-    rows += [(label, part) for label in SIZES for part in ("validation", "test") for _ in range(20)]
+    rows += [(label, name) for label in SIZES for name in ("validation", "test") for _ in range(20)]
     table = pd.DataFrame(rows, columns=["label", "split"]).sample(frac=1, random_state=0, ignore_index=True)
     table["image_id"] = [f"i{i:03d}" for i in range(len(table))]
     return table[["image_id", "label"]], table[["image_id", "split"]].sample(frac=1, random_state=1, ignore_index=True)

@@ -287,7 +287,7 @@ EXAMPLE = yaml.safe_load(re.search(r"\*\*Your dataset\.\*\*.*?```yaml\n(.*?)```"
 
 @pytest.mark.slow
 def test_the_example_of_readme_reads_the_real_radiographs(real_data, tmp_path):
-    """500 normal and 500 with pneumonia, told apart by folder; the number before the underscore is the patient."""
+    """500 normal and 500 with pneumonia, in a folder each; the number before the underscore is the patient."""
     if not (real_data / "nih_cxr_pneumonia.zip").is_file():
         pytest.skip(f"the real archive is not in {real_data}")
     (name, lines), *_ = EXAMPLE.items()

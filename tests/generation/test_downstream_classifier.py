@@ -1,14 +1,21 @@
 """Training on generated images and testing on real ones: good images help, noise does not, gaps stay gaps."""
 
 import numpy as np
+import pandas as pd
 import pytest
-import torch
+from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
-from medpeft.generation.downstream_classifier import COLUMNS, STRENGTH, Labelled, classify
-from medpeft.generation.features import features
-from medpeft.networks.extractor import Pooled
+from medpeft.generation.downstream_classifier import (
+    DOWNSTREAM_COLUMNS,
+    INVERSE_PENALTY,
+    Labelled,
+    classify,
+    generated_set,
+    real_sets,
+)
+from medpeft.generation.features import Extractor, features
 
 NAMES = np.array(["benign", "malignant", "normal"])
 
@@ -25,7 +32,7 @@ def test_scores_are_those_of_a_logistic_regression():
     table = classify(real, generated, test).set_index("trained_on")
     assert list(table["n_train"]) == [60, 90, 150]
     mean, spread = generated.features.mean(0), generated.features.std(0)
-    reference = LogisticRegression(C=STRENGTH, max_iter=2000).fit(
+    reference = LogisticRegression(C=INVERSE_PENALTY, max_iter=2000).fit(
         (generated.features - mean) / spread, generated.labels
     )
     answers = reference.predict((test.features - mean) / spread)
@@ -73,13 +80,23 @@ def test_a_single_class_has_no_rows():
     one = Labelled(np.zeros((9, 2)), np.array(["scan"] * 9))
     table = classify(one, one, one)
     assert table.empty
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns) == DOWNSTREAM_COLUMNS
 
 
-def test_features_are_those_of_the_extractor(lite0):
-    pixels = np.random.default_rng(0).integers(0, 255, (5, 40, 40, 3), dtype=np.uint8)
-    found = features([pixels[:3], pixels[3:]], "efficientnet_lite0", lite0, 1, "cpu")
-    network = Pooled("efficientnet_lite0", ["pooled"], str(lite0)).eval()
-    with torch.inference_mode():
-        expected = network(torch.from_numpy(pixels).permute(0, 3, 1, 2))[0]
-    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-4, atol=1e-5)
+def test_real_sets_are_the_splits_of_the_run():
+    rows = pd.DataFrame({"row": [5, 0, 3, 2], "split": ["train", "test", "train", "validation"], "label": list("abca")})
+    train, test = real_sets(rows, np.arange(12).reshape(6, 2))
+    assert train.features.tolist() == [[10, 11], [6, 7]]
+    assert list(train.labels) == ["a", "c"]
+    assert test.features.tolist() == [[0, 1]]
+    assert list(test.labels) == ["b"]
+
+
+def test_the_generated_set_has_the_classes_of_its_prompts(lite0, tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (2, 40, 40, 3), dtype=np.uint8)
+    for number, image in enumerate(pixels):
+        Image.fromarray(image).save(tmp_path / f"{number}.png")
+    extractor = Extractor("efficientnet_lite0", lite0, 1, "cpu")
+    found = generated_set(tmp_path, pd.DataFrame({"file": ["1.png", "0.png"], "label": ["a", "b"]}), extractor)
+    np.testing.assert_array_equal(found.features, features([pixels[[1, 0]]], extractor))
+    assert list(found.labels) == ["a", "b"]

@@ -1,6 +1,5 @@
-"""The small latent diffusion model: how it is pretrained, and that what comes with the project is what is announced."""
+"""The small latent diffusion model: how it is pretrained, and whether the project brings what it announces."""
 
-from functools import partial
 from io import BytesIO
 
 import numpy as np
@@ -11,19 +10,18 @@ from PIL import Image
 
 from medpeft.base.files import read_json, sha256
 from medpeft.data.datasets.breast_phantom import draw_patient
-from medpeft.generation.encode import encode
-from medpeft.generation.pretrain_diffusion import autoencoder, pretrain_diffusion, unet
-from medpeft.networks.diffusion import load_pipeline
-from medpeft.networks.diffusion_pipeline import fetch_pipeline, kept
-from medpeft.training.unet import fit_unet
+from medpeft.generation.encode import Encoder, encode
+from medpeft.generation.pretrain_diffusion import PretrainingRecipe, autoencoder, pretrain_diffusion, unet
+from medpeft.networks.diffusion import load_diffusion_pipeline
+from medpeft.networks.diffusion_pipeline import fetch_diffusion_pipeline, kept
 
 NAME = "latent_diffusion_mini"
 CAPTION = "Ultrasound of the liver, anechoic mass, round shape, circumscribed margin, no posterior features."
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    """Sixteen pictures of noise with two captions."""
+def images(tmp_path_factory):
+    """Sixteen images of noise with two captions."""
     path = tmp_path_factory.mktemp("prepared") / "images.npy"
     np.save(path, np.random.default_rng(0).integers(0, 255, (16, 37, 37, 3), dtype=np.uint8))
     return path, pd.DataFrame({"image_id": range(16), "label": "noise", "caption": ["dark", "bright"] * 8})
@@ -31,22 +29,19 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory):
-    """The project's own pipeline, as the study fetches it."""
+    """The project's own diffusion pipeline, as the study fetches it."""
     folder = tmp_path_factory.mktemp("weights") / NAME
-    fetch_pipeline(NAME, None, folder, mirror=None)
+    fetch_diffusion_pipeline(NAME, None, folder, mirror=None)
     return folder
 
 
-def pretrained(pictures, lite0, folder):
+def pretrained(images, lite0, folder):
     short = {"steps": 2, "batch_size": 4, "learning_rate": 1e-3}
     folder.mkdir()
     facts = pretrain_diffusion(
-        *pictures,
+        *images,
         judge=lite0,
-        autoencoder_recipe=short,
-        unet_recipe=short | {"ema_decay": 0.9, "caption_dropout": 0.1},
-        seed=0,
-        threads=1,
+        recipe=PretrainingRecipe(short, short | {"ema_decay": 0.9, "caption_dropout": 0.1}, seed=0, threads=1),
         folder=folder / "model",
         checkpoint=folder / "unfinished",
     )
@@ -59,18 +54,18 @@ def test_the_architecture_is_the_announced_one():
     assert sizes == [921_031, 1_596_228]
 
 
-def test_pretraining_repeats_itself(pictures, lite0, tmp_path):
-    facts, files = pretrained(pictures, lite0, tmp_path / "first")
+def test_pretraining_repeats_itself(images, lite0, tmp_path):
+    facts, files = pretrained(images, lite0, tmp_path / "first")
     assert [folder for folder, _ in files] == ["unet", "vae"]
     assert facts["images"] == 16
     assert facts["unet_loss"] > 0
-    assert pretrained(pictures, lite0, tmp_path / "second")[1] == files
+    assert pretrained(images, lite0, tmp_path / "second")[1] == files
 
 
-def test_finished_pretraining_leaves_nothing_to_go_on_from(pictures, lite0, tmp_path, monkeypatch):
+def test_finished_pretraining_leaves_no_checkpoint(images, lite0, tmp_path, monkeypatch):
     """The next one would start where this one ended, on the latents of another autoencoder."""
-    monkeypatch.setattr("medpeft.generation.pretrain_diffusion.fit_unet", partial(fit_unet, checkpoint_seconds=0))
-    pretrained(pictures, lite0, tmp_path / "first")
+    monkeypatch.setattr("medpeft.training.loop.CHECKPOINT_SECONDS", 0)
+    pretrained(images, lite0, tmp_path / "first")
     assert [path.name for path in (tmp_path / "first").iterdir()] == ["model"]
 
 
@@ -88,15 +83,16 @@ def test_latents_have_unit_variance(pipeline, tmp_path):
     pixels = [np.asarray(Image.open(BytesIO(content)).convert("RGB").resize((32, 32))) for content in drawn]
     np.save(tmp_path / "images.npy", np.stack(pixels))
     table = pd.DataFrame({"image_id": range(24), "label": "benign", "caption": ""})
-    encode(pipeline, tmp_path / "images.npy", table, 32, "cpu", tmp_path / "moments.npy", tmp_path / "texts.npy")
+    images, moments, texts = (tmp_path / f"{name}.npy" for name in ("images", "moments", "texts"))
+    encode(Encoder(pipeline, 32, "cpu"), images, table, moments, texts)
     mean = np.load(tmp_path / "moments.npy").astype(float)[:, :4]
-    scale = load_pipeline(pipeline, unet=None).vae.config.scaling_factor
+    scale = load_diffusion_pipeline(pipeline, unet=None).vae.config.scaling_factor
     assert 0.7 < scale * mean.std() < 1.4
 
 
-def test_pictures_follow_their_captions(pipeline):
-    """A black mass makes a darker picture than none, all else, the noise that it starts from too, being equal."""
-    model = load_pipeline(pipeline)
+def test_images_follow_their_captions(pipeline):
+    """A black mass makes a darker image than none, all else, the noise that it starts from too, being equal."""
+    model = load_diffusion_pipeline(pipeline)
     shown = [
         model(
             [caption] * 8,
@@ -109,5 +105,5 @@ def test_pictures_follow_their_captions(pipeline):
         ).images[:, 8:24, 8:24]
         for caption in (CAPTION, "Ultrasound of the liver, no mass.")
     ]
-    black = [(images < 0.15).mean() for images in shown]
+    black = [(centres < 0.15).mean() for centres in shown]
     assert black[0] > black[1] + 0.1

@@ -16,11 +16,12 @@ from timm.models.vision_transformer import ParallelScalingBlock
 
 from medpeft.base.errors import UserError
 from medpeft.methods import peft_tuners, registry
-from medpeft.methods.additive.tsa import AdaptedConv2d, _adapter
+from medpeft.methods.additive.tsa import AdaptedConv2d, adapter_beside
 from medpeft.methods.layers import split_projections
 from medpeft.networks.count import count
-from medpeft.networks.models import adapt, count_parameters, create, delta, encoder_kind, load_delta
-from medpeft.statistics.blocks import encoder
+from medpeft.networks.delta import delta, load_delta
+from medpeft.networks.encoders import encoder
+from medpeft.networks.models import adapt, count_parameters, create, encoder_kind
 from medpeft.training.classification import fit, predict
 
 NAMES = registry.names()
@@ -125,10 +126,10 @@ def test_methods_start_at_the_pretrained_network(name, kind, build):
 
 
 @pytest.mark.parametrize(("name", "kind"), PAIRS)
-def test_training_moves_what_is_trainable_and_nothing_else(name, kind, build, parts, recipe):
+def test_training_moves_what_is_trainable_and_nothing_else(name, kind, build, splits, recipe):
     model = build(name, kind)
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
-    result = fit(model, parts["train"], parts["validation"], replace(recipe, warmup=0), 1e-2, seed=0)
+    result = fit(model, splits, replace(recipe, warmup=0), 1e-2, seed=0)
     after = model.state_dict()
     trained = {key for key, parameter in model.named_parameters() if parameter.requires_grad}
     assert result.best.keys() == trained
@@ -152,12 +153,12 @@ def test_frozen_weights_are_the_pretrained_ones(name, kind, build, weights):
 
 
 @pytest.mark.parametrize(("name", "kind"), PAIRS)
-def test_delta_reloads_to_identical_predictions(name, kind, build, parts, recipe):
+def test_delta_reloads_to_identical_predictions(name, kind, build, splits, recipe):
     model = build(name, kind)
-    fit(model, parts["train"], parts["validation"], recipe, 1e-3, seed=0)
+    fit(model, splits, recipe, 1e-3, seed=0)
     reloaded = build(name, kind, seed=1)
     load_delta(reloaded, delta(model))
-    assert torch.equal(predict(model, parts["test"], recipe), predict(reloaded, parts["test"], recipe))
+    assert torch.equal(predict(model, splits["test"], recipe), predict(reloaded, splits["test"], recipe))
 
 
 def test_delta_of_another_method_is_refused(lite0):
@@ -167,9 +168,9 @@ def test_delta_of_another_method_is_refused(lite0):
 
 
 @pytest.mark.parametrize("name", EXPORTED)
-def test_peft_loads_what_is_exported(name, build, weights, parts, recipe, tmp_path):
+def test_peft_loads_what_is_exported(name, build, weights, splits, recipe, tmp_path):
     model = build(name, "vit")
-    fit(model, parts["train"], parts["validation"], recipe, 1e-2, seed=0)
+    fit(model, splits, recipe, 1e-2, seed=0)
     registry.load(name).definitions["vit"].export(model, tmp_path)
     plain = create(NETWORKS["vit"], 3, weights["vit"], registry.load("linear_probe"), 1, image_size=32)
     split_projections(plain)
@@ -187,10 +188,10 @@ def test_split_projections_are_the_fused_ones():
     assert torch.equal(model(images), before)
 
 
-def test_lora_leaves_the_keys_alone(build, parts, recipe):
+def test_lora_leaves_the_keys_alone(build, splits, recipe):
     model = build("lora", "vit")
     pretrained = {name: tensor.clone() for name, tensor in model.state_dict().items() if ".qkv.k." in name}
-    fit(model, parts["train"], parts["validation"], recipe, 1e-2, seed=0)
+    fit(model, splits, recipe, 1e-2, seed=0)
     assert pretrained
     assert all(torch.equal(model.state_dict()[name], tensor) for name, tensor in pretrained.items())
     adapted = {name.split(".lora_")[0].rpartition(".")[2] for name in delta(model) if ".lora_" in name}
@@ -198,9 +199,9 @@ def test_lora_leaves_the_keys_alone(build, parts, recipe):
 
 
 @pytest.mark.parametrize("name", ["lora", "dora", "ia3", "loha", "lokr", "vera"])
-def test_merging_changes_nothing(name, build, parts, recipe):
+def test_merging_changes_nothing(name, build, splits, recipe):
     model = build(name, "vit")
-    fit(model, parts["train"], parts["validation"], recipe, 1e-2, seed=0)
+    fit(model, splits, recipe, 1e-2, seed=0)
     images = torch.rand(4, 3, 32, 32)
     before = model.eval()(images)
     for module in model.modules():
@@ -275,12 +276,6 @@ def test_every_tuner_of_peft_is_a_method_or_refused():
     assert kinds <= {*peft_tuners.names(), *peft_tuners.REFUSED, "lora"}
 
 
-def test_a_method_names_the_code_that_it_consists_of():
-    assert registry.code("bitfit") == ["methods/bias", "methods/bitfit"]
-    assert registry.code("lora") == ["layers", "methods/lora", "peft_tuners"]
-    assert registry.code("dora") == ["layers", "peft_tuners"]
-
-
 def test_tsa_leaves_stem_head_and_shortcuts_alone():
     model = adapt(timm.create_model("resnet18"), registry.load("tsa"))
     adapted = {name.removesuffix(".tsa") for name, _ in model.named_modules() if name.endswith(".tsa")}
@@ -331,7 +326,7 @@ def test_tsa_beside_a_depthwise_1x1_convolution_scales_its_channels():
 @pytest.mark.parametrize("stride", [1, 2])
 def test_tsa_beside_a_depthwise_convolution_is_a_depthwise_kernel(stride):
     convolution = torch.nn.Conv2d(6, 6, 5, stride=stride, padding=2, groups=6)
-    adapter = _adapter(convolution)
+    adapter = adapter_beside(convolution)
     adapter.weight.data.normal_()
     images = torch.randn(2, 6, 9, 9)
     expected = torch.nn.functional.conv2d(images, adapter.weight[:, None], stride=stride, groups=6)
@@ -360,18 +355,18 @@ def test_ssf_scales_the_channels_of_a_norm_of_maps(kind):
 
 
 @pytest.mark.parametrize("name", [name for name, kind in PAIRS if kind == "cnn"])
-def test_batchnorm_statistics_never_move(name, lite0, parts, recipe):
+def test_batchnorm_statistics_never_move(name, lite0, splits, recipe):
     model = create("efficientnet_lite0", 3, lite0, registry.load(name), seed=0)
     before = {key: buffer.clone() for key, buffer in model.named_buffers()}
-    result = fit(model, parts["train"], parts["validation"], recipe, 1e-3, seed=0)
+    result = fit(model, splits, recipe, 1e-3, seed=0)
     assert all(torch.equal(before[key], buffer) for key, buffer in model.named_buffers())
     assert not before.keys() & result.best.keys()
 
 
-def test_first_predictions_are_nearly_uniform(lite0, parts, recipe):
+def test_first_predictions_are_nearly_uniform(lite0, splits, recipe):
     """A head that starts far from uniform would make short trainings undo it first."""
     model = create("efficientnet_lite0", 3, lite0, registry.load("linear_probe"), seed=0)
-    loss = torch.nn.functional.cross_entropy(predict(model, parts["test"], recipe), parts["test"].labels)
+    loss = torch.nn.functional.cross_entropy(predict(model, splits["test"], recipe), splits["test"].labels)
     assert abs(float(loss) - np.log(3)) < 0.2
 
 

@@ -7,7 +7,8 @@ from torch.nn import functional
 
 from medpeft.methods import registry
 from medpeft.networks.count import count
-from medpeft.networks.models import adapt, count_parameters, delta, load_delta
+from medpeft.networks.delta import delta, load_delta
+from medpeft.networks.models import adapt, count_parameters
 from medpeft.networks.unets import UNETS
 
 NAMES = [name for name in registry.names() if "unet" in registry.load(name).encoders]

@@ -88,7 +88,7 @@ def test_unknown_backbone_is_named(tmp_path):
 
 def test_backbone_without_published_weights_is_refused_not_random(tmp_path):
     name = _unpublished()
-    with pytest.raises(UserError, match=f"no pretrained weights could be had for the backbone '{name}'"):
+    with pytest.raises(UserError, match=f"no pretrained weights were found for the backbone '{name}'"):
         fetch_weights(name, tmp_path / "model.safetensors", mirror=None)
 
 

@@ -19,7 +19,8 @@ from tiny import STUDY, make_project, snakemake
 from medpeft.artefacts.registry import figures, tables
 from medpeft.data.images import load_splits
 from medpeft.methods.registry import load
-from medpeft.networks.models import create, load_delta
+from medpeft.networks.delta import load_delta
+from medpeft.networks.models import create
 from medpeft.pipeline.study import Study
 from medpeft.training.classification import Recipe, predict
 

@@ -1,6 +1,7 @@
 """A stage that fails says why in one sentence; only a defect leaves a traceback."""
 
 import errno
+import gc
 import logging
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ import pytest
 from safetensors import SafetensorError
 
 from medpeft.base.errors import UserError
+from medpeft.pipeline import warm
 from medpeft.pipeline.stage import run
 
 
@@ -71,3 +73,20 @@ def test_what_was_killed_is_attempted_again(tmp_path):
 def test_a_new_start_attempts_everything(tmp_path):
     _failure(UserError("mend it"), tmp_path)
     assert _failure(UserError("mended, but"), tmp_path, attempt=1)[0].endswith("mended, but")
+
+
+def test_a_failed_import_of_the_warm_process_is_a_warning_in_the_log(tmp_path, monkeypatch):
+    monkeypatch.setattr(warm, "failed_imports", {"peft": "ImportError: no module"})
+    assert (
+        "WARNING the warm process could not import peft (ImportError: no module)" in _failure(KeyError(), tmp_path)[1]
+    )
+
+
+def test_the_garbage_collector_is_told_before_anything_slow_is_imported(tmp_path):
+    before, found = gc.get_threshold(), []
+    try:
+        run(lambda _: found.append(gc.get_threshold()), _job(tmp_path))
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+    assert found == [(100_000, 50, 1000)]

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -38,9 +39,9 @@ def folder(tmp_path, monkeypatch):
         yield tmp_path
 
 
-def _start(folder, body, **environment):
-    script = folder / ".snakemake" / "scripts" / f"tmp{next(NUMBERS)}.subset.py"
-    script.write_text(JOB + body, encoding="utf-8")
+def _start(folder, body, job=JOB, stage="subset", **environment):
+    script = folder / ".snakemake" / "scripts" / f"tmp{next(NUMBERS)}.{stage}.py"
+    script.write_text(job + body, encoding="utf-8")
     return subprocess.Popen(
         [sys.executable, script.relative_to(folder)],
         cwd=folder,
@@ -51,8 +52,8 @@ def _start(folder, body, **environment):
     )
 
 
-def _run(folder, body, **environment):
-    process = _start(folder, body, **environment)
+def _run(folder, body, **options):
+    process = _start(folder, body, **options)
     out, err = process.communicate(timeout=60)
     return process.returncode, out, err
 
@@ -72,6 +73,40 @@ def test_the_second_job_finds_imported_what_the_first_one_needed(folder):
     first, second = _run(folder, body)[1].split(), _run(folder, body)[1].split()
     assert first == second  # the same warm process
     assert first[1] == "True"
+
+
+@pytest.mark.parametrize(("setting", "forked"), [("0", "False"), ("1", "True")])
+def test_a_variable_of_the_environment_turns_warm_processes_off(folder, setting, forked):
+    assert _run(folder, "print(warm.forked.is_set())", MEDPEFT_WARM=setting)[:2] == (0, f"{forked}\n")
+    assert _sockets().exists() == (forked == "True")
+
+
+def test_an_import_that_fails_in_the_warm_process_is_told_in_the_log_of_the_job_that_asks(folder):
+    shutil.copytree(LIBRARY / "medpeft", folder / "library" / "medpeft")
+    (folder / "library/medpeft/data/broken.py").write_text("raise OSError('no such codec')\n")
+    job = f"""
+import sys
+sys.path.insert(0, {str(folder / "library")!r})
+from types import SimpleNamespace
+from medpeft.pipeline import warm
+from medpeft.pipeline.stage import run
+
+def main(snakemake):
+    print(warm.forked.is_set())
+
+run(main, SimpleNamespace(config={{}}, rule="broken", wildcards=[], resources={{}}, log=[LOG]))
+"""
+    for stage, failures in (("broken", 1), ("subset", 0), ("broken", 1)):
+        log = folder / f"{stage}.log"
+        found = _run(folder, "", job=job.replace("LOG", repr(str(log))), stage=stage)
+        assert found == (0, "True\n", "")
+        warnings = [line for line in log.read_text().splitlines() if "WARNING" in line]
+        assert len(warnings) == failures
+        assert all("could not import medpeft.data.broken (OSError: no such codec)" in line for line in warnings)
+
+
+def test_the_garbage_collector_of_the_warm_process_looks_less_often(folder):
+    assert _run(folder, "import gc; print(gc.get_threshold())")[1] == "(100000, 50, 1000)\n"
 
 
 @pytest.mark.parametrize(

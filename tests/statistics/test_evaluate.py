@@ -6,8 +6,8 @@ import pytest
 from sklearn import metrics
 
 from medpeft.base.errors import UserError
-from medpeft.statistics.collect import COLUMNS
-from medpeft.statistics.evaluate import SCORES, brier_score, evaluate, expected_calibration_error
+from medpeft.statistics.evaluate import evaluate
+from medpeft.statistics.metrics import classification
 
 OK = {"status": "ok", "n_train": 12}
 
@@ -47,32 +47,16 @@ def test_auroc_of_two_classes_is_that_of_the_second():
     assert evaluate(table, OK)["auroc"] == pytest.approx(expected)
 
 
-def test_calibration_error_by_hand():
-    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]])
-    truth = np.array([0, 1, 1, 1])
-    # Bin of .9: accuracy 1/2, gap .4; bin of .6: accuracy 1, gap .4; each holds half of the images.
-    assert expected_calibration_error(truth, probabilities) == pytest.approx(0.4)
-    assert expected_calibration_error(np.array([0, 1]), np.eye(2)) == 0
-
-
-def test_brier_score_by_hand():
-    assert brier_score(np.array([0, 1]), np.array([[1.0, 0.0], [1.0, 0.0]])) == pytest.approx(1.0)  # 0 and 2
-
-
 def test_a_failed_run_has_no_scores():
     empty = pd.DataFrame(columns=["image_id", "cluster", "label"])
     found = evaluate(empty, {"status": "failed: out of memory", "n_train": 12})
     assert found["status"] == "failed: out of memory"
-    assert all(found[name] is None for name in SCORES)
+    assert all(found[name] is None for name in classification())
 
 
 def test_a_single_class_leaves_the_area_under_the_curve_undefined():
     table = predictions(["absent", "present"]).assign(label="present")
     assert evaluate(table, OK)["auroc"] is None
-
-
-def test_every_score_is_a_column_of_the_table_of_runs():
-    assert set(SCORES) < set(COLUMNS)
 
 
 @pytest.mark.parametrize("break_it", [{"label": "unheard of"}, {"probability_present": np.nan}])

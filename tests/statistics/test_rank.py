@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from toy_runs import scores_of
 
-from medpeft.statistics.rank import _permutation_p_value, critical_difference, friedman, rank, recommend
+from medpeft.statistics.rank import critical_difference, friedman, permutation_p_value, rank
 
 REFERENCE = Path(__file__).parents[2] / "paper" / "reference"
 
@@ -18,15 +19,9 @@ def published(name):
     return table.assign(metric="f1_micro", fraction=1.0)
 
 
-def scores(**blocks):
-    """Return the scores of blocks given as `dataset={method: micro-F1}`, on one CNN with all data."""
-    rows = [(name, "resnet50", method, 1.0, mean) for name, block in blocks.items() for method, mean in block.items()]
-    return pd.DataFrame(rows, columns=["dataset", "backbone", "method", "fraction", "mean"]).assign(metric="f1_micro")
-
-
 def test_ranks_of_a_hand_worked_table():
     ranks, tests = rank(
-        scores(
+        scores_of(
             a={"full": 0.7, "ssf": 0.9, "bias": 0.8},
             b={"full": 0.8, "ssf": 0.8, "bias": 0.5},
             c={"full": 0.6, "ssf": 0.7, "bias": 0.8},
@@ -68,7 +63,7 @@ def test_wilcoxon_is_exact_and_adjusted():
     """Seven blocks that all favour ssf: the two-sided exact p is 2 / 2^7; Holm doubles the smaller of two."""
     gains = np.arange(1, 8) / 100
     blocks = {f"d{i}": {"full": 0.5, "ssf": 0.5 + gain, "bias": 0.5 - gain / 3} for i, gain in enumerate(gains)}
-    ranks = rank(scores(**blocks))[0].set_index("method")
+    ranks = rank(scores_of(**blocks))[0].set_index("method")
     assert ranks.at["ssf", "p_value"] == pytest.approx(2 / 2**7)
     assert ranks.at["ssf", "p_adjusted"] == pytest.approx(4 / 2**7)
     assert np.isnan(ranks.at["full", "p_value"])
@@ -83,7 +78,7 @@ def test_permutation_p_value_is_that_of_all_permutations():
     ranks = np.array([[1.0, 2, 3], [1, 3, 2], [1, 2, 3]])
     far = [np.square(np.sum(rows, axis=0)).sum() for rows in product(*(permutations(row) for row in ranks))]
     exact = np.mean(np.array(far) >= np.square(ranks.sum(axis=0)).sum())
-    assert _permutation_p_value(ranks) == pytest.approx(exact, abs=0.02)
+    assert permutation_p_value(ranks) == pytest.approx(exact, abs=0.02)
 
 
 def test_blocks_that_all_agree_have_no_f():
@@ -102,7 +97,7 @@ def test_blocks_that_all_agree_have_no_f():
     ],
 )
 def test_what_cannot_be_tested_says_why(blocks, status):
-    ranks, tests = rank(scores(**blocks))
+    ranks, tests = rank(scores_of(**blocks))
     assert status in tests.loc[0, "status"]
     assert ranks["p_value"].isna().all()
     assert len(ranks) == (0 if status.endswith("0") else len(next(iter(blocks.values()))))
@@ -110,67 +105,20 @@ def test_what_cannot_be_tested_says_why(blocks, status):
 
 def test_a_block_that_lacks_a_method_is_left_out_and_counted():
     whole = {"full": 0.7, "ssf": 0.9, "bias": 0.8}
-    ranks, tests = rank(scores(a=whole, b=whole, c={"full": 0.9, "ssf": 0.1}, d=whole | {"bias": np.nan}))
+    ranks, tests = rank(scores_of(a=whole, b=whole, c={"full": 0.9, "ssf": 0.1}, d=whole | {"bias": np.nan}))
     assert tests.loc[0, ["blocks", "left_out"]].to_list() == [2, 2]
     assert ranks.set_index("method").at["ssf", "mean_rank"] == 1
 
 
 def test_a_method_that_failed_everywhere_is_left_out():
     ranks, tests = rank(
-        scores(a={"full": 0.7, "ssf": 0.9, "bias": np.nan}, b={"full": 0.7, "ssf": 0.6, "bias": np.nan})
+        scores_of(a={"full": 0.7, "ssf": 0.9, "bias": np.nan}, b={"full": 0.7, "ssf": 0.6, "bias": np.nan})
     )
     assert set(ranks["method"]) == {"full", "ssf"}
     assert tests.loc[0, "left_out"] == 0
 
 
 def test_without_full_fine_tuning_there_are_ranks_and_no_wilcoxon():
-    ranks, tests = rank(scores(**{name: {"tsa": 0.7, "ssf": 0.9, "bias": 0.8} for name in "ab"}))
+    ranks, tests = rank(scores_of(**{name: {"tsa": 0.7, "ssf": 0.9, "bias": 0.8} for name in "ab"}))
     assert tests.loc[0, "status"] == "ok"
     assert ranks["p_value"].isna().all()
-
-
-RUN = ["dataset", "backbone", "method", "fraction", "seed", "status", "trainable_parameters", "peak_memory_bytes"]
-RUN += ["train_seconds", "adapter_bytes"]
-PAIR = ["encoder", "fraction", "method", "other", "blocks", "difference", "low", "high", "p_value"]
-PARAMETERS = {"full": 1000, "ssf": 50, "bias": 20, "linear_probe": 5}
-
-
-def choices(p_values, means=(0.80, 0.90, 0.89, 0.70)):
-    """Return the recommendations where ssf is best and `p_values` are those of the others against it."""
-    by_method = dict(zip(PARAMETERS, means, strict=True))
-    ranks, _ = rank(scores(a=by_method))
-    pairs = [
-        ("cnn", 1.0, method, "ssf", 1, by_method[method] - 0.9, -0.1, 0.1, p_value)
-        for method, p_value in zip(("full", "bias", "linear_probe"), p_values, strict=True)
-    ]
-    runs = [("a", "resnet50", method, 1.0, 0, "ok", count, 10, 2.0, 4 * count) for method, count in PARAMETERS.items()]
-    return recommend(
-        ranks, pd.DataFrame(pairs, columns=PAIR), pd.DataFrame(runs, columns=RUN).assign(task="classification")
-    )
-
-
-def test_the_cheapest_of_those_not_worse_is_recommended():
-    best, cheapest = choices([0.001, 0.6, 0.001]).itertuples()
-    assert (best.role, best.method, best.not_worse, best.candidates) == ("best", "ssf", 1, 3)
-    assert (cheapest.role, cheapest.method, cheapest.trainable_parameters) == ("cheapest", "bias", 20)
-    assert cheapest.difference == pytest.approx(-0.01)
-
-
-def test_holm_is_over_all_candidates():
-    """0.02 alone would be significant; as the smallest of three it is 0.06, and the linear probe stays."""
-    assert choices([0.5, 0.6, 0.02])["method"].to_list() == ["ssf", "linear_probe"]
-    assert choices([0.5, 0.6, 0.016])["method"].to_list() == ["ssf", "bias"]
-
-
-def test_the_best_may_be_the_cheapest():
-    (only,) = choices([0.001, 0.001, 0.001]).itertuples()
-    assert (only.role, only.method) == ("best and cheapest", "ssf")
-
-
-def test_equal_ranks_and_scores_prefer_fewer_parameters():
-    assert choices([0.5, 0.6, 0.001], means=(0.9, 0.9, 0.8, 0.7))["method"].iloc[0] == "ssf"
-
-
-def test_a_study_that_failed_has_no_recommendation():
-    ranks, _ = rank(scores(a={"full": np.nan, "ssf": np.nan}))
-    assert recommend(ranks, pd.DataFrame(columns=PAIR), pd.DataFrame(columns=RUN)).empty

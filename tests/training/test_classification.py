@@ -6,11 +6,13 @@ import pytest
 import timm
 import torch
 
-from medpeft.base.errors import UserError
+from medpeft.base.errors import RunFailed, UserError
 from medpeft.methods import registry
-from medpeft.networks.cpu_kernels import hasten_convolutions
+from medpeft.networks.cpu_kernels import hasten
 from medpeft.networks.models import create
-from medpeft.training.classification import RunFailed, fit, parameter_groups, predict, warmup_cosine
+from medpeft.training.classification import fit, predict
+from medpeft.training.loop import parameter_groups
+from medpeft.training.schedule import warmup_cosine
 
 
 @pytest.fixture
@@ -18,9 +20,9 @@ def model(lite0):
     return create("efficientnet_lite0", 3, lite0, registry.load("full"), seed=0)
 
 
-def test_learns_an_easy_task(lite0, parts, recipe):
+def test_learns_an_easy_task(lite0, splits, recipe):
     model = create("efficientnet_lite0", 3, lite0, registry.load("tsa"), seed=0)
-    result = fit(model, parts["train"], parts["validation"], replace(recipe, epochs=15), 1e-3, seed=0)
+    result = fit(model, splits, replace(recipe, epochs=15), 1e-3, seed=0)
     assert result.best_row["validation_f1_micro"] > 0.8
 
 
@@ -41,71 +43,74 @@ def test_decay_spares_norms_biases_scales_and_shifts(lite0):
     assert "classifier.bias" in spared
 
 
-def test_small_fractions_take_the_minimum_of_steps(model, parts, recipe):
-    result = fit(model, parts["train"], parts["validation"], replace(recipe, min_steps=17), 1e-3, seed=0)
-    assert result.epoch == 5  # 30 images are 4 batches of at most 8
+def test_small_fractions_take_the_minimum_of_steps(model, splits, recipe):
+    result = fit(model, splits, replace(recipe, min_steps=17), 1e-3, seed=0)
+    assert result.history[-1]["epoch"] == 5
+    assert result.step == 20  # 30 images are 4 batches of at most 8
     assert result.images_seen == 150
 
 
-def test_best_epoch_is_chosen_on_validation(model, parts, recipe):
-    result = fit(model, parts["train"], parts["validation"], replace(recipe, epochs=4, validations=4), 1e-2, seed=0)
+def test_best_epoch_is_chosen_on_validation(model, splits, recipe):
+    result = fit(model, splits, replace(recipe, epochs=4, validations=4), 1e-2, seed=0)
     best = max(row["validation_f1_micro"] for row in result.history)
     assert result.best_row["validation_f1_micro"] == best
     model.load_state_dict(result.best, strict=False)
-    logits = predict(model, parts["validation"], recipe)
-    assert (logits.argmax(1) == parts["validation"].labels).double().mean() == best
+    logits = predict(model, splits["validation"], recipe)
+    assert (logits.argmax(1) == splits["validation"].labels).double().mean() == best
 
 
-def test_same_seed_same_delta(lite0, parts, recipe):
+def test_same_seed_same_delta(lite0, splits, recipe):
     deltas = []
     for seed in (0, 0, 1):
         model = create("efficientnet_lite0", 3, lite0, registry.load("bias"), seed)
-        deltas.append(fit(model, parts["train"], parts["validation"], recipe, 1e-3, seed).best)
+        deltas.append(fit(model, splits, recipe, 1e-3, seed).best)
     assert all(torch.equal(deltas[0][name], deltas[1][name]) for name in deltas[0])
     assert any(not torch.equal(deltas[0][name], deltas[2][name]) for name in deltas[0])
 
 
-def test_interrupted_training_resumes_bit_identically(lite0, parts, recipe, tmp_path):
+def test_interrupted_training_resumes_bit_identically(lite0, splits, recipe, tmp_path, monkeypatch):
     recipe = replace(recipe, epochs=4, validations=4)
     networks = [create("efficientnet_lite0", 3, lite0, registry.load("full"), seed=0) for _ in range(3)]
-    whole = fit(networks[0], parts["train"], parts["validation"], recipe, 1e-3, seed=0)
+    whole = fit(networks[0], splits, recipe, 1e-3, seed=0)
     checkpoint = tmp_path / "checkpoint"
+    monkeypatch.setattr("medpeft.training.loop.CHECKPOINT_SECONDS", 0)
 
     def kill(epoch, row):
         if epoch == 3:
             raise KeyboardInterrupt
 
-    arguments = (parts["train"], parts["validation"], recipe, 1e-3)
+    arguments = (splits, recipe, 1e-3)
     with pytest.raises(KeyboardInterrupt):
-        fit(networks[1], *arguments, seed=0, checkpoint=checkpoint, on_validation=kill, checkpoint_seconds=0)
+        fit(networks[1], *arguments, seed=0, checkpoint=checkpoint, on_validation=kill)
     torch.rand(7)  # whatever else happened to the global random numbers must not matter
-    resumed = fit(networks[2], *arguments, seed=0, checkpoint=checkpoint, checkpoint_seconds=0)
+    resumed = fit(networks[2], *arguments, seed=0, checkpoint=checkpoint)
     assert resumed.history == whole.history
     assert all(torch.equal(whole.best[name], resumed.best[name]) for name in whole.best)
 
 
-def test_a_training_goes_on_in_no_other_arithmetic(vit, parts, recipe, tmp_path):
+def test_a_training_goes_on_at_no_other_precision(vit, splits, recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr("medpeft.training.loop.CHECKPOINT_SECONDS", 0)
+
     def training(precision, epochs, checkpoint=None):
         network = create("vit_mini_patch8_64.distilled", 3, vit, registry.load("full"), 0, recipe.image_size)
         chosen = replace(recipe, precision=precision, epochs=epochs, validations=epochs)
-        arguments = (network, parts["train"], parts["validation"], chosen, 1e-3, 0)
-        return fit(*arguments, checkpoint=checkpoint, checkpoint_seconds=0)
+        return fit(network, splits, chosen, 1e-3, 0, checkpoint)
 
     training("bf16", 2, tmp_path / "checkpoint")
     assert training("fp32", 3, tmp_path / "checkpoint").history == training("fp32", 3).history
 
 
-def test_a_network_that_cannot_checkpoint_activations_is_named(recipe):
+def test_a_network_without_gradient_checkpointing_is_named(recipe):
     network = timm.create_model("efficientnet_lite0")
     network.set_grad_checkpointing = timm.create_model("inception_v3").set_grad_checkpointing
-    with pytest.raises(UserError, match=r"EfficientNet cannot.*take recipe\.checkpoint_activations out"):
-        replace(recipe, checkpoint_activations=True).settled(network)
+    with pytest.raises(UserError, match=r"EfficientNet has no.*take recipe\.gradient_checkpointing out"):
+        replace(recipe, gradient_checkpointing=True).settled(network)
 
 
-def test_a_loss_that_is_no_number_is_a_recorded_failure(model, parts, recipe):
+def test_a_loss_that_is_not_finite_is_a_recorded_failure(model, splits, recipe):
     # The first step still has the pretrained weights; what it does to them shows at the second.
     with pytest.raises(RunFailed, match=r"not finite at step 2, in epoch 1, at learning rate 1e\+38"):
-        fit(model, parts["train"], parts["validation"], replace(recipe, epochs=3, warmup=0), 1e38, seed=0)
+        fit(model, splits, replace(recipe, epochs=3, warmup=0), 1e38, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -117,16 +122,16 @@ def test_a_loss_that_is_no_number_is_a_recorded_failure(model, parts, recipe):
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
     ],
 )
-def test_exhausted_memory_is_a_recorded_failure(model, parts, recipe, monkeypatch, error):
+def test_exhausted_memory_is_a_recorded_failure(model, splits, recipe, monkeypatch, error):
     def exhaust(*_):
         raise error
 
     monkeypatch.setattr(model, "forward", exhaust)
     with pytest.raises(RunFailed, match="out of memory"):
-        fit(model, parts["train"], parts["validation"], recipe, 1e-3, seed=0)
+        fit(model, splits, recipe, 1e-3, seed=0)
 
 
-def test_a_batch_that_does_not_fit_is_done_in_pieces_with_the_same_result(lite0, parts, recipe, monkeypatch):
+def test_a_batch_that_does_not_fit_is_done_in_micro_batches_with_the_same_result(lite0, splits, recipe, monkeypatch):
     networks = [create("efficientnet_lite0", 3, lite0, registry.load("full"), seed=0) for _ in range(2)]
     forward = networks[1].forward
 
@@ -136,25 +141,25 @@ def test_a_batch_that_does_not_fit_is_done_in_pieces_with_the_same_result(lite0,
         return forward(images)
 
     monkeypatch.setattr(networks[1], "forward", small)
-    whole, pieces = (fit(n, parts["train"], parts["validation"], recipe, 1e-4, seed=0) for n in networks)
+    whole, pieces = (fit(n, splits, recipe, 1e-4, seed=0) for n in networks)
     assert (whole.micro_batch, pieces.micro_batch) == (8, 2)
     for name, tensor in whole.best.items():
         torch.testing.assert_close(pieces.best[name], tensor, rtol=1e-3, atol=1e-5)
 
 
-def test_other_runtime_errors_are_not_hidden(model, parts, recipe, monkeypatch):
+def test_other_runtime_errors_are_not_hidden(model, splits, recipe, monkeypatch):
     monkeypatch.setattr(model, "forward", lambda _: torch.ones(2, 3) @ torch.ones(2, 3))
     with pytest.raises(RuntimeError, match="shapes"):
-        fit(model, parts["train"], parts["validation"], recipe, 1e-3, seed=0)
+        fit(model, splits, recipe, 1e-3, seed=0)
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_half_precision_learns_what_single_precision_does(vit, parts, recipe, method):
+def test_half_precision_learns_what_single_precision_does(vit, splits, recipe, method):
     results = []
     for precision in ("fp32", "bf16"):
         network = create("vit_mini_patch8_64.distilled", 3, vit, registry.load(method), 0, recipe.image_size)
         chosen = replace(recipe, epochs=15, precision=precision).settled(network)
-        results.append(fit(network, parts["train"], parts["validation"], chosen, 1e-3, seed=0))
+        results.append(fit(network, splits, chosen, 1e-3, seed=0))
         assert all(tensor.dtype == torch.float32 for tensor in results[-1].best.values())
     single, half = (result.best_row for result in results)
     assert half["validation_f1_micro"] == pytest.approx(single["validation_f1_micro"], abs=0.1)
@@ -194,8 +199,8 @@ def test_hastened_convolutions_give_the_same_maps_and_gradients(shape, options):
     convolution = torch.nn.Conv2d(4, 4, **options)
     images = torch.randn(2, 4, *shape, requires_grad=True)
     outcomes = []
-    for hasten in (lambda _: None, hasten_convolutions):
-        hasten(convolution)
+    for prepare in (lambda *_: None, hasten):
+        prepare(convolution, "fp32")
         maps = convolution(images)
         gradients = torch.autograd.grad(maps.square().sum(), [images, convolution.weight, convolution.bias])
         outcomes.append((maps, *gradients))
@@ -205,7 +210,7 @@ def test_hastened_convolutions_give_the_same_maps_and_gradients(shape, options):
 
 def test_kernels_are_trimmed_to_what_a_map_holds(monkeypatch):
     convolution, sizes = torch.nn.Conv2d(4, 4, 7, padding=3), []
-    hasten_convolutions(convolution)
+    hasten(convolution, "fp32")
     plain = torch.nn.functional.conv2d
 
     def conv2d(features, kernel, *arguments, **options):
@@ -221,7 +226,7 @@ def test_kernels_are_trimmed_to_what_a_map_holds(monkeypatch):
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
 def test_small_batches_take_the_fast_way_through_convolutions_of_single_pixels():
     convolution = torch.nn.Conv2d(4, 4, 1)
-    hasten_convolutions(convolution)
+    hasten(convolution, "fp32")
     for side, fast in [(8, True), (1, False)]:
         with torch.profiler.profile() as profile:
             convolution(torch.randn(15, 4, side, side))
@@ -229,16 +234,17 @@ def test_small_batches_take_the_fast_way_through_convolutions_of_single_pixels()
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_checkpointed_activations_give_the_same_gradients_from_less_memory(vit, lite0, parts, recipe, method):
-    pairs = [("vit_mini_patch8_64.distilled", vit)]
-    pairs += [("efficientnet_lite0", lite0)] if method == "full" else []
-    for name, weights in pairs:
+def test_gradient_checkpointing_gives_the_same_gradients_from_less_memory(vit, lite0, splits, recipe, method):
+    backbones = {"vit_mini_patch8_64.distilled": vit}
+    if method == "full":
+        backbones["efficientnet_lite0"] = lite0
+    for name, weights in backbones.items():
         fits, kept = [], []
         for checkpointed in (False, True):
             network = create(name, 3, weights, registry.load(method), 0, recipe.image_size)
-            chosen = replace(recipe, checkpoint_activations=checkpointed).settled(network)
+            chosen = replace(recipe, gradient_checkpointing=checkpointed).settled(network)
             kept.append(_kept_bytes(network, recipe))
-            fits.append(fit(network, parts["train"], parts["validation"], chosen, 1e-4, seed=0))
+            fits.append(fit(network, splits, chosen, 1e-4, seed=0))
         assert kept[1] < kept[0] / 2
         for key, tensor in fits[0].best.items():
             torch.testing.assert_close(fits[1].best[key], tensor, rtol=1e-3, atol=1e-5)

@@ -7,7 +7,8 @@ import torch
 
 from medpeft.data.images import Split
 from medpeft.methods import registry
-from medpeft.networks.models import create, load_delta, take_features
+from medpeft.networks.delta import load_delta
+from medpeft.networks.models import create, take_features
 from medpeft.training.classification import fit, predict
 from medpeft.training.embed import embed
 
@@ -17,23 +18,23 @@ def backbone(request, lite0, vit):
     return request.param, lite0 if request.param == "efficientnet_lite0" else vit
 
 
-def test_the_head_sees_what_it_would_see_behind_the_backbone(backbone, parts, recipe):
+def test_the_head_sees_what_it_would_see_behind_the_backbone(backbone, splits, recipe):
     name, weights = backbone
-    features = _features(parts, name, weights, recipe)["test"]
+    features = _features(splits, name, weights, recipe)["test"]
     network = create(name, 3, weights, registry.load("linear_probe"), 0, recipe.image_size)
-    expected = predict(network, parts["test"], recipe)
+    expected = predict(network, splits["test"], recipe)
     torch.testing.assert_close(predict(take_features(network), features, recipe), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_probe_trained_on_features_serves_the_whole_network(backbone, parts, recipe):
+def test_a_probe_trained_on_features_serves_the_whole_network(backbone, splits, recipe):
     name, weights = backbone
-    features = _features(parts, name, weights, recipe)
+    features = _features(splits, name, weights, recipe)
     probe = take_features(create(name, 3, weights, registry.load("linear_probe"), 0, recipe.image_size))
     found = fit(probe, features["train"], features["validation"], replace(recipe, epochs=20), 1e-2, 0)
     network = create(name, 3, weights, registry.load("linear_probe"), 1, recipe.image_size)
     load_delta(network, found.best)
-    logits = predict(network, parts["validation"], recipe)
-    share = (logits.argmax(1) == parts["validation"].labels).double().mean()
+    logits = predict(network, splits["validation"], recipe)
+    share = (logits.argmax(1) == splits["validation"].labels).double().mean()
     assert share == pytest.approx(found.best_row["validation_f1_micro"])
     assert share > 0.5
 
@@ -44,9 +45,8 @@ def test_only_linear_probing_trains_on_features():
         assert registry.load(name).on_features == registry.on_features(name)
 
 
-def _features(parts, name, weights, recipe):
+def _features(splits, name, weights, recipe):
     found = {
-        part: embed(content.images.numpy(), name, weights, recipe.image_size, 1, "cpu")
-        for part, content in parts.items()
+        key: embed(split.images.numpy(), name, weights, recipe.image_size, 1, "cpu") for key, split in splits.items()
     }
-    return {part: Split(torch.from_numpy(found[part]), parts[part].labels, parts[part].rows) for part in parts}
+    return {key: Split(torch.from_numpy(found[key]), split.labels, split.rows) for key, split in splits.items()}

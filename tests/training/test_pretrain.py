@@ -13,8 +13,9 @@ from medpeft.data.images import Split
 from medpeft.data.prepare import prepare
 from medpeft.data.split import split
 from medpeft.networks.models import architecture
+from medpeft.networks.pretrained import pretrained
 from medpeft.networks.weights import fetch_weights, kept
-from medpeft.training.appraise import appraise, pretrained
+from medpeft.training.appraise import appraise
 from medpeft.training.pretrain import Crops, Distillation, MaskedAutoencoder, load_pictures, pretrain
 
 BACKBONES = ["vit_mini_patch8_64.distilled", "vit_mini_patch8_64.mae"]
@@ -109,8 +110,8 @@ def test_appraisal_tells_features_from_noise():
     torch.manual_seed(0)
     labels = torch.arange(60) % 3
     images = (torch.randint(0, 60, (60, 73, 73, 3)) + 40 * labels[:, None, None, None]).to(torch.uint8)
-    part = Split(images, labels, pd.DataFrame({"cluster": range(60)}))
-    table = appraise({"means": Means(False), "noise": Means(True)}, {"all": part}, 64).set_index("network")["auroc"]
+    whole = Split(images, labels, pd.DataFrame({"cluster": range(60)}))
+    table = appraise({"means": Means(False), "noise": Means(True)}, {"all": whole}, 64).set_index("network")["auroc"]
     assert table["means"] > 0.99
     assert table["noise"] < 0.75
 
@@ -125,8 +126,8 @@ def test_kept_scores_are_those_of_the_kept_weights(root, real_data, tmp_path):
     rows = split(table, find(np.load(images), table), sizes=dataset.sizes)
     classes = sorted(table["label"].unique())
     labels = torch.tensor([classes.index(label) for label in table["label"]])
-    part = Split(torch.from_numpy(np.load(images)), labels, table.merge(rows, on="image_id"))
+    whole = Split(torch.from_numpy(np.load(images)), labels, table.merge(rows, on="image_id"))
     kept_scores = pd.read_csv(root / "pretrained" / "busi.csv").set_index("network")["auroc"]
     networks = {backbone: pretrained(backbone, kept(backbone)) for backbone in BACKBONES}
-    for row in appraise(networks, {"all": part}, 64).itertuples():
+    for row in appraise(networks, {"all": whole}, 64).itertuples():
         assert row.auroc == pytest.approx(kept_scores[row.network], abs=0.01)

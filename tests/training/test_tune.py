@@ -5,18 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from medpeft.base.errors import RunFailed
 from medpeft.training import tune as search
-from medpeft.training.classification import Fit, RunFailed
+from medpeft.training.classification import Classifier, Fit
 
-BOUNDS = (1e-4, 1e-2)
+TUNING = search.Tuning(trials=7, low=1e-4, high=1e-2, fraction=1, epochs=None, seed=0)
 
 
 @pytest.fixture
 def landscape(monkeypatch):
-    """Stand in for training: the score is highest at 1e-3, and every rate that was tried is noted."""
+    """Stand in for training: the score is highest at 1e-3, and every learning rate that was tried is noted."""
     tried = []
 
-    def fit(model, train, validation, recipe, rate, seed, on_validation):
+    def fit(model, splits, recipe, rate, seed, on_validation):
         tried.append(rate)
         score = 1 - abs(np.log10(rate) + 3) / 4
         for epoch in (1, 2):
@@ -24,19 +25,20 @@ def landscape(monkeypatch):
         return Fit(micro_batch=8, history=[{"validation_f1_micro": score, "validation_loss": 1 - score}])
 
     monkeypatch.setattr(search, "fit", fit)
-    monkeypatch.setattr(search, "network", lambda *arguments: (None, arguments[4]))
+    monkeypatch.setattr(Classifier, "network", lambda classifier, recipe, seed: (None, recipe))
     return tried
 
 
-def _tune(recipe, path, trials=7, seed=0):
-    return search.tune("net", "ssf", None, 3, {"train": None, "validation": None}, recipe, trials, BOUNDS, seed, path)
+def _tune(recipe, path, trials=7):
+    classifier = Classifier("net", "ssf", None, ["class0", "class1", "class2"])
+    return search.tune(classifier, {}, recipe, replace(TUNING, trials=trials), path)
 
 
 def test_begins_with_two_rates_a_decade_and_finds_the_best(landscape, recipe, tmp_path):
     table, best = _tune(recipe, tmp_path / "journal")
     np.testing.assert_allclose(landscape[:5], np.geomspace(1e-4, 1e-2, 5))
     assert len(landscape) == len(table) == 7
-    assert all(BOUNDS[0] <= rate <= BOUNDS[1] for rate in landscape)
+    assert all(TUNING.low <= rate <= TUNING.high for rate in landscape)
     complete = table[table["state"] == "complete"]
     assert best["validation_score"] == complete["validation_score"].max() == pytest.approx(1, abs=0.05)
 
@@ -69,10 +71,10 @@ def test_interrupted_search_ends_as_an_uninterrupted_one(landscape, recipe, tmp_
 def test_failing_trials_are_kept_and_passed_over(landscape, recipe, tmp_path, monkeypatch):
     fit = search.fit
 
-    def fragile(model, train, validation, recipe, rate, *rest, **options):
+    def fragile(model, splits, recipe, rate, *rest, **options):
         if rate > 2e-3:
             raise RunFailed("the loss was not finite")
-        return fit(model, train, validation, recipe, rate, *rest, **options)
+        return fit(model, splits, recipe, rate, *rest, **options)
 
     monkeypatch.setattr(search, "fit", fragile)
     table, best = _tune(recipe, tmp_path / "journal", trials=5)
@@ -91,9 +93,9 @@ def test_search_in_which_nothing_works_has_no_rate(landscape, recipe, tmp_path, 
 
 
 @pytest.mark.slow
-def test_search_trains_real_networks(lite0, parts, recipe, tmp_path):
-    table, best = search.tune(
-        "efficientnet_lite0", "ssf", lite0, 3, parts, replace(recipe, epochs=1), 2, BOUNDS, 0, tmp_path / "journal"
-    )
+def test_search_trains_real_networks(lite0, splits, recipe, tmp_path):
+    classifier = Classifier("efficientnet_lite0", "ssf", lite0, ["class0", "class1", "class2"])
+    tuning, recipe = replace(TUNING, trials=2), replace(recipe, epochs=1)
+    table, best = search.tune(classifier, splits, recipe, tuning, tmp_path / "journal")
     assert len(table) == 2
     assert best["learning_rate"] in set(table["learning_rate"])

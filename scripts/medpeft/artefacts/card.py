@@ -3,7 +3,7 @@
 import pandas as pd
 
 from medpeft.artefacts.markup import Cell, Layout, markdown
-from medpeft.data.registry import Archive, Dataset
+from medpeft.data.dataset import Archive, Dataset
 from medpeft.data.split import SPLITS
 
 
@@ -62,9 +62,16 @@ def _shortcut_sentence(get: Numbers) -> str:
 
 
 def card(name: str, dataset: Dataset, audit: pd.DataFrame, protocol: str) -> str:
-    """Return the card of `dataset`, split under `protocol`, as Markdown; `audit` counts its images and groups."""
+    """Return the card of a dataset as Markdown.
+
+    Args:
+        name: Of the dataset in a study.
+        dataset: What is known of it.
+        audit: The numbers of its images and groups, see `medpeft.data.audit.audit`.
+        protocol: That it was split under.
+    """
     get = Numbers(audit, protocol)
-    facts = {
+    known = {
         "Licence": dataset.licence,
         "Access": dataset.access,
         "Citation": dataset.citation,
@@ -75,7 +82,7 @@ def card(name: str, dataset: Dataset, audit: pd.DataFrame, protocol: str) -> str
         markdown(_counts(get)).rstrip(),
         f"Split `{protocol}`. Groups are patients, lesions, eyes or reports, as far as they are known.",
         audit_sentence(get),
-        "\n".join(f"- **{word}**: {text}." for word, text in facts.items()),
+        "\n".join(f"- **{word}**: {text}." for word, text in known.items()),
         "## Beware",
         "\n".join(f"- {caveat}" for caveat in dataset.caveats),
     ]
@@ -83,8 +90,8 @@ def card(name: str, dataset: Dataset, audit: pd.DataFrame, protocol: str) -> str
 
 
 def _counts(get: Numbers) -> Layout:
-    """Return images per class, and groups, of the whole dataset and of the parts of its split."""
-    scopes = [("", "all"), *((get.protocol, part) for part in SPLITS)]
+    """Return images per class, and groups, of the whole dataset and of its splits."""
+    scopes = [("", "all"), *((get.protocol, split) for split in SPLITS)]
     kinds = [("images", label, label) for label in get.labels] + [
         ("images", "", "all images"),
         ("groups", "", "groups"),

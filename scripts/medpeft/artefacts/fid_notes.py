@@ -5,7 +5,7 @@ import pandas as pd
 from medpeft.artefacts.markup import number
 from medpeft.artefacts.words import plain
 from medpeft.base.frames import each_row
-from medpeft.statistics.generations import too_few
+from medpeft.statistics.generation_scores import too_few
 
 
 def floor_notes(cells: pd.DataFrame) -> list[str]:

@@ -1,11 +1,13 @@
-"""A grid of samples: what each method makes of the same prompts from the same noise, beside the real pictures.
+"""A grid of samples: what each method makes of the same prompts from the same noise, beside the real images.
 
-It shows pictures and reports of the test set: what a dataset's terms forbid to hand on, forbid for this figure as well.
+It shows images and reports of the test set. What a dataset's terms forbid to hand on, they forbid for this figure too.
 """
 
 import textwrap
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,56 +16,103 @@ from PIL import Image
 
 from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.words import percent, plain
-from medpeft.data.pictures import centre
-from medpeft.statistics.generations import UNTUNED
+from medpeft.base.runs import Run
+from medpeft.data.pixels import centre
+from medpeft.statistics.generation_scores import UNTUNED
 
 REAL = "real"
 PROMPTS = 6  # that are shown of one dataset
-CELL, SPACE, LINE = 0.8, 0.05, 0.14  # inches: side of a picture, space around it, height of a line of text
+SIDE, SPACE, LINE = 0.8, 0.05, 0.14  # inches: side of an image, space around it, height of a line of text
 POINTS = 72  # to an inch
 LETTERS, SHAPE = 7, 0.58  # height in points, mean width by height
 NARROWEST = 4.0  # inches
-WRAP = 14  # letters of a method's name that go over one picture
+WRAP = 14  # letters of a method's name that go over one image
 HEADING = 4  # lines
+
+
+class Stored(NamedTuple):
+    """The real images of a dataset, uint8 (N, height, width, 3), and the manifest that names them."""
+
+    images: np.ndarray
+    manifest: pd.DataFrame
+
+
+class Generated(NamedTuple):
+    """The images of one run: their rows (file, image_id, caption, seed) and the folder of the files."""
+
+    rows: pd.DataFrame
+    folder: Path
 
 
 @dataclass(frozen=True)
 class Samples:
-    """The pictures of one dataset and pipeline.
-
-    `images` are the stored ones, uint8 (N, height, width, 3), and `manifest` names them. `generated` has for each
-    method the rows of the images that it made (file, image_id, caption, seed) and the folder of these files.
-    """
+    """The real images of a dataset and those that one diffusion pipeline generated under each method."""
 
     dataset: str
     backbone: str
     fraction: float
     seed: int
-    images: np.ndarray
-    manifest: pd.DataFrame
-    generated: dict[str, tuple[pd.DataFrame, Path]]
+    stored: Stored
+    generated: dict[str, Generated]
+
+
+class Shown(NamedTuple):
+    """The images of one group that are shown: a row each, and their pixels, None where there is no image."""
+
+    rows: pd.DataFrame
+    pixels: list[np.ndarray | None]  # (height, width, 3)
+
+    def of_prompt(self, image_id: str) -> dict[str, np.ndarray | None]:
+        """Return the pixels of each method for one prompt."""
+        every = zip(self.rows["method"], self.rows["image_id"], self.pixels, strict=True)
+        return {method: pixels for method, name, pixels in every if name == image_id}
+
+
+def grouped(runs: Iterable[tuple[Run, Generated]], stored: dict[str, Stored]) -> list[Samples]:
+    """Return the samples of `runs`, those that differ in their method alone together.
+
+    Args:
+        runs: each with the images that it generated.
+        stored: the real images by dataset.
+    """
+    groups: dict[tuple[str, str, str, str], dict[str, Generated]] = {}
+    for run, generated in runs:
+        groups.setdefault((run.dataset, run.backbone, run.fraction, run.seed), {})[run.method] = generated
+    return [
+        Samples(dataset, backbone, float(fraction), int(seed), stored[dataset], generated)
+        for (dataset, backbone, fraction, seed), generated in groups.items()
+    ]
 
 
 def samples(groups: list[Samples], size: int) -> tuple[pd.DataFrame, Figure]:
-    """Return which pictures are shown and draw them: a row a prompt, the real one of `size` pixels, then methods.
+    """Draw a row a prompt, the real image and that of each method, and return which images it shows.
 
-    `from_untuned` is the mean absolute difference in grey levels (0 to 255) from what the pipeline makes as it is,
-    where the study has that. A method without images, as its run failed, has an empty place.
+    A method whose run failed has no images, and an empty place.
+
+    Args:
+        groups: what to choose from.
+        size: of the centres of the real images, in pixels.
+
+    Returns:
+        One row an image. Its `from_untuned` is the mean absolute difference in grey levels (0 to 255) from the image
+        of the untuned diffusion pipeline, where the study has that. Then the figure.
     """
-    shown = [(group, _cells(group, size)) for group in groups]
+    shown = [(group, _shown(group, size)) for group in groups]
     columns = max(1 + len(group.generated) for group in groups)
-    width = max(NARROWEST, columns * (CELL + SPACE) + SPACE)
+    width = max(NARROWEST, columns * (SIDE + SPACE) + SPACE)
     letters = int(width * POINTS / (SHAPE * LETTERS))  # of a line
-    texts = [{row.image_id: textwrap.wrap(_words(row), letters) for row in cells.itertuples()} for _, cells in shown]
+    texts = [_wrapped(found.rows, letters) for _, found in shown]
     heights = [LINE * (HEADING + sum(len(lines) for lines in text.values())) for text in texts]
-    height = sum(heights) + sum(len(text) * (LINE / 2 + CELL + SPACE) for text in texts)
+    height = sum(heights) + sum(len(text) * (LINE / 2 + SIDE + SPACE) for text in texts)
     figure = Figure(figsize=(width, height))
     sheet = _Sheet(figure, width, height)
-    for (group, cells), text in zip(shown, texts, strict=True):
-        sheet.heading(group, [REAL, *in_order(group.generated)])
+    for (group, found), text in zip(shown, texts, strict=True):
+        methods = [REAL, *in_order(group.generated)]
+        sheet.heading(group, methods)
         for image_id, lines in text.items():
-            sheet.row(lines, cells[cells["image_id"] == image_id])
-    return pd.concat([cells.drop(columns="pixels") for _, cells in shown], ignore_index=True), figure
+            images = found.of_prompt(image_id).items()
+            sheet.row(lines, [(methods.index(method), pixels) for method, pixels in images])
+    return pd.concat([found.rows for _, found in shown], ignore_index=True), figure
 
 
 def chosen_prompts(prompts: pd.DataFrame) -> pd.DataFrame:
@@ -73,37 +122,45 @@ def chosen_prompts(prompts: pd.DataFrame) -> pd.DataFrame:
     return table.head(PROMPTS)[prompts.columns]
 
 
-def _cells(group: Samples, size: int) -> pd.DataFrame:
-    """Return one row a picture, with its `pixels`: float (height, width, 3), or None where there is none."""
-    tables = {method: table.drop_duplicates("image_id") for method, (table, _) in group.generated.items()}
+def _shown(group: Samples, size: int) -> Shown:
+    """Return the images of `group` to show: the real ones of the chosen prompts, then those of each method."""
+    images, manifest = group.stored
+    tables = {method: generated.rows.drop_duplicates("image_id") for method, generated in group.generated.items()}
     asked = max(tables.values(), key=len)[["image_id", "caption", "seed"]]
-    prompts = chosen_prompts(asked.merge(group.manifest[["image_id", "label", "source_file"]], on="image_id"))
-    places = pd.Index(group.manifest["image_id"]).get_indexer(prompts["image_id"])
-    real = prompts.assign(method=REAL, file=prompts["source_file"], pixels=list(centre(group.images[places], size)))
-    parts = [real]
+    prompts = chosen_prompts(asked.merge(manifest[["image_id", "label", "source_file"]], on="image_id"))
+    places = pd.Index(manifest["image_id"]).get_indexer(prompts["image_id"])
+    parts = [prompts.assign(method=REAL, file=prompts["source_file"])]
+    pixels: list[np.ndarray | None] = list(centre(images[places], size))
     for method, table in tables.items():
         made = prompts.merge(table[["image_id", "seed", "file"]], on=["image_id", "seed"], how="left")
-        folder = group.generated[method][1]
-        files = [None if pd.isna(file) else folder / file for file in made["file"]]
-        pixels = [file and np.asarray(Image.open(file).convert("RGB")) for file in files]
-        parts.append(made.assign(method=method, file=[file and str(file) for file in files], pixels=pixels))
-    cells = pd.concat(parts, ignore_index=True).drop(columns="source_file")
-    key = {"dataset": group.dataset, "backbone": group.backbone, "fraction": group.fraction, "run": group.seed}
-    return cells.assign(**key, from_untuned=_from_untuned(cells))
+        folder = group.generated[method].folder
+        files = made["file"].map(lambda file, folder=folder: str(folder / file), na_action="ignore")
+        pixels += [None if pd.isna(file) else np.asarray(Image.open(file).convert("RGB")) for file in files]
+        parts.append(made.assign(method=method, file=files))
+    rows = pd.concat(parts, ignore_index=True).drop(columns="source_file")
+    rows = rows.assign(dataset=group.dataset, backbone=group.backbone, fraction=group.fraction, run=group.seed)
+    return Shown(rows.assign(from_untuned=_from_untuned(rows, pixels)), pixels)
 
 
-def _from_untuned(cells: pd.DataFrame) -> list[float]:
-    plain = cells[cells["method"] == UNTUNED].set_index("image_id")["pixels"].dropna()
+def _from_untuned(rows: pd.DataFrame, pixels: list[np.ndarray | None]) -> list[float]:
+    every = list(zip(rows["method"], rows["image_id"], pixels, strict=True))
+    untuned = {image_id: image for method, image_id, image in every if method == UNTUNED and image is not None}
     return [
         np.nan
-        if row.method == REAL or row.pixels is None or row.image_id not in plain
-        else float(np.abs(row.pixels.astype(float) - plain[row.image_id]).mean())
-        for row in cells.itertuples()
+        if method == REAL or image is None or image_id not in untuned
+        else float(np.abs(image.astype(float) - untuned[image_id]).mean())
+        for method, image_id, image in every
     ]
 
 
-def _words(prompt) -> str:
-    return f"{plain(prompt.label)}: \N{LEFT DOUBLE QUOTATION MARK}{prompt.caption}\N{RIGHT DOUBLE QUOTATION MARK}"
+def _wrapped(rows: pd.DataFrame, letters: int) -> dict[str, list[str]]:
+    """Return the lines, of so many `letters`, of the label and caption of each prompt by its image_id."""
+    prompts = zip(rows["image_id"], rows["label"], rows["caption"], strict=True)
+    quoted = {
+        image_id: f"{plain(label)}: \N{LEFT DOUBLE QUOTATION MARK}{caption}\N{RIGHT DOUBLE QUOTATION MARK}"
+        for image_id, label, caption in prompts
+    }
+    return {image_id: textwrap.wrap(text, letters) for image_id, text in quoted.items()}
 
 
 class _Sheet:
@@ -114,37 +171,36 @@ class _Sheet:
 
     def heading(self, group: Samples, methods: list[str]) -> None:
         """Write which runs follow, and what is in each column."""
-        self.methods = methods
         runs = f"{plain(group.dataset)}, {group.backbone}, {percent(group.fraction)}, seed {group.seed}"
         self._write(SPACE, LINE, runs)
         self.top += HEADING * LINE
-        for place, method in enumerate(methods):
+        for column, method in enumerate(methods):
             label = "Real" if method == REAL else style(method).label
             lines = textwrap.wrap(label, WRAP)
             for number, line in enumerate(reversed(lines)):
-                self._write(self._left(place) + CELL / 2, -number * LINE, line, ha="center", weight="bold")
+                self._write(self._left(column) + SIDE / 2, -number * LINE, line, ha="center", weight="bold")
 
-    def row(self, lines: list[str], cells: pd.DataFrame) -> None:
-        """Write a caption and show its pictures below."""
+    def row(self, lines: list[str], images: list[tuple[int, np.ndarray | None]]) -> None:
+        """Write a caption and show the images below it, each with the number of its column."""
         for line in lines:
             self.top += LINE
             self._write(SPACE, 0, line)
         self.top += 0.5 * LINE
-        for cell in cells.itertuples():
-            place = self._left(self.methods.index(cell.method))
-            box = (place / self.width, 1 - (self.top + CELL) / self.height, CELL / self.width, CELL / self.height)
+        for column, pixels in images:
+            left = self._left(column)
+            box = (left / self.width, 1 - (self.top + SIDE) / self.height, SIDE / self.width, SIDE / self.height)
             axes = self.figure.add_axes(box)
             axes.set_axis_off()
-            if cell.pixels is None:
+            if pixels is None:
                 axes.text(0.5, 0.5, "no image", ha="center", va="center", fontsize=LETTERS, color="0.4")
             else:
-                axes.imshow(cell.pixels, interpolation="nearest")
-        self.top += CELL + SPACE
+                axes.imshow(pixels, interpolation="nearest")
+        self.top += SIDE + SPACE
 
-    def _left(self, place: int) -> float:
-        return SPACE + place * (CELL + SPACE)
+    def _left(self, column: int) -> float:
+        return SPACE + column * (SIDE + SPACE)
 
-    def _write(self, left: float, down: float, text: str, **options) -> None:
+    def _write(self, left: float, down: float, text: str, **options: Any) -> None:
         """Write one line whose foot is `down` inches below the top of what is free."""
         self.figure.text(
             left / self.width,

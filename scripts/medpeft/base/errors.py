@@ -1,12 +1,12 @@
-"""Exceptions: the one that is meant for the person at the keyboard, and those that are the result of a run."""
+"""Exceptions: the one for the person at the keyboard, and those that are the result of a run."""
 
 
 class UserError(Exception):
-    """Something that the user can mend: the message is one sentence that says what is wrong, where, and what to do."""
+    """Something that the user can mend: its message is one sentence that says what is wrong, where, and what to do."""
 
 
 class RunFailed(Exception):
-    """Training came to nothing in a way that is itself a result: out of memory, or a loss that is no number."""
+    """Training failed, and the failure is a result to report: memory ran out, or the loss became NaN or infinite."""
 
 
 class OutOfMemory(RunFailed):

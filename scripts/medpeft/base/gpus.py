@@ -6,10 +6,11 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from typing import TextIO
 
 import torch
 
-_held = []  # the open lock file of this process: the lock ends with it, however it ends
+_held: list[TextIO] = []  # the open lock file of this process: the lock ends with it, however it ends
 
 
 def bind() -> None:

@@ -14,7 +14,7 @@ def decorations(file: Path, decorator: Callable, but: tuple[str, ...] = ()) -> I
 
     Args:
         file: A Python file.
-        decorator: The function that is called behind an `@`, by its own name.
+        decorator: The function that is called behind an `@`, under its own name.
         but: Parameters that need not be literals; they are left out.
 
     Raises:
@@ -23,7 +23,7 @@ def decorations(file: Path, decorator: Callable, but: tuple[str, ...] = ()) -> I
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"), filename=str(file))):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             for call in node.decorator_list:
-                if _called(call) == decorator.__name__:
+                if isinstance(call, ast.Call) and _called(call) == decorator.__name__:
                     yield _arguments(file, call, decorator, but)
 
 
@@ -34,30 +34,34 @@ def assigned(file: Path, name: str, kind: Callable, but: tuple[str, ...] = ()) -
         UserError: There is no such assignment, an argument is no literal, or there is no such parameter.
     """
     for node in ast.parse(file.read_text(encoding="utf-8"), filename=str(file)).body:
-        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name]:
-            if _called(node.value) != kind.__name__:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if isinstance(node, ast.AnnAssign):
+            targets = [node.target]
+        if isinstance(node, ast.Assign | ast.AnnAssign) and [ast.unparse(target) for target in targets] == [name]:
+            if not isinstance(node.value, ast.Call) or _called(node.value) != kind.__name__:
                 break
             return _arguments(file, node.value, kind, but)
     raise UserError(f"{file} does not say {name} = {kind.__name__}(...): add it, for it is read without an import")
 
 
-def _called(node: ast.AST) -> str | None:
-    """Return the last name of the function that `node` calls, or None where it is no call."""
-    return ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else None
+def _called(call: ast.Call) -> str:
+    """Return the last name of the function that `call` calls: `method` of `registry.method(...)`."""
+    return ast.unparse(call.func).rpartition(".")[2]
 
 
 def _arguments(file: Path, call: ast.Call, function: Callable, but: tuple[str, ...]) -> dict[str, Any]:
+    named = {keyword.arg or "**": keyword.value for keyword in call.keywords}
     try:
-        bound = signature(function).bind(*call.args, **{word.arg: word.value for word in call.keywords})
+        bound = signature(function).bind(*call.args, **named)
     except TypeError as error:
         raise UserError(f"{file}, line {call.lineno}: {function.__name__} {error}") from error
     return {name: _value(file, name, node) for name, node in bound.arguments.items() if name not in but}
 
 
-def _value(file: Path, name: str, node: ast.AST) -> Any:
+def _value(file: Path, name: str, node: ast.expr) -> Any:
     try:
         return ast.literal_eval(node)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # the latter of a list in a set
         raise UserError(
             f"{file}, line {node.lineno}: {name} is {ast.unparse(node)}: write it as a literal, for it is read without "
             "an import"

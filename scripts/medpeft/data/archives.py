@@ -19,9 +19,9 @@ import pandas as pd
 
 from medpeft.base.errors import UserError
 
-LINK = '{"folder": '  # how a file begins that stands for a folder elsewhere
-ADDED = ("__MACOSX", "@eaDir")  # folders that macOS and Synology fill with files named like those beside them
-LARGEST = 2**30  # bytes of a member when unpacked; larger ones are taken for a bomb
+LINK_START = '{"folder": '  # how a file begins that stands for a folder elsewhere
+SYSTEM_FOLDERS = ("__MACOSX", "@eaDir")  # folders that macOS and Synology fill with files named like those beside them
+LARGEST_MEMBER = 2**30  # bytes of a member when unpacked; larger ones are taken for a bomb
 # What zipfile raises for members that are cut, altered, encrypted or packed in a way that it does not know.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, KeyError, OSError, EOFError, RuntimeError, ValueError)
 
@@ -33,8 +33,9 @@ class Source:
     each image of an array `<name>_images` (N, H, W) or (N, H, W, 3) is a member, `<name>_images/000012.npy`. Any other
     file, such as a table that is published by itself, is its own only member.
 
-    Raises `UserError` where a `path` that ends in `.zip` or `.npz` is no archive, where a member's name leads out of it
-    or is a symbolic link, or where the folder that is named is gone.
+    Raises:
+        UserError: A `path` that ends in `.zip` or `.npz` is no archive, a member's name leads out of it, a member is a
+            symbolic link, or the folder that is named is gone.
     """
 
     def __init__(self, path: str | Path):
@@ -48,7 +49,7 @@ class Source:
                     self._stacks = _stacks(self._zip)
             except (zipfile.BadZipFile, OSError, ValueError) as error:
                 raise UserError(
-                    f"{self.path} is not a readable zip archive ({error}): delete it and run again to fetch it anew"
+                    f"{self.path} is not a readable zip archive ({error}): delete it and run again to fetch another"
                 ) from error
             _refuse_escapes(self.path, self._zip.infolist())
 
@@ -78,7 +79,7 @@ class Source:
             return (self._folder / name if self._folder else self.path).read_bytes()
         except _UNREADABLE as error:
             raise UserError(
-                f"{self.path} holds no readable {name!r} ({error}): delete the archive and run again to fetch it anew"
+                f"{self.path} holds no readable {name!r} ({error}): delete the archive and run again to fetch another"
             ) from error
 
 
@@ -92,12 +93,12 @@ def _refuse_escapes(path: Path, members: list[zipfile.ZipInfo]) -> None:
 
 
 def _refuse_bomb(member: zipfile.ZipInfo) -> None:
-    if member.file_size > LARGEST:
+    if member.file_size > LARGEST_MEMBER:
         raise ValueError(f"unpacked it would have {member.file_size:,} bytes")
 
 
 class _Stack:
-    """The images of one array in an npz, read one by one: memory holds one, and only going back starts anew."""
+    """The images of one array in an npz, read one by one: memory holds one, and going back reads from the start."""
 
     def __init__(self, archive: zipfile.ZipFile, member: str):
         self._archive, self._member = archive, member
@@ -147,7 +148,7 @@ def is_link(path: Path) -> bool:
     if not path.is_file():
         return False
     with open(path, "rb") as stream:
-        return stream.read(len(LINK)) == LINK.encode()
+        return stream.read(len(LINK_START)) == LINK_START.encode()
 
 
 def _linked(path: Path) -> Path | None:
@@ -168,8 +169,10 @@ def find_member(sources: Iterable[Source], name: str) -> tuple[Source, str] | No
 def find_table(sources: Iterable[Source], name: str, columns: Iterable[str]) -> pd.DataFrame:
     """Return the CSV member called `name` (which may hold `*`), wherever in `sources` it lies, unpacked if it is gzip.
 
-    Every value is text, empty where there is none. Raises `UserError` where there is no such member, where it is no
-    table, or where it lacks one of `columns`.
+    Every value is text, empty where there is none.
+
+    Raises:
+        UserError: There is no such member, it is no table, or it lacks one of `columns`.
     """
     sources = list(sources)
     found = find_member(sources, name)
@@ -185,7 +188,7 @@ def find_table(sources: Iterable[Source], name: str, columns: Iterable[str]) -> 
         table = pd.read_csv(io.BytesIO(content), sep=_separator(content), dtype=str, keep_default_na=False)
     except (ValueError, OSError, EOFError, zlib.error) as error:
         raise UserError(
-            f"{member!r} in {source.path} is no table ({error}): save it as CSV in UTF-8, or fetch it anew"
+            f"{member!r} in {source.path} is no table ({error}): save it as CSV in UTF-8, or fetch it once more"
         ) from error
     if missing := set(columns) - set(table.columns):
         raise UserError(
@@ -204,11 +207,11 @@ def _separator(content: bytes) -> str:
 def find_images(sources: Iterable[Source], pattern: str) -> dict[str, str]:
     """Return the images in `sources`: the first group of the regular `pattern` to `<archive name>/<member>`.
 
-    The pattern must match the part of a member's name that follows any leading folders. Of several members that give
-    the same key, the first in the order of their names is taken.
+    The pattern must match a member's name after any leading folders. Of several members that give the same key, the
+    first in the order of their names is taken.
     """
     matcher = re.compile(f"(?:.*/)?{pattern}", re.IGNORECASE)
-    found = {}
+    found: dict[str, str] = {}
     for source, member in visible_members(sources):
         if match := matcher.fullmatch(member):
             found.setdefault(match[1], f"{source.path.name}/{member}")
@@ -235,5 +238,5 @@ def visible_members(sources: Iterable[Source]) -> Iterator[tuple[Source, str]]:
 
 
 def is_visible(member: str) -> bool:
-    """Return whether no part of the path of `member` is hidden."""
-    return not any(part.startswith(".") or part in ADDED for part in member.split("/"))
+    """Return whether neither `member` nor a folder that it lies in is hidden."""
+    return not any(name.startswith(".") or name in SYSTEM_FOLDERS for name in member.split("/"))

@@ -1,13 +1,21 @@
 """What a dataset and its split hold, and what they leak from training into test."""
 
 from itertools import combinations
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
+from medpeft.base.files import replacing
 from medpeft.data.split import SPLITS, clusters, split
 
-COLUMNS = ["protocol", "measure", "scope", "label", "value"]
+AUDIT_COLUMNS = ["protocol", "measure", "scope", "label", "value"]
+SHOWN = 3  # pairs of each kind in the picture
+ABREAST = 3  # pairs in a row of the picture
+
+Row = tuple[str, str, str, str, int]  # AUDIT_COLUMNS
 
 
 def audit(
@@ -18,59 +26,67 @@ def audit(
     seed: int,
     sizes: tuple[int, int, int] | None = None,
 ) -> pd.DataFrame:
-    """Return the audit of the split `table`, made under `protocol`, and of the published, image-level one beside it.
+    """Return the audit of one split, and of the published, image-level one beside it.
 
-    One row a number. `protocol` is `grouped` or `paper`, or empty for the dataset as a whole; `scope` is `all`, a part,
-    `dropped` (by the policy on duplicates), or two parts as `train-test`; `label` is a class or empty. `measure` is
+    Args:
+        manifest: The images of the dataset.
+        pairs: Its pairs of duplicates.
+        table: The split that is audited.
+        protocol: What the split was made under.
+        seed: Of the published split, which is drawn from all images, duplicates included.
+        sizes: Of the published split.
 
-    - `images`, `groups` (distinct group_id) and `clusters`, per part;
-    - `exact_pairs`, `near_pairs` and `contradicting_pairs` (of differing labels), within a part or across two;
-    - `shared_groups`: group_ids found in both parts;
-    - `leaked_images`: images of the second part that have a duplicate or a group member in the first;
-    - `majority_right` and `source_right`, where the manifest tells sources: images of a part that a model gets right
-      which always answers the most frequent class in training, or the most frequent of the image's source.
+    Returns:
+        One row a number. `protocol` is that of a split, or empty for the dataset as a whole. `scope` is `all`, a split,
+        `dropped` (by the policy on duplicates), or two splits as `train-test`. `label` is a class or empty. `measure`
+        is
 
-    The published split is drawn anew from all images, duplicates included, with `sizes` and `seed`.
+        - `images`, `groups` (distinct group_id) and `clusters`, per split;
+        - `exact_pairs`, `near_pairs` and `contradicting_pairs` (of differing labels), within a split or across two;
+        - `shared_groups`: group_ids found in both splits;
+        - `leaked_images`: images of the second split that have a duplicate or a group member in the first;
+        - `majority_right` and `source_right`, where the manifest tells sources: images of a split that a model gets
+          right which always answers the most frequent class in training, or the most frequent of the image's source.
     """
     images = manifest.assign(cluster=clusters(manifest, pairs))
     rows = _counts("", "all", images) + _pairs("", "all", pairs)
-    splits = {protocol: table}
+    tables = {protocol: table}
     if protocol != "paper":
-        splits["paper"] = split(manifest, pairs, "paper", seed=seed, sizes=sizes)
-    for name, parts in splits.items():
-        rows += _one_split(name, images, pairs, parts.set_index("image_id")["split"])
-    return pd.DataFrame(rows, columns=COLUMNS)
+        tables["paper"] = split(manifest, pairs, "paper", seed=seed, sizes=sizes)
+    for name, one in tables.items():
+        rows += _audit_one(name, images, pairs, one.set_index("image_id")["split"])
+    return pd.DataFrame(rows, columns=AUDIT_COLUMNS)
 
 
-def _one_split(protocol: str, images: pd.DataFrame, pairs: pd.DataFrame, part_of: pd.Series) -> list[tuple]:
-    """Return the rows of one split; `part_of` maps image_id to its part and lacks dropped images."""
-    part = images["image_id"].map(part_of)
-    ends = pairs["first"].map(part_of), pairs["second"].map(part_of)
-    rows = _per_label(protocol, "images", "dropped", images.loc[part.isna(), "label"])
+def _audit_one(protocol: str, images: pd.DataFrame, pairs: pd.DataFrame, split_of: pd.Series) -> list[Row]:
+    """Return the rows of one protocol; `split_of` maps image_id to its split and lacks dropped images."""
+    own = images["image_id"].map(split_of)
+    ends = pairs["first"].map(split_of), pairs["second"].map(split_of)
+    rows = _per_label(protocol, "images", "dropped", images.loc[own.isna(), "label"])
     for name in SPLITS:
-        rows += _counts(protocol, name, images[part == name])
+        rows += _counts(protocol, name, images[own == name])
         rows += _pairs(protocol, name, pairs[(ends[0] == name) & (ends[1] == name)])
     for one, other in combinations(SPLITS, 2):
         scope = f"{one}-{other}"
         across = ((ends[0] == one) & (ends[1] == other)) | ((ends[0] == other) & (ends[1] == one))
-        left, right = images[part == one], images[part == other]
+        left, right = images[own == one], images[own == other]
         shared = set(left["group_id"]) & set(right["group_id"])
         copies = set(pairs.loc[across, "first"]) | set(pairs.loc[across, "second"])
         leaked = right["group_id"].isin(shared) | right["image_id"].isin(copies)
         rows += _pairs(protocol, scope, pairs[across])
         rows += [(protocol, "shared_groups", scope, "", len(shared))]
         rows += _per_label(protocol, "leaked_images", scope, right.loc[leaked, "label"])
-    return rows + (_shortcut(protocol, images, part) if "source" in images else [])
+    return rows + (_shortcut(protocol, images, own) if "source" in images else [])
 
 
-def _shortcut(protocol: str, images: pd.DataFrame, part: pd.Series) -> list[tuple]:
+def _shortcut(protocol: str, images: pd.DataFrame, own: pd.Series) -> list[Row]:
     """Return how many images two models get right that see no image: see `audit`."""
-    train = images[part == SPLITS[0]]
+    train = images[own == SPLITS[0]]
     majority = train["label"].mode()[0]
     of_source = train.groupby("source")["label"].agg(lambda labels: labels.mode()[0])
-    rows = []
+    rows: list[Row] = []
     for name in SPLITS[1:]:
-        rest = images[part == name]
+        rest = images[own == name]
         answers = {"majority_right": majority, "source_right": rest["source"].map(of_source).fillna(majority)}
         rows += [
             (protocol, measure, name, "", int((rest["label"] == answer).sum())) for measure, answer in answers.items()
@@ -78,7 +94,7 @@ def _shortcut(protocol: str, images: pd.DataFrame, part: pd.Series) -> list[tupl
     return rows
 
 
-def _counts(protocol: str, scope: str, images: pd.DataFrame) -> list[tuple]:
+def _counts(protocol: str, scope: str, images: pd.DataFrame) -> list[Row]:
     return [
         *_per_label(protocol, "images", scope, images["label"]),
         (protocol, "groups", scope, "", images["group_id"].nunique()),
@@ -86,14 +102,13 @@ def _counts(protocol: str, scope: str, images: pd.DataFrame) -> list[tuple]:
     ]
 
 
-def _per_label(protocol: str, measure: str, scope: str, labels: pd.Series) -> list[tuple]:
-    per_label = [
-        (protocol, measure, scope, label, count) for label, count in labels.value_counts().sort_index().items()
-    ]
+def _per_label(protocol: str, measure: str, scope: str, labels: pd.Series) -> list[Row]:
+    counts = labels.value_counts().sort_index()
+    per_label = [(protocol, measure, scope, str(label), int(count)) for label, count in counts.items()]
     return [(protocol, measure, scope, "", len(labels)), *per_label]
 
 
-def _pairs(protocol: str, scope: str, pairs: pd.DataFrame) -> list[tuple]:
+def _pairs(protocol: str, scope: str, pairs: pd.DataFrame) -> list[Row]:
     return [
         (protocol, "exact_pairs", scope, "", int((pairs["kind"] == "exact").sum())),
         (protocol, "near_pairs", scope, "", int((pairs["kind"] == "near").sum())),
@@ -101,36 +116,40 @@ def _pairs(protocol: str, scope: str, pairs: pd.DataFrame) -> list[tuple]:
     ]
 
 
-def picture(images: np.ndarray, manifest: pd.DataFrame, pairs: pd.DataFrame, each: int = 3):
-    """Return a matplotlib figure of up to `each` exact, near and contradicting pairs of `images` (N, H, W, 3) uint8.
+def write_picture(path: Path, images: np.ndarray, manifest: pd.DataFrame, pairs: pd.DataFrame) -> None:
+    """Write `picture` to `path` as PNG; equal pairs give equal bytes."""
+    figure = picture(images, manifest, pairs)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})
+
+
+def picture(images: np.ndarray, manifest: pd.DataFrame, pairs: pd.DataFrame) -> Figure:
+    """Return a figure of up to `SHOWN` exact, near and contradicting pairs of `images` (N, H, W, 3) uint8.
 
     Near and contradicting pairs are spread from the least to the most similar. A dataset without duplicates gives a
     figure that says so.
     """
-    from matplotlib.figure import Figure
-
     kinds = {
         "exact": pairs[(pairs["kind"] == "exact") & pairs["same_label"]],
         "near": pairs[(pairs["kind"] == "near") & pairs["same_label"]],
         "contradicting labels": pairs[~pairs["same_label"]],
     }
-    rows = [(kind, pair) for kind, found in kinds.items() for pair in _spread(found, each).itertuples()]
-    if not rows:
+    shown = [(kind, pair) for kind, found in kinds.items() for pair in _spread(found).itertuples()]
+    if not shown:
         figure = Figure(figsize=(6, 1.5), layout="constrained")
         figure.text(0.5, 0.5, f"No duplicates among {len(manifest):,} images.", ha="center", va="center", fontsize=12)
         return figure
-    return _draw(rows, images, manifest)
+    return _draw(shown, images, manifest)
 
 
-def _draw(rows: list[tuple], images: np.ndarray, manifest: pd.DataFrame):
-    from matplotlib.figure import Figure
-
+def _draw(shown: list[tuple[str, Any]], images: np.ndarray, manifest: pd.DataFrame) -> Figure:
+    """Return a figure of the pairs `shown`, each a kind and a row of the table of pairs."""
     number = pd.Series(range(len(manifest)), index=manifest["image_id"])
     label = manifest.set_index("image_id")["label"]
-    columns = 3
-    figure = Figure(figsize=(4.2 * columns, 2.6 * -(-len(rows) // columns)), layout="constrained")
-    grid = figure.subfigures(-(-len(rows) // columns), columns, squeeze=False).ravel()
-    for place, (kind, pair) in zip(grid, rows, strict=False):
+    lines = -(-len(shown) // ABREAST)
+    figure = Figure(figsize=(4.2 * ABREAST, 2.6 * lines), layout="constrained")
+    places = figure.subfigures(lines, ABREAST, squeeze=False).ravel()
+    for place, (kind, pair) in zip(places, shown, strict=False):
         place.suptitle(f"{kind}, similarity {pair.similarity:.2f}", fontsize=10)
         for axes, image_id in zip(place.subplots(1, 2), (pair.first, pair.second), strict=True):
             axes.imshow(images[number[image_id]])
@@ -139,7 +158,8 @@ def _draw(rows: list[tuple], images: np.ndarray, manifest: pd.DataFrame):
     return figure
 
 
-def _spread(pairs: pd.DataFrame, number: int) -> pd.DataFrame:
-    """Return up to `number` of `pairs`, evenly spread over their order by similarity."""
+def _spread(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return up to `SHOWN` of `pairs`, evenly spread over their order by similarity."""
     ordered = pairs.sort_values("similarity", kind="stable")
-    return ordered.iloc[np.unique(np.linspace(0, len(ordered) - 1, min(number, len(ordered))).round().astype(int))]
+    places = np.linspace(0, len(ordered) - 1, min(SHOWN, len(ordered)))
+    return ordered.iloc[np.unique(places.round().astype(int))]

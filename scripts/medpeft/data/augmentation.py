@@ -8,18 +8,24 @@ MEAN = (0.485, 0.456, 0.406)  # of ImageNet; the published study's for every bac
 DEVIATION = (0.229, 0.224, 0.225)
 ASPECT = (3 / 4, 4 / 3)  # of width to height, as in Szegedy et al. 2015 and timm
 
-FEATURES = 2  # dimensions of a batch that has been through the backbone
+FEATURE_DIMENSIONS = 2  # dimensions of a batch that has been through the backbone
 
 
 def training_batch(images: Tensor, size: int, scale: tuple[float, float], generator: Generator) -> Tensor:
-    """Return randomly cropped, resized, mirrored and normalised images.
+    """Return randomly cropped, resized, mirrored and normalised images, float32 (N, 3, size, size).
 
-    `images` are uint8 (N, H, H, 3); the result is float32 (N, 3, size, size). Each image gets its own crop, covering
-    a share of the area drawn from `scale` at a log-uniform aspect ratio, and is mirrored left to right half the time
-    (Szegedy et al. 2015, arXiv 1409.4842). All draws come from the CPU `generator`.
-    Features of images, float32 (N, width), are returned as they are.
+    Each image gets its own crop at a log-uniform aspect ratio, and is mirrored left to right half the time.
+
+    Args:
+        images: uint8 (N, H, H, 3). Features of images, float32 (N, width), are returned as they are.
+        size: Side of the result in pixels.
+        scale: The share of the area that a crop covers is drawn between these two.
+        generator: On the CPU; all draws come from it.
+
+    Source:
+        Szegedy et al. 2015, arXiv 1409.4842.
     """
-    if images.ndim == FEATURES:
+    if images.ndim == FEATURE_DIMENSIONS:
         return images
     count = len(images)
     area, aspect, x, y, mirror = torch.rand(5, count, generator=generator)
@@ -41,7 +47,7 @@ def evaluation_batch(images: Tensor, size: int) -> Tensor:
 
     Features of images, float32 (N, width), are returned as they are.
     """
-    if images.ndim == FEATURES:
+    if images.ndim == FEATURE_DIMENSIONS:
         return images
     start = (images.shape[1] - size) // 2
     return normalise(images[:, start : start + size, start : start + size])

@@ -1,4 +1,4 @@
-"""The training, validation and test images of one run, as arrays in memory."""
+"""The training, validation and test images of one run, as tensors in memory."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,12 @@ from medpeft.data.subset import members
 
 @dataclass(frozen=True)
 class Split:
-    """Images, uint8 (N, H, H, 3), their class numbers, int64 (N,), and their rows of the manifest and the split.
+    """The images of one split.
 
-    For a method that trains on features, these, float32 (N, width), stand in the place of the images.
+    Args:
+        images: uint8 (N, H, H, 3); for a method that trains on features these in their place, float32 (N, width).
+        labels: Their class numbers, int64 (N,).
+        rows: Their rows of the manifest and the split.
     """
 
     images: Tensor
@@ -24,22 +27,28 @@ class Split:
     rows: pd.DataFrame
 
     def to(self, device: str) -> "Split":
+        """Return the split with its images and labels on `device`."""
         return Split(self.images.to(device), self.labels.to(device), self.rows)
 
 
 def load_splits(
     images: Path, manifest: Path, split: Path, subset: Path, fraction: float
 ) -> tuple[list[str], dict[str, Split]]:
-    """Return the sorted class names and the parts train, validation and test; only train is cut to `fraction`.
+    """Return the sorted class names, and the splits train, validation and test by name.
 
-    `images` is the file of the images or of their features.
+    Args:
+        images: The file of the images or of their features.
+        manifest: The table that names them.
+        split: The table of the split of each.
+        subset: The table of the shares that order the training images.
+        fraction: Of the training images, which alone are cut.
     """
     classes = sorted(read_table(manifest)["label"].unique())
     table = members(manifest, split, subset, fraction)
     pixels = np.load(images, mmap_mode="r")
-    return classes, {name: _part(pixels, rows, classes) for name, rows in table.groupby("split")}
+    return classes, {str(name): _load(pixels, rows, classes) for name, rows in table.groupby("split")}
 
 
-def _part(pixels: np.ndarray, rows: pd.DataFrame, classes: list[str]) -> Split:
+def _load(pixels: np.ndarray, rows: pd.DataFrame, classes: list[str]) -> Split:
     labels = torch.tensor([classes.index(label) for label in rows["label"]])
     return Split(torch.from_numpy(pixels[rows["row"].to_numpy()]), labels, rows.reset_index(drop=True))

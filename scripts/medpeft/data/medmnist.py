@@ -1,10 +1,11 @@
 """MedMNIST+: public image collections at one size, with their own split (Yang et al. 2023, Scientific Data 10:41).
 
-Each is one NumPy archive on Zenodo with the arrays `<part>_images` (N, 224, 224) or (N, 224, 224, 3) and
-`<part>_labels` (N, 1) for the parts train, val and test.
+Each is one NumPy archive on Zenodo with the arrays `<split>_images` (N, 224, 224) or (N, 224, 224, 3) and
+`<split>_labels` (N, 1) for the splits train, val and test.
 """
 
 import io
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -12,13 +13,13 @@ import pandas as pd
 
 from medpeft.base.errors import UserError
 from medpeft.data.archives import Source
-from medpeft.data.registry import Archive, Dataset
+from medpeft.data.dataset import Archive, Dataset
 
 # Addresses, MD5 sums, sizes, licences and classes are those of the publisher's own list (medmnist 3.0.2, info.py). It
 # has no counts per class: those here are the sources' own, and add up to its sizes.
 SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test"}
 ZENODO = "https://zenodo.org/records/10519652/files"
-CAVEATS = ("Patients are not told apart, so that `grouped` keeps only duplicates on one side.",)
+CAVEATS = ("Patients are not known, so that `grouped` keeps only duplicates on one side.",)
 NINE_TO_ONE = (
     "Training and validation are nine to one of one set; that a patient's images were kept together is not said."
 )
@@ -39,7 +40,7 @@ ORGANS = (
 ORGAN_SOURCE = "LiTS, Bilic et al. 2023, Medical Image Analysis 84:102680"
 ORGAN_CAVEATS = (
     "The publisher's split keeps a scan on one side (115 CT scans for training, 16 for validation, 70 for test) but "
-    "does not tell which images are of one scan: `grouped`, which draws anew, separates less than `paper`.",
+    "does not tell which images are of one scan: `grouped`, which draws another split, separates less than `paper`.",
     "The organs are cut out of CT volumes and can be told by shape and place alone.",
 )
 
@@ -47,16 +48,24 @@ ORGAN_CAVEATS = (
 def medmnist(
     name: str,
     title: str,
-    counts: dict[str, int | None],
+    counts: Mapping[str, int | None],
     sizes: tuple[int, int, int],
     md5: str,
     source: str,
     licence: str = "CC BY 4.0",
     caveats: tuple[str, ...] = (),
 ) -> Dataset:
-    """Return the collection `name` at 224 pixels; `counts` names its classes in the order of their numbers.
+    """Return the collection `name` at 224 pixels.
 
-    `source` says what the images were taken from.
+    Args:
+        name: As the publisher's file is called, without its size.
+        title: Its name in tables and texts.
+        counts: Images per class, the classes in the order of their numbers.
+        sizes: Images for training, validation and test.
+        md5: Of the publisher's file.
+        source: What the images were taken from.
+        licence: Under which terms the images may be used.
+        caveats: What a reader of its scores must know, in sentences.
     """
     archive = f"{name}_224.npz"
     return Dataset(
@@ -73,21 +82,21 @@ def medmnist(
 
 
 def _index(archive: Source, title: str, labels: list[str]) -> pd.DataFrame:
-    """Return one row an image, `<part>_<number>`, with the publisher's split; see `Dataset.index`."""
-    tables = [_part(archive, part, title, labels) for part in SPLIT_NAMES]
+    """Return one row an image, `<split>_<number>`, with the publisher's split; see `Dataset.index`."""
+    tables = [_one_split(archive, split, title, labels) for split in SPLIT_NAMES]
     return pd.concat(tables).sort_values("image_id", ignore_index=True)
 
 
-def _part(archive: Source, part: str, title: str, labels: list[str]) -> pd.DataFrame:
-    numbers = np.load(io.BytesIO(archive.read(f"{part}_labels.npy")), allow_pickle=False).ravel()
-    images = [name for name in archive.names() if name.startswith(f"{part}_images/")]
+def _one_split(archive: Source, split: str, title: str, labels: list[str]) -> pd.DataFrame:
+    numbers = np.load(io.BytesIO(archive.read(f"{split}_labels.npy")), allow_pickle=False).ravel()
+    images = [name for name in archive.names() if name.startswith(f"{split}_images/")]
     if len(numbers) != len(images) or not set(numbers.tolist()) <= set(range(len(labels))):
         raise UserError(
-            f"{archive.path} has {len(images)} images and {len(numbers)} labels for {part}, or labels other than 0 to "
-            f"{len(labels) - 1}: delete it and run again to fetch it anew"
+            f"{archive.path} has {len(images)} images and {len(numbers)} labels for {split}, or labels other than 0 to "
+            f"{len(labels) - 1}: delete it, and run again to fetch a sound copy"
         )
     label = [labels[number] for number in numbers]
-    image_id = [f"{part}_{number:06d}" for number in range(len(images))]
+    image_id = [f"{split}_{number:06d}" for number in range(len(images))]
     return pd.DataFrame(
         {
             "image_id": image_id,
@@ -95,6 +104,6 @@ def _part(archive: Source, part: str, title: str, labels: list[str]) -> pd.DataF
             "label": label,
             "caption": [f"{title}, {name}." for name in label],
             "source_file": [f"{archive.path.name}/{name}" for name in images],
-            "split": SPLIT_NAMES[part],
+            "split": SPLIT_NAMES[split],
         }
     )

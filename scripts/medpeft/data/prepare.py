@@ -13,30 +13,39 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from PIL import Image, ImageOps
 
 from medpeft.base.errors import UserError
 from medpeft.base.files import write_table
 from medpeft.data.archives import Source
-from medpeft.data.registry import Dataset
+from medpeft.data.dataset import Dataset
+from medpeft.data.decode import decode
 from medpeft.data.split import SPLITS
 
-COLUMNS = ["image_id", "group_id", "label", "caption", "source_file", "sha256"]
-EXTRA = ["split", "source"]  # of datasets that have them
-DEEP_GREY = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's modes of more than 8 bits
+MANIFEST_COLUMNS = ["image_id", "group_id", "label", "caption", "source_file", "sha256"]
+OPTIONAL_COLUMNS = ["split", "source"]  # of datasets that have them
 
 
 def prepare(
     name: str, dataset: Dataset, archives: list[Path], size: int, images: Path, manifest: Path, processes: int = 1
 ) -> None:
-    """Write the images of `dataset`, read from its `archives`, and their table.
+    """Write the images of `dataset` and their table.
 
-    `images` becomes an array (N, size, size, 3) of uint8 that `numpy.load(..., mmap_mode="r")` opens; it is written
-    image by image, so that memory does not grow with N. Row i of `manifest` describes image i. The bytes are the same
-    for any number of `processes`. A call that was killed is continued by the next with the same archives.
+    The bytes are the same for any number of `processes`. A call that was killed is continued by the next with the same
+    archives.
 
-    Raises `UserError` where the images per class differ from the published counts, or some images cannot be read: the
-    log lists all of these.
+    Args:
+        name: Of the dataset, for messages.
+        dataset: How its archives are read, and what was published of it.
+        archives: Its archives, in the order in which it reads them.
+        size: Side of an image in pixels.
+        images: Where an array (N, size, size, 3) of uint8 is written that `numpy.load(..., mmap_mode="r")` opens. It is
+            written image by image, so that memory does not grow with N.
+        manifest: Where the table is written; row i describes image i.
+        processes: How many decode images side by side.
+
+    Raises:
+        UserError: The images per class differ from the published counts, or some images cannot be read: the log lists
+            all of these.
     """
     sources = [Source(archive) for archive in archives]
     table = dataset.index(*sources)
@@ -48,8 +57,8 @@ def prepare(
     except Exception:
         unfinished.delete()
         raise
-    extra = [column for column in EXTRA if column in table]
-    write_table(manifest, table.assign(sha256=unfinished.digests())[COLUMNS + extra])
+    optional = [column for column in OPTIONAL_COLUMNS if column in table]
+    write_table(manifest, table.assign(sha256=unfinished.digests())[MANIFEST_COLUMNS + optional])
     unfinished.finish(images)
 
 
@@ -111,7 +120,7 @@ class _Unfinished:
         np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
         self._header, self._bytes = stream.getvalue(), math.prod(shape[1:])
         key = hashlib.sha256("\n".join([*made_from, str(shape)]).encode()).hexdigest()[:16]
-        self._array, self._digests = (images.with_name(f".{images.name}.{key}.{part}") for part in ("npy", "sha256"))
+        self._array, self._digests = (images.with_name(f".{images.name}.{key}.{kind}") for kind in ("npy", "sha256"))
         images.parent.mkdir(parents=True, exist_ok=True)
         for other in set(images.parent.glob(f".{images.name}.*")) - {self._array, self._digests}:
             other.unlink()
@@ -155,9 +164,21 @@ class _Unfinished:
 def _check(name: str, dataset: Dataset, table: pd.DataFrame, archives: list[Path]) -> None:
     """Refuse a table that is not the published dataset."""
     where = f"{name} as read from {', '.join(map(str, archives))}"
-    found = table["label"].value_counts()
-    labels = sorted({*dataset.counts, *found.index})
-    counts = {label: (int(found.get(label, 0)), dataset.counts.get(label, 0)) for label in labels}
+    found = {str(label): int(count) for label, count in table["label"].value_counts().items()}
+    _check_counts(dataset, found, where)
+    if "split" in table and dataset.sizes:
+        sizes = tuple(map(list(table["split"]).count, SPLITS))
+        if sizes != dataset.sizes:
+            raise UserError(f"{where} has {sizes} images for {', '.join(SPLITS)} where {dataset.sizes} are published")
+    if not table["image_id"].is_unique:
+        twice = table.loc[table["image_id"].duplicated(), "image_id"].iloc[0]
+        raise UserError(f"{where} has two images named {twice!r}: fetch an unaltered copy of the archive")
+
+
+def _check_counts(dataset: Dataset, found: dict[str, int], where: str) -> None:
+    """Refuse other numbers of images per class than were published; fewer are reported where images may lack."""
+    labels = sorted({*dataset.counts, *found})
+    counts = {label: (found.get(label, 0), dataset.counts.get(label, 0)) for label in labels}
     wrong = [
         f"{have} images of class {label!r} where {'some' if published is None else published} are published"
         for label, (have, published) in counts.items()
@@ -168,108 +189,3 @@ def _check(name: str, dataset: Dataset, table: pd.DataFrame, archives: list[Path
         logging.warning("%s has %s: it goes on with these", where, ", ".join(wrong))
     elif wrong:
         raise UserError(f"{where} has {', '.join(wrong)}: delete the archive and fetch a complete, unaltered copy")
-    if (
-        "split" in table
-        and dataset.sizes
-        and (parts := tuple(map(list(table["split"]).count, SPLITS))) != dataset.sizes
-    ):
-        raise UserError(f"{where} has {parts} images for {', '.join(SPLITS)} where {dataset.sizes} are published")
-    if not table["image_id"].is_unique:
-        twice = table.loc[table["image_id"].duplicated(), "image_id"].iloc[0]
-        raise UserError(f"{where} has two images named {twice!r}: fetch an unaltered copy of the archive")
-
-
-def decode(content: bytes, size: int, place: str) -> np.ndarray:
-    """Return the image file `content` as (size, size, 3) uint8 RGB: the centre square, resized.
-
-    The largest centred square is resampled to `size` by Pillow's bicubic filter, which widens with the reduction and so
-    does not alias: the shorter side is resized and the longer one cropped, as evaluation transforms do. A camera's
-    rotation (EXIF) is undone. Grey of more than 8 bits is stretched from its own lowest to its highest value; palettes
-    and CMYK become RGB; transparency is ignored. A DICOM file is shown through its first window where it has one.
-
-    So does one image as NumPy saves it.
-
-    Raises `UserError` naming `place` for a damaged image, an unknown format, or a decompression bomb.
-    """
-    try:
-        if content[128:132] == b"DICM":
-            picture = _dicom(content)
-        elif content.startswith(np.lib.format.MAGIC_PREFIX):
-            picture = Image.fromarray(np.load(io.BytesIO(content), allow_pickle=False))
-        else:
-            picture = _picture(content)
-        return np.asarray(_square(picture, size).convert("RGB"))  # grey is resized as one channel: a third of the work
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{place} is refused for its size ({error}): replace the archive by a sound copy") from error
-    except (OSError, SyntaxError, ValueError, EOFError, TypeError) as error:
-        raise UserError(
-            f"{place} is not a readable image ({error}): put a sound copy in its place, or delete the archive and run "
-            "again to fetch it anew"
-        ) from error
-
-
-def _picture(content: bytes) -> Image.Image:
-    """Return an image file of any format that Pillow knows as grey or RGB of 8 bits, upright."""
-    with Image.open(io.BytesIO(content)) as image:
-        _refuse_bomb(*image.size)
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-    if upright.mode in DEEP_GREY:
-        return Image.fromarray(_stretched(np.asarray(upright)))
-    return upright if upright.mode == "L" else upright.convert("RGB")
-
-
-def _refuse_bomb(width: int, height: int) -> None:
-    """Refuse what Pillow only warns of; warnings cannot be made errors in one thread alone."""
-    if width * height > Image.MAX_IMAGE_PIXELS:
-        raise Image.DecompressionBombError(f"{width} x {height} pixels")
-
-
-def _dicom(content: bytes) -> Image.Image:
-    """Return the picture in a DICOM file, grey or RGB of 8 bits; none of its tags goes along.
-
-    Grey passes through the modality table, then through the first window or value table; 8 bits without one are kept as
-    they are, and more are stretched. MONOCHROME1 is inverted, so that high is bright (DICOM PS3.3, C.7.6.3.1.2, C.11).
-    """
-    try:
-        return _shown(content)
-    except Image.DecompressionBombError:
-        raise
-    except Exception as error:  # pydicom names no set of exceptions that a damaged file can raise
-        raise ValueError(f"DICOM: {' '.join(str(error).split())}") from error
-
-
-def _shown(content: bytes) -> Image.Image:
-    from pydicom import dcmread
-    from pydicom.pixels import apply_modality_lut, apply_voi_lut
-
-    dataset = dcmread(io.BytesIO(content))
-    _refuse_bomb(dataset.Columns, dataset.Rows)
-    if int(dataset.get("NumberOfFrames", None) or 1) > 1:
-        raise ValueError(f"{dataset.NumberOfFrames} frames in one file")
-    pixels = dataset.pixel_array
-    if pixels.ndim == 3:
-        return Image.fromarray(pixels)
-    if not dataset.PhotometricInterpretation.startswith("MONOCHROME"):
-        raise ValueError(f"photometric interpretation {dataset.PhotometricInterpretation}")
-    if dataset.get("WindowWidth") or dataset.get("VOILUTSequence"):
-        low, high = apply_voi_lut(np.array([-(2**31), 2**31]), dataset)  # the darkest and the brightest that can be
-        shown = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset)
-        grey = np.round((shown - low) * (255 / (high - low))).astype(np.uint8)
-    else:
-        grey = pixels if pixels.dtype == np.uint8 else _stretched(apply_modality_lut(pixels, dataset))
-    return Image.fromarray(255 - grey if dataset.PhotometricInterpretation == "MONOCHROME1" else grey)
-
-
-def _stretched(values: np.ndarray) -> np.ndarray:
-    """Return `values` as uint8, their lowest as 0 and their highest as 255."""
-    values = values.astype(np.float64)
-    low, high = values.min(), values.max()
-    stretched = (values - low) * (255 / (high - low)) if high > low else np.zeros_like(values)
-    return np.round(stretched).astype(np.uint8)
-
-
-def _square(image: Image.Image, size: int) -> Image.Image:
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))

@@ -1,4 +1,4 @@
-"""Many small files, scattered over the web, into one archive: what can be had, and a list of what cannot."""
+"""Many small files, scattered over the web, into one archive, with a list of those that are missing."""
 
 import csv
 import hashlib
@@ -15,22 +15,29 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from medpeft.base.errors import UserError
-from medpeft.data.download import Unfit, download
-from medpeft.data.registry import Link
+from medpeft.data.dataset import Link
+from medpeft.data.web import Unfit, download
 
 TOGETHER = 16  # files at a time
-ATTEMPTS = 2  # per file
+ATTEMPTS_PER_FILE = 2
 PATIENCE = 20  # failed connections to a host, and none that succeeded, after which it is asked no more
 REPORT_EVERY = 500  # files
 FAILED = "failed.csv"
 
 
-def collect(links: list[Link], path: Path, folder: Path) -> list[str]:
-    """Download `links` and pack what could be had as a zip to `path`; return no reasons, or why there is nothing.
+def gather(links: list[Link], path: Path, folder: Path) -> list[str]:
+    """Download `links` and pack the files as a zip to `path`; return no reasons, or why there is nothing.
 
-    Files wait in `folder` until all were tried, so that a call that was killed is continued by the next; what failed
-    for good is remembered there too. The zip holds a `failed.csv` of the files that are missing. A file with another
-    MD5 than its link tells is none. Raises `UserError` for a link that names a file elsewhere.
+    A file with another MD5 than its link tells is none.
+
+    Args:
+        links: Where the files are.
+        path: Where the zip is put; it also holds a `failed.csv` of the files that are missing.
+        folder: Where files wait until all were tried, so that the next call continues one that was killed. What failed
+            for good is remembered there too.
+
+    Raises:
+        UserError: A link names a file elsewhere.
     """
     for link in links:
         if not re.fullmatch(r"\w[\w.-]*", link.name):
@@ -39,19 +46,9 @@ def collect(links: list[Link], path: Path, folder: Path) -> list[str]:
             )
     folder.mkdir(parents=True, exist_ok=True)
     failed = _Failures(folder / FAILED)
-    todo = [link for link in links if link.name not in failed and not (folder / link.name).exists()]
-    logging.info("%d files are to be fetched, %d were tried before", len(todo), len(links) - len(todo))
-    hosts, begun = _Hosts(), time.monotonic()
-    with ThreadPoolExecutor(TOGETHER) as pool:
-        tasks = {pool.submit(_fetch_one, link, folder, hosts): link for link in todo}
-        for number, task in enumerate(as_completed(tasks), 1):
-            if reason := task.result():
-                failed.add(tasks[task], reason, final=not hosts.dead(urlsplit(tasks[task].url).netloc))
-            if number % REPORT_EVERY == 0:
-                left = (time.monotonic() - begun) * (len(todo) - number) / number
-                logging.info("%d of %d files tried, %d missing, %.0f s left", number, len(todo), len(failed), left)
+    _fetch_all(links, folder, failed)
     there = [link.name for link in links if (folder / link.name).exists()]
-    logging.warning("%d of %d files could be had", len(there), len(links))
+    logging.warning("%d of %d files were found", len(there), len(links))
     for reason, count in failed.reasons().most_common():
         logging.warning("%d files: %s", count, reason)
     if not there:
@@ -66,6 +63,21 @@ def collect(links: list[Link], path: Path, folder: Path) -> list[str]:
     return []
 
 
+def _fetch_all(links: list[Link], folder: Path, failed: "_Failures") -> None:
+    """Put the files of `links` that were not tried before into `folder`, and add to `failed` those that are missing."""
+    todo = [link for link in links if link.name not in failed and not (folder / link.name).exists()]
+    logging.info("%d files are to be fetched, %d were tried before", len(todo), len(links) - len(todo))
+    hosts, begun = _Hosts(), time.monotonic()
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        tasks = {pool.submit(_fetch_one, link, folder, hosts): link for link in todo}
+        for number, task in enumerate(as_completed(tasks), 1):
+            if reason := task.result():
+                failed.add(tasks[task], reason, final=not hosts.dead(urlsplit(tasks[task].url).netloc))
+            if number % REPORT_EVERY == 0:
+                left = (time.monotonic() - begun) * (len(todo) - number) / number
+                logging.info("%d of %d files tried, %d missing, %.0f s left", number, len(todo), len(failed), left)
+
+
 def _fetch_one(link: Link, folder: Path, hosts: "_Hosts") -> str | None:
     """Put the file of `link` into `folder`; return why that cannot be, or None."""
     host = urlsplit(link.url).netloc
@@ -75,7 +87,7 @@ def _fetch_one(link: Link, folder: Path, hosts: "_Hosts") -> str | None:
         return f"{host} does not answer"
     temporary = folder / f".{link.name}.part"
     try:
-        download(link.url, temporary, ATTEMPTS)
+        download(link.url, temporary, ATTEMPTS_PER_FILE)
     except Unfit as reason:
         hosts.tell(host, answered=str(reason).startswith("HTTP"))
         return str(reason)
@@ -90,8 +102,10 @@ def _fetch_one(link: Link, folder: Path, hosts: "_Hosts") -> str | None:
 class _Hosts:
     """Which hosts have answered so far: those that never do are not asked thousands of times."""
 
-    def __init__(self):
-        self._lock, self._failures, self._alive = threading.Lock(), Counter(), set()
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._failures: Counter[str] = Counter()
+        self._alive: set[str] = set()
 
     def dead(self, host: str) -> bool:
         with self._lock:
@@ -106,10 +120,11 @@ class _Hosts:
 
 
 class _Failures:
-    """The files that cannot be had and why, in a table that grows on the disk."""
+    """The files that are missing and why, in a table that grows on the disk."""
 
     def __init__(self, path: Path):
-        self._path, self._rows = path, {}
+        self._path = path
+        self._rows: dict[str, list[str]] = {}
         if path.exists():
             with open(path, newline="", encoding="utf-8") as stream:
                 self._rows = {row[0]: row for row in csv.reader(stream) if len(row) == 3}
@@ -128,7 +143,7 @@ class _Failures:
         with open(self._path, "a", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerow(self._rows[link.name])
 
-    def reasons(self) -> Counter:
+    def reasons(self) -> Counter[str]:
         return Counter(row[2] for row in self._rows.values())
 
     def text(self) -> str:

@@ -1,6 +1,7 @@
 """Which images are for training, validation and test."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from medpeft.base.errors import UserError
+from medpeft.base.files import check_checksum, read_table, sha256
 
 SPLITS = ("train", "validation", "test")
-SHARES = (0.7, 0.1, 0.2)  # of a dataset whose published sizes are unknown
+USUAL_SHARES = (0.7, 0.1, 0.2)  # of a dataset whose published sizes are unknown
 
 
 def split(
@@ -24,15 +26,23 @@ def split(
 ) -> pd.DataFrame:
     """Return image_id, split (one of `SPLITS`) and cluster of each image of `manifest`, in its order.
 
-    A cluster is what must stay together: images linked by a common group_id or by the duplicate `pairs`. Protocol
-    `grouped` keeps every cluster whole and every class near the proportions of `sizes`; `paper` is the publisher's own
-    split where the manifest has one, else it draws single images, stratified, in exactly these `sizes` (in their
-    proportions where images were dropped). `duplicates` is `report` (keep all images), `drop` (keep the first of each
-    set of duplicates, and none of a set whose labels disagree) or `fail`. A `given` split (image_id, split) takes the
-    place of the protocol; images that it does not name are left out.
+    A cluster is what must stay together: images linked by a common group_id or by the duplicate `pairs`.
 
-    Raises `UserError` where a class is missing from a part, where there are duplicates and they are to `fail`, or where
-    a given split fits no image.
+    Args:
+        manifest: The images of the dataset.
+        pairs: Its pairs of duplicates.
+        protocol: `grouped` keeps every cluster whole and every class near the proportions of `sizes`. `paper` is the
+            publisher's own split where the manifest has one. Else it draws single images, stratified, in exactly these
+            `sizes` (in their proportions where images were dropped).
+        duplicates: `report` keeps all images; `drop` keeps the first of each set of duplicates, and none of a set whose
+            labels disagree; `fail` refuses duplicates.
+        seed: Of all random draws.
+        sizes: How many images are for training, validation and test in the published study.
+        given: A split (image_id, split) that takes the place of the protocol; images that it lacks are left out.
+
+    Raises:
+        UserError: A class is missing from a split, there are duplicates and they are to `fail`, or a given split fits
+            no image.
     """
     images = manifest[["image_id", "label"]].assign(cluster=clusters(manifest, pairs))
     images = images[_kept(manifest, pairs, duplicates)].reset_index(drop=True)
@@ -40,22 +50,33 @@ def split(
         images = _as_given(images, given)
     elif protocol == "paper" and "split" in manifest:
         images["split"] = images["image_id"].map(manifest.set_index("image_id")["split"])
-        _check_parts(images, "the dataset's own split")
+        _check_names(images, "the dataset's own split")
     else:
         draw = {"grouped": _whole_clusters, "paper": _single_images}[protocol]
-        images["split"] = draw(images, apportion(len(images), sizes or SHARES), seed)
+        images["split"] = draw(images, apportion(len(images), sizes or USUAL_SHARES), seed)
     _check(images, manifest["label"])
     return images[["image_id", "split", "cluster"]]
 
 
+def read_given(path: Path) -> pd.DataFrame:
+    """Return the split that the file `path` holds; the log tells which one it is.
+
+    Raises:
+        UserError: It is not the file whose checksum stands beside it.
+    """
+    check_checksum(path)
+    logging.info("the split is that of %s, SHA-256 %s", path, sha256(path))
+    return read_table(path)
+
+
 def _as_given(images: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
-    """Return the `images` that the split `given` names, with their parts."""
+    """Return the `images` that the table `given` names, with their splits."""
     if missing := {"image_id", "split"} - set(given):
         raise UserError(f"the given split lacks the columns {', '.join(sorted(missing))}: add them")
     if given["image_id"].duplicated().any():
         twice = given.loc[given["image_id"].duplicated(), "image_id"].iloc[0]
         raise UserError(f"the given split names {twice!r} twice: delete one of its rows")
-    _check_parts(given, "the given split")
+    _check_names(given, "the given split")
     found = images.merge(given[["image_id", "split"]], on="image_id")
     if found.empty:
         raise UserError(
@@ -102,7 +123,8 @@ def _connected(ids: pd.Series, links: pd.DataFrame) -> np.ndarray:
 def apportion(total: int, weights: tuple[float, ...]) -> tuple[int, ...]:
     """Return whole numbers that sum to `total` in the proportions of `weights`, by the method of largest remainders.
 
-    None is 0 while `total` allows that: the largest numbers give up one each.
+    Where `total` is at least the number of weights, no number is 0: the largest numbers give up one each. A smaller
+    `total` is given out in ones, so that as few numbers as possible are 0.
     """
     quota = total * np.array(weights) / sum(weights)
     counts = np.floor(quota).astype(int)
@@ -114,31 +136,31 @@ def apportion(total: int, weights: tuple[float, ...]) -> tuple[int, ...]:
 
 
 def _single_images(images: pd.DataFrame, sizes: tuple[int, ...], seed: int) -> np.ndarray:
-    """Return the part of each image; parts have exactly `sizes`, and each class its share of them."""
+    """Return the split of each image; splits have exactly `sizes`, and each class its share of them."""
     from sklearn.model_selection import train_test_split
 
     labels = images["label"].to_numpy(dtype=str)
-    parts = np.full(len(labels), SPLITS[0], dtype=object)
+    splits = np.full(len(labels), SPLITS[0], dtype=object)
     rest = np.arange(len(labels))
     try:
-        for part, size in ((SPLITS[2], sizes[2]), (SPLITS[1], sizes[1])):
+        for name, size in ((SPLITS[2], sizes[2]), (SPLITS[1], sizes[1])):
             rest, drawn = train_test_split(rest, test_size=size, stratify=labels[rest], random_state=seed)
-            parts[drawn] = part
+            splits[drawn] = name
     except ValueError as error:
         raise UserError(f"the images cannot be split by class into {sizes} ({error}): use a larger dataset") from error
-    return parts
+    return splits
 
 
 def _whole_clusters(images: pd.DataFrame, sizes: tuple[int, ...], seed: int) -> np.ndarray:
-    """Return the part of each image, the same within a cluster.
+    """Return the split of each image, the same within a cluster.
 
-    Clusters are placed from the largest down, equally large ones in random order, each where it brings the counts of
-    its classes closest to their targets (least increase of the sum of (count - target)^2 / target). Single images come
-    last and fill what is left, so that the targets are met wherever whole clusters allow it.
+    Clusters are placed from the largest down, equally large ones in random order. Each goes where it brings the counts
+    of its classes closest to their targets: least increase of the sum of (count - target)^2 / target. Single images
+    come last and fill what is left, so that the targets are met wherever whole clusters allow it.
     """
     number, _ = pd.factorize(images["cluster"])
     counts = pd.crosstab(number, images["label"].to_numpy()).to_numpy()  # clusters x classes
-    target = np.array([apportion(total, sizes) for total in counts.sum(axis=0)]).T  # parts x classes
+    target = np.array([apportion(total, sizes) for total in counts.sum(axis=0)]).T  # splits x classes
     weight = 1 / np.maximum(target, 1)
     have = np.zeros_like(target)
     order = np.random.default_rng(seed).permutation(len(counts))
@@ -152,21 +174,21 @@ def _whole_clusters(images: pd.DataFrame, sizes: tuple[int, ...], seed: int) -> 
     return np.array(SPLITS, dtype=object)[place[number]]
 
 
-def _check_parts(images: pd.DataFrame, where: str) -> None:
-    """Refuse a split given from outside that has other parts than `SPLITS`."""
+def _check_names(images: pd.DataFrame, where: str) -> None:
+    """Refuse a split given from outside that has other names than `SPLITS`."""
     other = images.loc[~images["split"].isin(SPLITS)]
     if len(other):
         raise UserError(
-            f"{where} puts {len(other)} images, such as {other['image_id'].iloc[0]!r}, into the part "
-            f"{other['split'].iloc[0]!r}: the parts are {', '.join(SPLITS)}"
+            f"{where} puts {len(other)} images, such as {other['image_id'].iloc[0]!r}, into "
+            f"{other['split'].iloc[0]!r}: correct that to one of {', '.join(SPLITS)}"
         )
 
 
 def _check(images: pd.DataFrame, labels: pd.Series) -> None:
-    """Refuse a split in which a part lacks one of the classes in `labels`."""
+    """Refuse `images` if one of the classes in `labels` is missing from a split."""
     for label in sorted(set(labels)):
         rows = images[images["label"] == label]
-        missing = [part for part in SPLITS if part not in set(rows["split"])]
+        missing = [name for name in SPLITS if name not in set(rows["split"])]
         if missing:
             raise UserError(
                 f"class {label!r} has no images for {' and '.join(missing)}, having only {len(rows)} images in "

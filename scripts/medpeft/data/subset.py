@@ -11,9 +11,8 @@ from medpeft.base.files import read_table
 def subset(manifest: pd.DataFrame, split: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Return image_id and share of each training image: it belongs to the fraction f of the images iff share < f.
 
-    The share is the image's rank, from 0, in a random order of its class over the number of its class, so that
-    fractions are nested, hold every class in its proportion (rounded up), and never lack one. Validation and test are
-    never cut.
+    The share is the image's rank, from 0, in a random order of its class over the number of its class. So fractions are
+    nested, hold every class in its proportion (rounded up), and never lack one. Validation and test are never cut.
     """
     train = split.loc[split["split"] == "train", ["image_id"]].merge(manifest[["image_id", "label"]], on="image_id")
     random = np.random.default_rng(seed)
@@ -22,10 +21,16 @@ def subset(manifest: pd.DataFrame, split: pd.DataFrame, seed: int) -> pd.DataFra
 
 
 def members(table: Path, split: Path, subset: Path, fraction: float) -> pd.DataFrame:
-    """Return the rows of `table`, a manifest or captions, that belong to a run on `fraction` of the training images.
+    """Return the rows that belong to a run on `fraction` of the training images, in their order.
 
-    They are in their order and have besides their `row` in the table, their `split` and `cluster`, and for training
-    their `share`.
+    Args:
+        table: The file of a manifest or of captions.
+        split: The file of the split.
+        subset: The file of the shares of the training images.
+        fraction: Of the training images.
+
+    Returns:
+        The columns of `table`, the number of the `row` in it, `split` and `cluster`, and for training `share`.
     """
     rows = read_table(table)
     rows["row"] = np.arange(len(rows))

@@ -7,17 +7,18 @@ import re
 import unicodedata
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pandas as pd
 
 from medpeft.base.errors import UserError
 from medpeft.data.archives import Source, find_member, find_table, is_visible, visible_members
-from medpeft.data.registry import Archive, Dataset
+from medpeft.data.dataset import Archive, Dataset
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".dcm", ".dicom"}
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".dcm", ".dicom"}
 
 
-def user_dataset(name: str, declared: dict) -> Dataset:
+def user_dataset(name: str, declared: dict[str, Any]) -> Dataset:
     """Return the dataset that the study declares under `datasets.<name>`; see schemas/study.schema.yaml for its keys.
 
     Its archive is `<name>.zip`: the folder, zip or address of the key `path`, else what the mirror holds of that name.
@@ -42,10 +43,10 @@ def check_pattern(pattern: str) -> str | None:
         groups = re.compile(pattern).groups
     except re.error as error:
         return f"it is no regular expression ({error})"
-    return None if groups else "it has no parentheses around the part of the name that tells the patient"
+    return None if groups else "it has no parentheses around what tells the patient in the name"
 
 
-def _folders(declared: dict, title: str, source: Source) -> pd.DataFrame:
+def _folders(declared: dict[str, Any], title: str, source: Source) -> pd.DataFrame:
     """Return the images that lie in folders named after classes, at any depth; see `Dataset.index`."""
     members = [name for _, name in visible_members([source])]
     images = [name for name in members if _is_image(source, name)]
@@ -70,15 +71,15 @@ def _is_image(source: Source, member: str) -> bool:
     """Tell by its name whether a member is an image; DICOM files that have none of its names tell it themselves."""
     suffix = PurePosixPath(member).suffix.lower()
     if suffix and not suffix[1:].isdigit():  # IM0001, and 1.2.840.113619 as scanners name files
-        return suffix in SUFFIXES
+        return suffix in IMAGE_SUFFIXES
     return source.read(member)[128:132] == b"DICM"
 
 
 def _label(member: str, classes: list[str]) -> str | None:
     """Return the innermost folder of `member` that is one of `classes`."""
     known = {_composed(label): label for label in classes}
-    parts = reversed(PurePosixPath(_composed(member)).parts[:-1])
-    return next((known[part] for part in parts if part in known), None)
+    folders = reversed(PurePosixPath(_composed(member)).parts[:-1])
+    return next((known[folder] for folder in folders if folder in known), None)
 
 
 def _composed(name: str) -> str:
@@ -86,10 +87,11 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _table(declared: dict, title: str, source: Source) -> pd.DataFrame:
+def _table(declared: dict[str, Any], title: str, source: Source) -> pd.DataFrame:
     """Return the images that a table lists, with paths from the folder in which it lies; see `Dataset.index`."""
     table = find_table([source], declared["table"], ["path", "label"])
-    place = find_member([source], declared["table"])[1]
+    found = find_member([source], declared["table"])
+    place = found[1] if found else declared["table"]
     where = f"{place!r} in {source.path}"
     if len(table) == 0:
         raise UserError(f"{where} lists no image: add rows with path and label")
@@ -113,7 +115,7 @@ def _table(declared: dict, title: str, source: Source) -> pd.DataFrame:
     return _index(table.assign(member=members), declared, title, source)
 
 
-def _index(table: pd.DataFrame, declared: dict, title: str, source: Source) -> pd.DataFrame:
+def _index(table: pd.DataFrame, declared: dict[str, Any], title: str, source: Source) -> pd.DataFrame:
     """Return the index of `table`, which has member, label and any of group, caption, split and source.
 
     An image whose group is empty is a group of its own.

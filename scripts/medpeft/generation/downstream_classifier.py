@@ -1,5 +1,6 @@
 """What generated images are worth for training: a classifier learns from them and is tested on real images."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,11 +10,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from medpeft.generation.features import Extractor, generated_features
 from medpeft.statistics.evaluate import PROBABILITY, evaluate
+from medpeft.statistics.metrics import shown_in
 
-STRENGTH = 1e-2  # inverse penalty, the same for all training sets, so that none is favoured by a search
-SCORES = ["f1_micro", "f1_macro", "auroc"]
-COLUMNS = ["trained_on", "n_train", *SCORES]
+INVERSE_PENALTY = 1e-2  # of the regression, the same for all training sets: a search would favour some of them
+DOWNSTREAM_METRICS = shown_in("downstream")
+DOWNSTREAM_COLUMNS = ["trained_on", "n_train", *DOWNSTREAM_METRICS]
 
 
 class Labelled(NamedTuple):
@@ -23,24 +26,59 @@ class Labelled(NamedTuple):
     labels: np.ndarray
 
 
-def classify(real: Labelled, generated: Labelled | None, test: Labelled) -> pd.DataFrame:
-    """Return one row a training set with `COLUMNS`: `real`, `generated` and `both` images, tested on real ones.
+def real_sets(rows: pd.DataFrame, features: np.ndarray) -> tuple[Labelled, Labelled]:
+    """Return the real images of a run, for training and for testing.
 
-    The classifier is a logistic regression on standardised features; the scores are those of
-    `medpeft.statistics.evaluate`. A run that failed has no `generated` images and gaps in their rows; a dataset of a
-    single class has no rows.
+    Args:
+        rows: the images of the run, as `medpeft.data.subset.members` returns them.
+        features: those of all images of the dataset, (N, channels).
+    """
+    train, test = (
+        Labelled(features[images["row"]], images["label"].to_numpy(str))
+        for images in (rows[rows["split"] == name] for name in ("train", "test"))
+    )
+    return train, test
+
+
+def generated_set(folder: Path, files: pd.DataFrame, extractor: Extractor) -> Labelled:
+    """Return the generated images of a run.
+
+    Args:
+        folder: where they lie.
+        files: their `file` in it and their `label`.
+        extractor: the network that gave the real images their features.
+    """
+    found = generated_features(folder, list(files["file"]), extractor)
+    return Labelled(found, files["label"].to_numpy(str))
+
+
+def classify(real: Labelled, generated: Labelled | None, test: Labelled) -> pd.DataFrame:
+    """Return the metrics on real images of a classifier that learned from each of three training sets.
+
+    The classifier is a logistic regression on standardised features; the metrics are those of
+    `medpeft.statistics.evaluate`.
+
+    Args:
+        real: real images for training.
+        generated: generated ones; None where the run failed.
+        test: real images for testing.
+
+    Returns:
+        One row a training set, `real`, `generated` and `both`, with `DOWNSTREAM_COLUMNS`. A run that failed has gaps
+        in the rows of generated images; a dataset of a single class has no rows.
     """
     if len(set(real.labels) | set(test.labels)) < 2:
-        return pd.DataFrame(columns=COLUMNS)
+        return pd.DataFrame(columns=DOWNSTREAM_COLUMNS)
     sets = {"real": real, "generated": generated}
     sets["both"] = generated and Labelled(*map(np.concatenate, zip(real, generated, strict=True)))
-    return pd.DataFrame([{"trained_on": name} | _scores(train, test) for name, train in sets.items()], columns=COLUMNS)
+    rows = [{"trained_on": name} | _metrics(train, test) for name, train in sets.items()]
+    return pd.DataFrame(rows, columns=DOWNSTREAM_COLUMNS)
 
 
-def _scores(train: Labelled | None, test: Labelled) -> dict:
+def _metrics(train: Labelled | None, test: Labelled) -> dict:
     if train is None:
-        return {"n_train": 0} | dict.fromkeys(SCORES, np.nan)
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=2000))
+        return {"n_train": 0} | dict.fromkeys(DOWNSTREAM_METRICS, np.nan)
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=INVERSE_PENALTY, max_iter=2000))
     if len(set(train.labels)) < 2:  # a regression needs two
         classifier = DummyClassifier()
     classifier.fit(train.features, train.labels)
@@ -49,4 +87,4 @@ def _scores(train: Labelled | None, test: Labelled) -> dict:
     # A class that no training image is of is never predicted.
     predictions = probabilities.reindex(columns=classes, fill_value=0.0).add_prefix(PROBABILITY)
     found = evaluate(predictions.assign(label=test.labels), {"status": "ok", "n_train": len(train.labels)})
-    return {name: found[name] for name in ["n_train", *SCORES]}
+    return {name: found[name] for name in ["n_train", *DOWNSTREAM_METRICS]}

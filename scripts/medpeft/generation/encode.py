@@ -1,6 +1,8 @@
 """Latents and text embeddings of a dataset, computed once: training needs neither autoencoder nor text encoder."""
 
 import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,47 +12,70 @@ from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
 from medpeft.base.files import replacing
-from medpeft.data.pictures import centre
-from medpeft.networks.diffusion import load_pipeline
+from medpeft.data.pixels import centre
+from medpeft.networks.diffusion import load_diffusion_pipeline
 
-BATCH = 32  # images, or captions, that are encoded at once
+ENCODER_BATCH = 32  # images, or captions, that are encoded at once
 
 
-def encode(
-    pipeline: Path, images: Path, manifest: pd.DataFrame, size: int, device: str, moments: Path, texts: Path
-) -> pd.DataFrame:
-    """Write `moments` and `texts`, arrays as `medpeft.training.captioned` describes them, and return the captions.
+@dataclass(frozen=True)
+class Encoder:
+    """A diffusion pipeline that encodes, and how.
 
-    It has image_id, label, caption and text. Images are cropped to their centre of `size` pixels. The first text is
-    that of the empty caption. Captions longer than the text encoder takes are cut.
+    Attributes:
+        pipeline: the folder of the diffusion pipeline.
+        size: to which images are cropped around their centre, in pixels.
+        device: `cpu` or `cuda`.
     """
-    loaded = load_pipeline(pipeline, unet=None, scheduler=None).to(device)
-    captions = ["", *sorted(set(manifest["caption"]) - {""})]  # pairs.UNCONDITIONAL
+
+    pipeline: Path
+    size: int
+    device: str
+
+
+def encode(encoder: Encoder, images: Path, manifest: pd.DataFrame, moments: Path, texts: Path) -> pd.DataFrame:
+    """Write the latents of all images and the embeddings of all captions, and return which image has which.
+
+    The first text is that of the empty caption. Captions longer than the text encoder takes are cut.
+
+    Args:
+        encoder: the diffusion pipeline and its settings.
+        images: file of uint8 (N, H, H, 3).
+        manifest: image_id, label and caption of each image, in their order.
+        moments: file to write, an array as `medpeft.training.captioned` describes it.
+        texts: file to write, likewise.
+
+    Returns:
+        image_id, label, caption and text, the row of the caption in `texts`, of each image.
+    """
+    pipeline = load_diffusion_pipeline(encoder.pipeline, unet=None, scheduler=None).to(encoder.device)
+    captions = ["", *sorted(set(manifest["caption"]) - {""})]  # captioned.UNCONDITIONAL
     with torch.inference_mode():
-        _write(texts, (_embed(loaded, captions[start : start + BATCH]) for start in _starts(captions)), len(captions))
-        pixels = np.load(images, mmap_mode="r")
-        batches = (_moments(loaded, pixels[start : start + BATCH], size) for start in _starts(pixels))
-        _write(moments, batches, len(pixels))
+        batches = (_embeddings(pipeline, captions[batch]) for batch in _batches(len(captions)))
+        _write(texts, batches, len(captions))
+        stored = np.load(images, mmap_mode="r")
+        batches = (_moments(pipeline, centre(stored[batch], encoder.size)) for batch in _batches(len(stored)))
+        _write(moments, batches, len(stored))
     places = {caption: place for place, caption in enumerate(captions)}
     return manifest[["image_id", "label", "caption"]].assign(text=manifest["caption"].map(places))
 
 
-def _starts(sequence) -> range:
-    return range(0, len(sequence), BATCH)
+def _batches(count: int) -> list[slice]:
+    return [slice(start, start + ENCODER_BATCH) for start in range(0, count, ENCODER_BATCH)]
 
 
-def _embed(pipeline: StableDiffusionPipeline, captions: list[str]) -> Tensor:
-    """Return the embeddings, (captions, tokens, width), as the pipeline makes them of its prompts."""
+def _embeddings(pipeline: StableDiffusionPipeline, captions: list[str]) -> Tensor:
+    """Return the embeddings, (captions, tokens, width), that the diffusion pipeline makes of its prompts."""
     return pipeline.encode_prompt(captions, pipeline.text_encoder.device, 1, do_classifier_free_guidance=False)[0]
 
 
-def _moments(pipeline: StableDiffusionPipeline, images: np.ndarray, size: int) -> Tensor:
+def _moments(pipeline: StableDiffusionPipeline, images: np.ndarray) -> Tensor:
     """Return mean and log variance, (N, 2 * channels, h, w), of the latents of uint8 images (N, H, H, 3)."""
-    crops = torch.tensor(centre(images, size), device=pipeline.vae.device)
+    crops = torch.tensor(images, device=pipeline.vae.device)
     return pipeline.vae.encode(crops.permute(0, 3, 1, 2) / 127.5 - 1).latent_dist.parameters
 
 
-def _write(path: Path, batches, count: int) -> None:
+def _write(path: Path, batches: Iterable[Tensor], count: int) -> None:
     """Write the tensors of `batches`, `count` rows in all, as one float16 array, batch by batch."""
     done = 0
     with replacing(path) as temporary, open(temporary, "wb") as stream:

@@ -1,7 +1,7 @@
 """How close generated images are to real ones: FID, KID, precision and recall, by torch-fidelity.
 
-FID of few images is mostly bias, so both sides have the same number of images, and what the two halves of the real
-images have between them is the floor that it is read against.
+FID of few images is mostly bias, so both sides have the same number of images. The floor that it is read against is
+the FID of the two halves of the real images.
 """
 
 import hashlib
@@ -15,13 +15,20 @@ from torch.utils.data import Dataset
 from torch_fidelity import calculate_metrics
 
 from medpeft.base.errors import UserError
-from medpeft.data.pictures import centre
+from medpeft.data.pixels import centre
+from medpeft.generation.features import Extractor
 from medpeft.networks.device import fix_arithmetic
 from medpeft.networks.extractor import registered
+from medpeft.training.captioned import chosen
 
-SCORES = {"fid": "frechet_inception_distance", "kid": "kernel_inception_distance_mean"}
-SCORES |= {"precision": "precision", "recall": "recall"}
-KID_SUBSET = 1000  # images, as torch-fidelity takes them; all where there are fewer
+# Our name of a metric -> torch-fidelity's.
+TORCH_FIDELITY_NAMES = {
+    "fid": "frechet_inception_distance",
+    "kid": "kernel_inception_distance_mean",
+    "precision": "precision",
+    "recall": "recall",
+}
+KID_SUBSET = 1000  # images, torch-fidelity's default; all where there are fewer
 
 
 class Pixels(Dataset):
@@ -38,7 +45,7 @@ class Pixels(Dataset):
 
     @property
     def name(self) -> str:
-        """What tells these images from any others: hash of their pixels, resolution, number."""
+        """A name that no other images have: hash of the pixels, resolution, number."""
         digest = hashlib.sha256(self.pixels.tobytes()).hexdigest()
         return f"{digest[:16]}-{self.pixels.shape[1]}px-{len(self)}"
 
@@ -49,58 +56,78 @@ class Pixels(Dataset):
         return Pixels(self.pixels[order[:middle]]), Pixels(self.pixels[order[middle : 2 * middle]])
 
 
-def real_images(images: Path, manifest: pd.DataFrame, chosen: pd.DataFrame, size: int) -> Pixels:
-    """Return the centres, `size` pixels wide, of the stored images that the rows `chosen` of a test set name."""
-    rows = pd.Index(manifest["image_id"]).get_indexer(chosen["image_id"])
+def real_images(images: Path, manifest: pd.DataFrame, split: pd.DataFrame, count: int, size: int) -> Pixels:
+    """Return the test images that the generated ones of every run on a dataset are compared with.
+
+    Args:
+        images: file of all images, uint8 (N, H, H, 3).
+        manifest: names the images in their order.
+        split: the split of each image.
+        count: how many test images to take; all where there are fewer.
+        size: of their centres, in pixels.
+    """
+    test = chosen(manifest.merge(split[split["split"] == "test"], on="image_id"), count)
+    rows = pd.Index(manifest["image_id"]).get_indexer(test["image_id"])
     stored = np.load(images, mmap_mode="r")
     return Pixels(np.ascontiguousarray(centre(stored[np.sort(rows)], size)))
 
 
-def fidelity(folder: Path, real: Pixels, extractor: str, weights: Path, cache: Path, threads: int, device: str) -> dict:
-    """Return fid, kid, precision and recall of generated images against the `real` ones.
+def fidelity(generated: Path, real: Pixels, record: dict, extractor: Extractor, cache: Path) -> dict:
+    """Return the metrics of one run by name, with its `status`, `n_train` and `n_test`.
 
-    Each sub-folder of `folder` is a repeat, as many PNGs as there are real images; the scores are the means over the
-    repeats, and `fid_sd` is the standard deviation where there are several. What `medpeft.generation.reference` found
-    about the real images lies in `cache`. Raises `UserError` where the numbers of images differ.
+    Args:
+        generated: folder with a sub-folder for each repeat, which holds as many PNGs as there are real images.
+        real: the real images.
+        record: the content of the run's `record.json`.
+        extractor: the network in whose features images are compared.
+        cache: folder with what `medpeft.generation.reference` found about the real images.
+
+    Returns:
+        fid, kid, precision and recall, means over the repeats, and the name of the `feature_extractor`. Where there are
+        several repeats, `fid_sd` is the standard deviation of fid. A failed run has None for every metric.
+
+    Raises:
+        UserError: the number of generated images is not that of the real ones.
     """
-    fix_arithmetic(threads, device)
-    repeats = sorted(path for path in folder.iterdir() if path.is_dir())  # not the mark that Snakemake leaves there
+    facts = {"status": record["status"], "n_train": record["n_train"], "n_test": len(real)}
+    facts["feature_extractor"] = extractor.name
+    if record["status"] != "ok":
+        return facts | dict.fromkeys(TORCH_FIDELITY_NAMES)
+    fix_arithmetic(extractor.threads, extractor.device)
+    repeats = sorted(path for path in generated.iterdir() if path.is_dir())  # Snakemake leaves a file there as its mark
     for repeat in repeats:
         found = len(list(repeat.glob("*.png")))
         if found != len(real):
             raise UserError(f"{repeat} has {found} images where the real side has {len(real)}: delete it and run again")
-    table = pd.DataFrame([scores(str(repeat), real, extractor, weights, device, cache) for repeat in repeats])
+    table = pd.DataFrame([metrics_of(repeat, real, extractor, cache) for repeat in repeats])
     spread = {"fid_sd": float(table["fid"].std())} if len(repeats) > 1 else {}
-    return {name: float(mean) for name, mean in table.mean().items()} | spread
+    return facts | {str(name): float(mean) for name, mean in table.mean().items()} | spread
 
 
-def scores(
-    generated: str | Pixels,
-    real: Pixels,
-    extractor: str,
-    weights: Path,
-    device: str,
-    cache: Path | None = None,
-    **options,
-) -> dict:
-    """Return fid, kid, precision and recall of `generated`, a folder or images, against `real`, in the features of an
-    extractor with these `weights`. With `cache`, a folder, what is computed of `real` is kept there under its name.
+def metrics_of(
+    generated: Path | Pixels, real: Pixels, extractor: Extractor, cache: Path | None = None
+) -> dict[str, float]:
+    """Return fid, kid, precision and recall of `generated` images against `real` ones.
+
+    Args:
+        generated: a folder of images, or images in memory.
+        real: the images that they are compared with.
+        extractor: the network in whose features images are compared.
+        cache: folder where what is computed of images in memory is kept under their name.
     """
     found = calculate_metrics(
-        input1=generated,
+        input1=generated if isinstance(generated, Pixels) else str(generated),
         input2=real,
         fid=True,
         kid=True,
         prc=True,
         kid_subset_size=min(KID_SUBSET, len(real)),
-        feature_extractor=registered(extractor),
-        feature_extractor_weights_path=str(weights),
-        cuda=device == "cuda",
+        feature_extractor=registered(extractor.name),
         cache=cache is not None,
         cache_root=cache and str(cache),
+        input1_cache_name=generated.name if cache and isinstance(generated, Pixels) else None,
         input2_cache_name=real.name if cache else None,
         save_cpu_ram=True,  # images are read in this process, in their order
-        verbose=False,
-        **options,
+        **extractor.options,
     )
-    return {name: float(found[key]) for name, key in SCORES.items()}
+    return {name: float(found[theirs]) for name, theirs in TORCH_FIDELITY_NAMES.items()}

@@ -1,12 +1,13 @@
 """Pre-training of a small latent diffusion model, so that the way from captions to images runs on a laptop.
 
 It is built as Stable Diffusion is (Rombach et al. 2022, arXiv 2112.10752): an autoencoder, a U-Net on its latents that
-reads the caption by cross-attention, and a frozen text encoder, here MiniLM, which comes as a package. What it learns
-from is `datasets.organ_phantom`; its folder in `pretrained/` has diffusers' layout, less the text encoder.
+reads the caption by cross-attention, and a frozen text encoder, here MiniLM, which comes as a package. It learns from
+`datasets.organ_phantom`; its folder in `pretrained/` has diffusers' layout, less the text encoder.
 """
 
 import logging
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,25 +15,43 @@ import numpy as np
 import pandas as pd
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
-from torch import Tensor, nn
+from timm.models import EfficientNet
+from torch import Tensor
 from torch.nn import functional
 
 from medpeft.data.augmentation import normalise
-from medpeft.generation.encode import encode
+from medpeft.generation.encode import Encoder, encode
 from medpeft.networks.device import fix_arithmetic
 from medpeft.networks.minilm import add_text_encoder
-from medpeft.training.appraise import pretrained
-from medpeft.training.captioned import Pairs
-from medpeft.training.classification import warmup_cosine
+from medpeft.networks.pretrained import pretrained
+from medpeft.training.captioned import CaptionedLatents
+from medpeft.training.schedule import warmup_cosine
 from medpeft.training.unet import UnetRecipe, fit_unet
 
 SIZE = 32  # pixels of an image, of which the latents have a quarter
 KL_WEIGHT = 1e-6  # of the divergence in the autoencoder's loss, as for Stable Diffusion's
-# Without a judge of textures the autoencoder blurs speckle. This one is also the default extractor of FID: it flatters
-# the model in it, and all methods alike.
-JUDGE, STAGES, PERCEPTUAL_WEIGHT = "efficientnet_lite0", [0, 1, 2], 0.5
-WARMUP = 0.02
-REPORT = 100  # steps between lines of the log
+# Without a judge of textures the autoencoder blurs speckle. This one is also the default extractor of FID. That
+# flatters the model, and all methods alike.
+JUDGE, JUDGE_STAGES, PERCEPTUAL_WEIGHT = "efficientnet_lite0", [0, 1, 2], 0.5
+WARMUP = 0.02  # share of the autoencoder's steps
+REPORT_STEPS = 100  # between lines of the log
+
+
+@dataclass(frozen=True)
+class PretrainingRecipe:
+    """How both networks are trained.
+
+    Attributes:
+        autoencoder: steps, batch_size and learning_rate.
+        unet: the same, ema_decay and caption_dropout.
+        seed: of all random draws.
+        threads: of the CPU.
+    """
+
+    autoencoder: dict
+    unet: dict
+    seed: int
+    threads: int
 
 
 def autoencoder() -> AutoencoderKL:
@@ -75,55 +94,55 @@ def noise_schedule() -> DDIMScheduler:
 
 
 def pretrain_diffusion(
-    images: Path,
-    manifest: pd.DataFrame,
-    judge: Path,
-    autoencoder_recipe: dict,
-    unet_recipe: dict,
-    seed: int,
-    threads: int,
-    folder: Path,
-    checkpoint: Path,
+    images: Path, manifest: pd.DataFrame, judge: Path, recipe: PretrainingRecipe, folder: Path, checkpoint: Path
 ) -> dict:
     """Write the half-precision model to `folder`, in diffusers' layout without text encoder, and return the facts.
 
-    `images` is a file of uint8 (N, H, H, 3) with H > 32, `manifest` has their captions, `judge` is the file of
-    EfficientNet-Lite0's weights. `autoencoder_recipe` has steps, batch_size and learning_rate; `unet_recipe` these and
-    ema_decay and caption_dropout. An interrupted training of the U-Net goes on from the file `checkpoint`, which is
-    removed in the end: another pre-training starts anew.
+    Args:
+        images: file of uint8 (N, H, H, 3) with H > 32.
+        manifest: has their captions.
+        judge: file of EfficientNet-Lite0's weights.
+        recipe: how both networks are trained.
+        folder: of the model.
+        checkpoint: file from which an interrupted training of the U-Net goes on. It is removed in the end, so that
+            another pre-training starts from the beginning.
     """
-    fix_arithmetic(threads, "cpu")
-    torch.manual_seed(seed)
+    fix_arithmetic(recipe.threads, "cpu")
+    torch.manual_seed(recipe.seed)
     started = time.monotonic()
     pixels = torch.from_numpy(np.load(images))
-    coder, error = _fit_autoencoder(pixels, pretrained(JUDGE, judge), **autoencoder_recipe)
+    coder, error = _fit_autoencoder(pixels, pretrained(JUDGE, judge), **recipe.autoencoder)
     network = unet()
     with TemporaryDirectory(dir=checkpoint.parent) as temporary:
         whole = Path(temporary)
         _save(whole, coder, network)
         add_text_encoder(whole)
-        pairs = _encoded(whole, images, manifest)
-        recipe = UnetRecipe(
-            micro_batch=None,
-            weight_decay=1e-2,
-            min_snr_gamma=None,
-            precision="fp32",
-            threads=threads,
-            device="cpu",
-            **{key: value for key, value in unet_recipe.items() if key != "learning_rate"},
-        )
-        fit = fit_unet(network, whole, pairs, recipe, unet_recipe["learning_rate"], seed, checkpoint)
+        captioned = _encoded(whole, images, manifest)
+        learning_rate = recipe.unet["learning_rate"]
+        fit = fit_unet(network, whole, captioned, _unet_recipe(recipe), learning_rate, recipe.seed, checkpoint)
     _save(folder, coder.half(), network.half())
     checkpoint.unlink(missing_ok=True)
     return {
         "images": len(pixels),
-        "autoencoder": autoencoder_recipe,
-        "unet": unet_recipe,
-        "seed": seed,
+        "autoencoder": recipe.autoencoder,
+        "unet": recipe.unet,
+        "seed": recipe.seed,
         "autoencoder_error": error,
         "unet_loss": fit.history[-1]["train_loss"],
         "seconds": round(time.monotonic() - started),
     }
+
+
+def _unet_recipe(recipe: PretrainingRecipe) -> UnetRecipe:
+    return UnetRecipe(
+        micro_batch=None,
+        weight_decay=1e-2,
+        min_snr_gamma=None,
+        precision="fp32",
+        threads=recipe.threads,
+        device="cpu",
+        **{key: value for key, value in recipe.unet.items() if key != "learning_rate"},
+    )
 
 
 def _save(folder: Path, coder: AutoencoderKL, network: UNet2DConditionModel) -> None:
@@ -139,15 +158,15 @@ def _save(folder: Path, coder: AutoencoderKL, network: UNet2DConditionModel) -> 
     ).save_pretrained(folder)
 
 
-def _encoded(pipeline: Path, images: Path, manifest: pd.DataFrame) -> Pairs:
-    """Return all pairs as the pipeline in the folder `pipeline` encodes them."""
+def _encoded(pipeline: Path, images: Path, manifest: pd.DataFrame) -> CaptionedLatents:
+    """Return all images and captions as the diffusion pipeline in the folder `pipeline` encodes them."""
     moments, texts = pipeline / "moments.npy", pipeline / "texts.npy"
-    rows = encode(pipeline, images, manifest, SIZE, "cpu", moments, texts)
-    return Pairs(np.load(moments), np.load(texts), rows.assign(row=np.arange(len(rows))))
+    rows = encode(Encoder(pipeline, SIZE, "cpu"), images, manifest, moments, texts)
+    return CaptionedLatents(np.load(moments), np.load(texts), rows.assign(row=np.arange(len(rows))))
 
 
 def _fit_autoencoder(
-    pixels: Tensor, judge: nn.Module, steps: int, batch_size: int, learning_rate: float
+    pixels: Tensor, judge: EfficientNet, steps: int, batch_size: int, learning_rate: float
 ) -> tuple[AutoencoderKL, float]:
     """Return an autoencoder of random crops of `pixels`, its latents scaled to unit variance, and its last mean error.
 
@@ -170,34 +189,37 @@ def _fit_autoencoder(
         loss.backward()
         optimiser.step()
         errors.append(error.item())
-        if step % REPORT == REPORT - 1:
-            logging.info("autoencoder: step %d of %d, error %.4f", step + 1, steps, np.mean(errors[-REPORT:]))
+        if step % REPORT_STEPS == REPORT_STEPS - 1:
+            logging.info("autoencoder: step %d of %d, error %.4f", step + 1, steps, np.mean(errors[-REPORT_STEPS:]))
     network.eval()
     with torch.inference_mode():
         latents = network.encode(_crops(pixels, 1024)).latent_dist.sample()
     network.register_to_config(scaling_factor=1 / float(latents.std()))
-    return network, float(np.mean(errors[-REPORT:]))
+    return network, float(np.mean(errors[-REPORT_STEPS:]))
 
 
-def _distance(judge: nn.Module, first: Tensor, second: Tensor) -> Tensor:
+def _distance(judge: EfficientNet, first: Tensor, second: Tensor) -> Tensor:
     """Return how far apart images in -1..1 are in the first stages of a timm CNN.
 
-    The squared distance of the channels at a place, each set of channels at unit length, summed over the stages, as
-    Zhang et al. 2018 (arXiv 1801.03924) compare images before they fit weights to the channels.
+    It is the squared distance of the channels at a place, each set of channels at unit length, summed over the stages.
+
+    Source:
+        Zhang et al. 2018 (arXiv 1801.03924), before weights are fitted to the channels.
     """
     stages = [
         judge.forward_intermediates(
             normalise((images + 1).permute(0, 2, 3, 1) * 127.5).repeat_interleave(2, 2).repeat_interleave(2, 3),
-            indices=STAGES,
+            indices=JUDGE_STAGES,
             stop_early=True,
             intermediates_only=True,
         )
         for images in (first, second)
     ]
-    return sum(
+    distances = (
         (functional.normalize(ours) - functional.normalize(theirs)).square().sum(1).mean()
         for ours, theirs in zip(*stages, strict=True)
     )
+    return sum(distances, torch.zeros(()))
 
 
 def _crops(pixels: Tensor, count: int) -> Tensor:

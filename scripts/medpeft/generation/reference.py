@@ -1,21 +1,29 @@
-"""The real images that generated ones are compared with: their statistics, and the scores that they have themselves."""
+"""The real images that generated ones are compared with: their statistics, and how well they match each other."""
 
 from pathlib import Path
 
-from medpeft.generation.fidelity import Pixels, scores
+from medpeft.generation.features import Extractor
+from medpeft.generation.fidelity import Pixels, metrics_of
 from medpeft.networks.device import fix_arithmetic
 from medpeft.networks.extractor import count_features
 
 
-def reference(real: Pixels, extractor: str, weights: Path, cache: Path, threads: int, device: str) -> dict:
-    """Write the features and statistics of the `real` images to the folder `cache` and return the floor.
+def reference(real: Pixels, extractor: Extractor, cache: Path) -> dict[str, float]:
+    """Write what `medpeft.generation.fidelity` needs of the real images to `cache`, and return the floor.
 
-    The floor has the scores of two halves of them, `floor_fid` and so on, and `floor_images`, how many a half has: no
-    generated images can be expected to score better with as few. It has the number of `features` too.
+    Args:
+        real: the images that generated ones are compared with.
+        extractor: the network in whose features they are compared.
+        cache: folder for the features and statistics of `real`.
+
+    Returns:
+        The metrics of two halves of the real images, `floor_fid` and so on: no generated images can be expected to do
+        better with as few. Also `floor_images`, the number of images in a half, and `features`, the number of
+        features of an image.
     """
-    fix_arithmetic(threads, device)
+    fix_arithmetic(extractor.threads, extractor.device)
     first, second = real.halves()
-    floor = scores(first, second, extractor, weights, device)
-    scores(real, real, extractor, weights, device, cache, input1_cache_name=real.name)
-    facts = {"floor_images": len(first), "features": count_features(extractor)}
-    return {f"floor_{name}": score for name, score in floor.items()} | facts
+    floor = metrics_of(first, second, extractor)
+    metrics_of(real, real, extractor, cache)
+    facts = {"floor_images": len(first), "features": count_features(extractor.name)}
+    return {f"floor_{name}": value for name, value in floor.items()} | facts

@@ -7,20 +7,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from medpeft.base.errors import UserError
 from medpeft.base.files import replacing
 
 if TYPE_CHECKING:
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel
     from torch import nn
 
 # A setting of a tuner that has a name of its own in the literature.
-VARIANTS = {"dora": ("lora", {"use_dora": True})}
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {"dora": ("lora", {"use_dora": True})}
 
 # Where peft's defaults name no layer, do not divide the widths of common transformers, or start far from the network.
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "c3a": {"block_size": 64},
     "fourierft": {"init_weights": True},
     "ia3": {"target_modules": r".*\.(k|v|fc2)", "feedforward_modules": r".*\.fc2"},
@@ -59,7 +59,7 @@ REFUSED = {
 def names() -> list[str]:
     """Return the names of all tuners that the installed peft has and that work here, without importing it."""
     package = find_spec("peft")
-    if not package:
+    if not package or not package.submodule_search_locations:
         return []
     folder = Path(package.submodule_search_locations[0]) / "tuners"
     found = {module.name for module in pkgutil.iter_modules([str(folder)]) if module.ispkg} - {"mixed"}
@@ -71,8 +71,8 @@ def encoders(name: str) -> frozenset[str]:
     return frozenset({"vit", "cnn"} if name in ON_CONVOLUTIONS else {"vit"})
 
 
-def adapt(name: str, **settings) -> Callable[[nn.Module], None]:
-    """Return a function that adds the tuner `name`, with `settings` of its own, to a frozen timm network in place."""
+def adapt(name: str, **settings: Any) -> Callable[[nn.Module], None]:
+    """Return a function that adds the tuner `name` to a frozen timm network in place, with `settings` of the tuner."""
 
     def with_tuner(model: nn.Module) -> None:
         insert(model, name, **settings)
@@ -80,7 +80,7 @@ def adapt(name: str, **settings) -> Callable[[nn.Module], None]:
     return with_tuner
 
 
-def insert(model: nn.Module, name: str, **settings) -> PeftModel:
+def insert(model: nn.Module, name: str, **settings: Any) -> PeftModel:
     """Add the tuner `name` to a frozen timm `model` in place and return peft's view of it.
 
     On a transformer the query and value projections of each block are adapted, on a convolutional network the
@@ -104,11 +104,13 @@ def export(model: nn.Module, folder: Path) -> None:
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
-    (config,) = model.peft_config.values()
-    config = replace(config, modules_to_save=[model.pretrained_cfg["classifier"]], inference_mode=True)
-    head = f"{model.pretrained_cfg['classifier']}."
+    from medpeft.methods.layers import head_name
+
+    classifier = head_name(model)
+    (config,) = cast("dict[str, PeftConfig]", model.peft_config).values()
+    config = replace(config, modules_to_save=[classifier], inference_mode=True)
     tensors = get_peft_model_state_dict(model) | {
-        name: tensor for name, tensor in model.state_dict().items() if name.startswith(head)
+        name: tensor for name, tensor in model.state_dict().items() if name.startswith(f"{classifier}.")
     }
     folder.mkdir(parents=True, exist_ok=True)
     config.save_pretrained(str(folder))
@@ -119,12 +121,13 @@ def export(model: nn.Module, folder: Path) -> None:
 def _targets(model: nn.Module) -> str | list[str]:
     from timm.layers import Conv2dSame
 
-    from medpeft.methods.layers import block_convolutions, split_projections
+    from medpeft.methods.layers import adaptable_convolutions, split_projections
 
-    if hasattr(model, "blocks") and hasattr(model.blocks[0], "attn"):
+    blocks = getattr(model, "blocks", None)
+    if blocks is not None and hasattr(blocks[0], "attn"):
         split_projections(model)
         return PROJECTIONS
-    found = {name: module for name, module in block_convolutions(model).items() if module.groups == 1}
+    found = {name: module for name, module in adaptable_convolutions(model).items() if module.groups == 1}
     if padded := [name for name, module in found.items() if isinstance(module, Conv2dSame)]:
         raise UserError(
             f"peft cannot adapt {padded[0]} of this {type(model).__name__}, which pads each image by its size as "

@@ -1,4 +1,4 @@
-"""The methods: each is the module of its name in a folder beside this one, or a tuner of peft.
+"""The methods: each is the module of its name in the folder of its family, or a tuner of peft.
 
 The module has a function under `@method`. Where the name means something else on another kind of network, it has a
 function for that, under `@also`. Listing methods imports none of them, so that reading a study needs no torch: the
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medpeft.base.errors import UserError
 from medpeft.base.literals import decorations
@@ -21,6 +21,8 @@ from medpeft.methods import peft_tuners
 if TYPE_CHECKING:
     from torch import nn
 
+
+FOLDER = Path(__file__).parent  # one folder a family, one module a method
 
 Adapt = Callable[["nn.Module"], None]
 Export = Callable[["nn.Module", Path], None]
@@ -32,8 +34,8 @@ class Definition:
 
     Attributes:
         adapt: Takes a network with every parameter frozen and, in place, adds modules or makes parameters trainable;
-            the caller makes the classification head trainable. A parameter that wants a rate of its own carries it as
-            `learning_rate`.
+            the caller makes the classification head trainable. A parameter with a learning rate of its own carries it
+            as `learning_rate`.
         export: Takes a trained network and a folder, and writes what was trained in the format of another library.
     """
 
@@ -48,7 +50,8 @@ class Method:
     Attributes:
         name: As in studies, paths and tables.
         title: As readers know it.
-        family: `selective` (a subset of the network's parameters), `additive` (new ones) or `baseline`.
+        family: `selective` (a subset of the network's parameters), `additive` (new ones) or `baseline`; its module lies
+            in a folder of this name.
         source: The paper, or the library, that defines it.
         trains: What it trains, in a few words.
         definitions: What it does to each kind of network that it is defined on.
@@ -68,8 +71,8 @@ class Method:
         """The kinds of network that it is defined on."""
         return frozenset(self.definitions)
 
-    def entry(self) -> dict:
-        """Return what the record of a run says of its method."""
+    def entry(self) -> dict[str, Any]:
+        """Return what the record of a run says of its method; `declared` reads the same without importing it."""
         return {
             "title": self.title,
             "family": self.family,
@@ -141,19 +144,41 @@ def refusal(name: str) -> str | None:
 
 
 @cache  # asked for every run of a study
+def declared(name: str) -> dict[str, Any]:
+    """Return what the method `name` says of itself, as `Method.entry` does, without importing it.
+
+    Raises:
+        UserError: Its module does not register the one method of its name, or lies in the folder of another family.
+    """
+    file = _modules().get(name)
+    if file is None:
+        return _of_peft(name).entry()
+    own, others = (list(decorations(file, decorator, but=("export",))) for decorator in (method, also))
+    if [arguments["name"] for arguments in own] != [name] or {arguments["name"] for arguments in others} - {name}:
+        raise UserError(f"{file} has to register one method by @method, under its own name {name!r}: correct it")
+    (said,) = own
+    if said["family"] != file.parent.name:
+        raise UserError(
+            f"{file} is of the family {said['family']!r}: move it to the folder of that name, or correct it"
+        )
+    return {
+        "title": said["title"],
+        "family": said["family"],
+        "encoders": sorted({*said["encoders"], *(arguments["encoder"] for arguments in others)}),
+        "source": said["source"],
+        "trains": said["trains"],
+        "on_features": said.get("on_features", False),
+    }
+
+
 def encoders(name: str) -> frozenset[str]:
     """Return the kinds of network that the method `name` is defined on, without importing it."""
-    if file := _modules().get(name):
-        others = (arguments["encoder"] for arguments in decorations(file, also, but=("export",)))
-        return frozenset([*_declared(file)["encoders"], *others])
-    return peft_tuners.encoders(name)
+    return frozenset(declared(name)["encoders"])
 
 
-@cache
 def on_features(name: str) -> bool:
     """Tell whether the method `name` trains on features that are computed once, without importing it."""
-    file = _modules().get(name)
-    return bool(file) and _declared(file).get("on_features", False)
+    return bool(declared(name)["on_features"])
 
 
 def file_of(name: str) -> Path:
@@ -161,18 +186,10 @@ def file_of(name: str) -> Path:
     return _modules().get(name, Path(peft_tuners.__file__))
 
 
-def _declared(file: Path) -> dict:
-    """Return the arguments of the one `@method` in `file`, all but `export`."""
-    found = list(decorations(file, method, but=("export",)))
-    if len(found) != 1 or found[0]["name"] != file.stem:
-        raise UserError(f"{file} has to register one method by @method, under its own name {file.stem!r}: correct it")
-    return found[0]
-
-
 @cache
 def _modules() -> dict[str, Path]:
     """Return the files of the methods that are modules, by name."""
-    return {file.stem: file for file in sorted(Path(__file__).parent.glob("*/*.py")) if file.stem != "__init__"}
+    return {file.stem: file for file in sorted(FOLDER.glob("*/*.py")) if file.stem != "__init__"}
 
 
 def _of_peft(name: str) -> Method:

@@ -4,6 +4,8 @@ Importing this module adds it to timm's registry, under the name `vit_mini_patch
 `mae` for its two pre-trainings (see `pretrain`).
 """
 
+from typing import Any
+
 from timm.models import VisionTransformer, build_model_with_cfg, generate_default_cfgs, register_model
 
 _ENTRY = {
@@ -20,8 +22,8 @@ default_cfgs = generate_default_cfgs(
 )
 
 
-@register_model
-def vit_mini_patch8_64(pretrained: bool = False, **options) -> VisionTransformer:
+@register_model  # type: ignore[untyped-decorator]  # timm has no types that are read
+def vit_mini_patch8_64(pretrained: bool = False, **options: Any) -> VisionTransformer:
     """Return a ViT of 64 patches of 8 pixels, width 128, 6 blocks of 4 heads; mean pooling, 1.2 million parameters."""
     shape = {"img_size": 64, "patch_size": 8, "embed_dim": 128, "depth": 6, "num_heads": 4, "num_classes": 0}
     pooling = {"class_token": False, "global_pool": "avg"}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import torch
@@ -12,15 +13,21 @@ from medpeft.networks.models import adapt, architecture, count_parameters, resiz
 
 
 def count(
-    pairs: list[tuple[str, str]], classes: int, image_size: int | None = None, unets: dict[str, dict] | None = None
+    combinations: list[tuple[str, str]],
+    classes: int,
+    image_size: int | None = None,
+    unets: dict[str, dict[str, Any]] | None = None,
 ) -> pd.DataFrame:
-    """Return trainable, head and total parameters of every (backbone, method) of `pairs`.
+    """Return trainable, head and total parameters of methods on backbones, one row each.
 
-    The head is one for `classes`; a transformer has as many positions as `image_size` pixels take, or its own number.
-    `unets` maps each backbone that is a pipeline to the configuration of its U-Net, which has no head.
+    Args:
+        combinations: Each a backbone and a method.
+        classes: How many outputs a head has.
+        image_size: In pixels. A transformer has as many positions as that takes; with None it has its own number.
+        unets: By backbone that is a diffusion pipeline, the configuration of its U-Net, which has no head.
     """
     rows = []
-    for backbone, method in pairs:
+    for backbone, method in combinations:
         configuration = (unets or {}).get(backbone)
         build = partial(_unet, configuration) if configuration else partial(_network, backbone, classes, image_size)
         rows.append({"backbone": backbone, "method": method} | _count(build, method))
@@ -41,7 +48,8 @@ def _network(backbone: str, classes: int, image_size: int | None) -> nn.Module:
     return model
 
 
-def _unet(configuration: dict) -> nn.Module:
+def _unet(configuration: dict[str, Any]) -> nn.Module:
     from diffusers import UNet2DConditionModel  # takes seconds, and not every study has one
 
-    return UNet2DConditionModel.from_config(configuration)
+    unet: nn.Module = UNet2DConditionModel.from_config(configuration)
+    return unet

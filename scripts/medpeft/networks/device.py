@@ -1,4 +1,4 @@
-"""Which device computes, on how many threads, and that it adds up in the same order each time."""
+"""How a device is made to compute the same each time: its threads, its kernels, the order of its sums."""
 
 import os
 
@@ -8,7 +8,7 @@ from medpeft.base import gpus
 
 
 def fix_arithmetic(threads: int, device: str) -> None:
-    """Make equal runs add up in equal order: a fixed number of CPU threads, deterministic kernels on one GPU.
+    """Make equal runs add up in equal order: `threads` CPU threads, and deterministic kernels on one GPU for `cuda`.
 
     Where a GPU has no deterministic kernel for an operation, torch warns in the log and goes on.
     """

@@ -1,12 +1,13 @@
-"""Text-to-image pipelines in diffusers' folder layout: fetched once, and checked.
+"""Diffusion pipelines in diffusers' folder layout: fetched once, and checked.
 
-A pipeline is the folder `data/weights/<name>` with model_index.json and one folder for each of unet, vae, text_encoder,
+Each is the folder `data/weights/<name>` with model_index.json and one folder for each of unet, vae, text_encoder,
 tokenizer and scheduler; its weights are safetensors.
 """
 
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,7 +20,8 @@ from safetensors import SafetensorError
 from medpeft.base.errors import UserError, cause
 from medpeft.base.files import read_json, sha256, write_json
 from medpeft.base.places import PROJECT
-from medpeft.data.download import Unfit, mirrored, retrieve
+from medpeft.data.download import mirrored, retrieve
+from medpeft.data.web import Unfit
 from medpeft.networks.minilm import add_text_encoder
 
 INDEX = "model_index.json"
@@ -35,7 +37,7 @@ REQUIRED = (
     "tokenizer/tokenizer_config.json",
     "scheduler/scheduler_config.json",
 )
-PREDICTIONS = ("epsilon", "v_prediction")  # what a U-Net may be trained to tell from noisy latents
+PREDICTIONS = ("epsilon", "v_prediction")  # what a U-Net may be trained to predict from noisy latents
 # Which of these a tokenizer has depends on its kind.
 OPTIONAL = (
     "tokenizer/merges.txt",
@@ -46,12 +48,14 @@ OPTIONAL = (
 )
 
 
-def fetch_pipeline(name: str, repository: str | None, folder: Path, mirror: str | None) -> None:
-    """Make `folder` the pipeline `name`, complete and checked; `source.json` in it says where each file came from.
+def fetch_diffusion_pipeline(name: str, repository: str | None, folder: Path, mirror: str | None) -> None:
+    """Make `folder` the diffusion pipeline `name`, complete and checked; `source.json` in it says where it came from.
 
-    Tried in order: `weights/<name>/` and `<name>/` in the mirror (folder or base URL), then the `repository` of the
-    Hugging Face hub. Only safetensors are taken. Raises `UserError` where none has all files, or where a network lacks
-    some of its weights, which would be left random.
+    Tried in order: `weights/<name>/` and `<name>/` in the mirror (folder or base URL), the project's own folder
+    `pretrained`, then the `repository` of the Hugging Face hub. Only safetensors are taken.
+
+    Raises:
+        UserError: No place has all files, or a network lacks some of its weights, which would be left random.
     """
     failures = []
     for place, read in _places(name, repository, mirror):
@@ -67,15 +71,15 @@ def fetch_pipeline(name: str, repository: str | None, folder: Path, mirror: str 
             hashes = {file: sha256(folder / file) for file in (*REQUIRED, *OPTIONAL) if (folder / file).exists()}
             write_json(folder / "source.json", {"origin": place, "sha256": hashes})
             return
+    reasons = "; ".join(failures) or "the study names no place for it"
     raise UserError(
-        f"the pipeline {name!r} could not be had ({'; '.join(failures) or 'the study names no place for it'}): put a "
-        f"folder in diffusers' layout with safetensors at weights/{name} in the study's mirror, or name its repository "
-        "under generation.pipelines"
+        f"the diffusion pipeline {name!r} was not found ({reasons}): put a folder in diffusers' layout "
+        f"with safetensors at weights/{name} in the study's mirror, or name its repository under generation.pipelines"
     )
 
 
 def kept(name: str) -> Path:
-    """Return the folder in which the project itself keeps the pipeline `name`, if it does."""
+    """Return the folder in which the project itself keeps the diffusion pipeline `name`, if it does."""
     return PROJECT / "pretrained" / name
 
 
@@ -84,20 +88,20 @@ def _assemble(name: str, folder: Path) -> None:
     add_text_encoder(folder)
 
 
-def _places(name: str, repository: str | None, mirror: str | None) -> Iterator[tuple]:
-    """Yield each place that may have the pipeline, with a function that brings its files into a folder."""
-    # The top of the mirror, which `mirrored` names first, holds no pipeline.
+def _places(name: str, repository: str | None, mirror: str | None) -> Iterator[tuple[str, Callable[[Path], None]]]:
+    """Yield each place that may have the diffusion pipeline, with a function that brings its files into a folder."""
+    # The top of the mirror, which `mirrored` names first, holds none.
     for index in mirrored(INDEX, f"weights/{name}", mirror)[1:] + mirrored(INDEX, name, mirror)[1:]:
         base = index.removesuffix(f"/{INDEX}") if isinstance(index, str) else index.parent
-        yield str(base), lambda folder, base=base: _copy(base, folder)
+        yield str(base), partial(_copy, base)
     if kept(name).exists():
-        yield "the project's folder pretrained", lambda folder: _assemble(name, folder)
+        yield "the project's folder pretrained", partial(_assemble, name)
     if repository:
-        yield f"the hub's {repository}", lambda folder: _of_hub(repository, folder)
+        yield f"the hub's {repository}", partial(_of_hub, repository)
 
 
 def _copy(base: str | Path, folder: Path) -> None:
-    """Bring the files of the pipeline at `base`, a folder or an address, into `folder`."""
+    """Bring the files of the diffusion pipeline at `base`, a folder or an address, into `folder`."""
     for file in (*REQUIRED, *OPTIONAL):
         place = f"{base}/{file}" if isinstance(base, str) else base / file
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
@@ -116,13 +120,13 @@ def _of_hub(repository: str, folder: Path) -> None:
 
 
 def _check(folder: Path) -> None:
-    """Raise `Unfit` unless every network of the pipeline finds all of its weights in `folder`."""
+    """Raise `Unfit` unless every network of the diffusion pipeline finds all of its weights in `folder`."""
     prediction = read_json(folder / "scheduler" / "scheduler_config.json").get("prediction_type", "epsilon")
     if prediction not in PREDICTIONS:
         raise Unfit(f"its U-Net predicts the {prediction}, where {' or '.join(PREDICTIONS)} can be trained")
     index = read_json(folder / INDEX)
     for part in NETWORKS:
-        library, kind = index.get(part) or (None, None)
+        library, kind = index.get(part) or ("", "")
         network = getattr({"diffusers": diffusers, "transformers": transformers}.get(library), str(kind), None)
         if network is None:
             raise Unfit(f"{INDEX} names no known network for {part}")

@@ -1,15 +1,16 @@
 """The networks in whose features generated and real images are compared, as torch-fidelity knows them.
 
-Beside the Inception network that FID is defined by, every backbone of timm serves: EfficientNet-Lite0, whose weights
-come as a package, DINOv2 (Stein et al. 2023, arXiv 2306.04675, find that it judges as people do), or one trained on
-medical images whose weights lie in the study's mirror.
+FID is defined by the Inception network. Every backbone of timm serves as well: EfficientNet-Lite0, whose weights come
+as a package; DINOv2, of which Stein et al. (2023, arXiv 2306.04675) find that it judges as people do; or one trained on
+medical images, with its weights in the study's mirror.
 """
 
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file
 from timm.models import VisionTransformer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch_fidelity import register_feature_extractor
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
@@ -23,10 +24,10 @@ SIZE = 128  # pixels to which images are resized for a CNN
 LARGEST = 224  # for a transformer, if it was not trained on smaller ones
 
 
-class Pooled(FeatureExtractorBase):
+class Pooled(FeatureExtractorBase):  # type: ignore[misc]  # torch-fidelity has no types
     """The pooled features of the timm network `name` with the weights in the file `feature_extractor_weights_path`."""
 
-    def __init__(self, name: str, features_list: list[str], feature_extractor_weights_path=None, **options):
+    def __init__(self, name: str, features_list: list[str], feature_extractor_weights_path: str, **options: Any):
         super().__init__(name, features_list)
         path = Path(feature_extractor_weights_path)
         self.network, self.size = _headless(name)
@@ -62,10 +63,12 @@ def registered(extractor: str) -> str:
 
 def count_features(extractor: str) -> int:
     """Return how many features `extractor` gives of an image."""
-    return INCEPTION_FEATURES if extractor == INCEPTION else _headless(extractor)[0].num_features
+    if extractor == INCEPTION:
+        return INCEPTION_FEATURES
+    return _headless(extractor)[0].num_features  # type: ignore[return-value]  # torch takes it for a tensor or module
 
 
-def _headless(name: str):
+def _headless(name: str) -> tuple[nn.Module, int]:
     """Return timm's network `name` without weights and head, and the size of its input in pixels."""
     network = architecture(name, num_classes=0)
     size = SIZE

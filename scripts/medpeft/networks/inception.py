@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from medpeft.data.dataset import Archive
 from medpeft.data.download import fetch
-from medpeft.data.registry import Archive
 
 INCEPTION = Archive(
     "weights-inception-2015-12-05-6726825d.pth",

@@ -5,16 +5,17 @@ import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
-from torch import Tensor
 
 from medpeft.base.errors import OutOfMemory
 
 EXHAUSTED = ("allocate memory", "not enough memory", "ALLOC_FAILED")  # in a RuntimeError; the last of cuBLAS and cuDNN
+Result = TypeVar("Result")
 
 
-def as_fits(size: int, work: Callable[[int], Tensor]) -> tuple[Tensor, int]:
+def as_fits(size: int, work: Callable[[int], Result]) -> tuple[Result, int]:
     """Return what `work(size)` gives, and the size, which is halved until the work fits in memory."""
     while True:
         try:

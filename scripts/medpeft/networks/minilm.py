@@ -1,4 +1,4 @@
-"""MiniLM (Wang et al. 2020, arXiv 2002.10957) as the text encoder of a small text-to-image pipeline."""
+"""MiniLM (Wang et al. 2020, arXiv 2002.10957) as the text encoder of a small diffusion pipeline."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ TOKENS = 48  # of a caption, padding included; a phantom's has up to 28
 
 
 def add_text_encoder(folder: Path) -> None:
-    """Add MiniLM, which comes as a package, as text encoder and tokenizer to the pipeline in `folder`."""
+    """Add MiniLM, which comes as a package, as text encoder and tokenizer to the diffusion pipeline in `folder`."""
     source = get_model_path()
     encoder = BertModel.from_pretrained(source, local_files_only=True)
     encoder.config.use_attention_mask = True  # for diffusers to pass on which tokens are padding

@@ -1,19 +1,20 @@
-"""Networks: a pretrained timm backbone, a fresh head, one method, and the delta that training leaves behind.
+"""Networks: a pretrained backbone of timm, a new head, and one method.
 
-What concerns methods and deltas serves the U-Net of a diffusion pipeline as well.
+What concerns methods serves the U-Net of a diffusion pipeline as well.
 """
 
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from timm.models import VisionTransformer
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from medpeft.base.errors import UserError
-from medpeft.base.files import replacing
+from medpeft.methods.layers import head, head_name
 from medpeft.methods.registry import Method
 from medpeft.networks import backbones  # noqa: F401, for timm to know them
 
@@ -23,24 +24,35 @@ def create(
 ) -> nn.Module:
     """Return timm's `backbone` with the pretrained `weights`, a head for `classes` drawn from `seed`, and `method`.
 
-    A transformer that was pretrained at another size gets its position embedding resampled to `image_size` pixels.
-    Everything is frozen but what the method trains and the head; kernels lie channels last, which convolutions run
-    fastest on. Raises `UserError` where the method is not defined on this kind of network or the weights do not fit.
+    Everything is frozen but what the method trains and the head. Kernels lie channels last, which convolutions run
+    fastest on.
+
+    Args:
+        backbone: A name of timm's.
+        classes: How many outputs the head has.
+        weights: A file of safetensors; a head in it is left out.
+        method: How the network is adapted.
+        seed: Draws the head and what the method adds.
+        image_size: In pixels. The position embedding of a transformer that was pretrained at another size is resampled.
+
+    Raises:
+        UserError: The method is not defined on this kind of network, or the weights do not fit.
     """
     torch.manual_seed(seed)
     model = architecture(backbone, num_classes=classes)
     load_backbone(model, load_file(weights), weights)
     resize(model, image_size)
-    _initialise(model.get_classifier())
+    _initialise(head(model))
     return adapt(model, method).to(memory_format=torch.channels_last)
 
 
-def architecture(backbone: str, **options) -> nn.Module:
+def architecture(backbone: str, **options: Any) -> nn.Module:
     """Return timm's `backbone` without pretrained weights; an unknown one is a `UserError`."""
     try:
-        return timm.create_model(backbone, **options)
+        model: nn.Module = timm.create_model(backbone, **options)
     except RuntimeError as error:
         raise UserError(f"timm has no backbone {backbone!r}: timm.list_models() names those there are") from error
+    return model
 
 
 def resize(model: nn.Module, image_size: int | None) -> None:
@@ -60,7 +72,7 @@ def adapt(model: nn.Module, method: Method) -> nn.Module:
     model.requires_grad_(False)
     method.definitions[kind].adapt(model)
     if kind != "unet":
-        model.get_classifier().requires_grad_(True)
+        head(model).requires_grad_(True)
     return model
 
 
@@ -69,23 +81,24 @@ def take_features(model: nn.Module) -> nn.Module:
 
     Only its head computes then; its state keeps its names.
     """
-    model.forward = model.get_classifier().forward
+    model.forward = head(model).forward
     return model
 
 
-def _initialise(head: nn.Linear) -> None:
+def _initialise(classifier: nn.Linear) -> None:
     """Draw a head whose first predictions are nearly uniform.
 
-    timm scales that of an EfficientNet by its number of outputs: with 3 classes the first loss is 4 to 6 where guessing
-    costs 1.1, and a short training is spent on undoing that.
+    timm scales that of an EfficientNet by its number of outputs: with 3 classes the first loss is 4 to 6, where that of
+    guessing is 1.1, and a short training is spent on undoing that.
     """
-    nn.init.trunc_normal_(head.weight, std=0.01)
-    nn.init.zeros_(head.bias)
+    nn.init.trunc_normal_(classifier.weight, std=0.01)
+    nn.init.zeros_(classifier.bias)
 
 
 def encoder_kind(model: nn.Module) -> str:
-    """Return `vit` for timm's VisionTransformer, `unet` for diffusers' UNet2DConditionModel, `cnn` for a network with
-    BatchNorm layers, otherwise `other`.
+    """Return what kind of encoder a network is: `vit`, `unet`, `cnn` or `other`.
+
+    A `vit` is timm's VisionTransformer, a `unet` diffusers' UNet2DConditionModel, a `cnn` has BatchNorm layers.
     """
     if isinstance(model, VisionTransformer):
         return "vit"
@@ -95,14 +108,18 @@ def encoder_kind(model: nn.Module) -> str:
 
 
 def load_backbone(model: nn.Module, state: dict[str, Tensor], origin: Path) -> None:
-    """Load `state` into `model`, all but its head; anything else that is missing or left over is a `UserError`."""
-    head = f"{model.pretrained_cfg['classifier']}."
-    state = {name: tensor for name, tensor in state.items() if not name.startswith(head)}
+    """Load `state`, which comes from the file `origin`, into a timm `model`, all but its head.
+
+    Raises:
+        UserError: Anything else is missing, left over, or of another shape.
+    """
+    classifier = f"{head_name(model)}."
+    state = {name: tensor for name, tensor in state.items() if not name.startswith(classifier)}
     try:
         missing, unexpected = model.load_state_dict(state, strict=False)
     except RuntimeError as error:
         raise UserError(f"{origin} does not fit {type(model).__name__}: {error}") from error
-    wrong = [name for name in missing if not name.startswith(head)] + unexpected
+    wrong = [name for name in missing if not name.startswith(classifier)] + unexpected
     if wrong:
         raise UserError(
             f"{origin} does not fit {type(model).__name__}: {len(wrong)} tensors differ, such as {wrong[0]}"
@@ -113,10 +130,10 @@ def set_training_mode(model: nn.Module) -> None:
     """Put `model` into training mode, its BatchNorms into evaluation mode.
 
     One policy for all methods: the pretrained running statistics are used and never change, whether or not the
-    affine part is trained, so that frozen means frozen and a delta holds parameters alone. The published study does
-    not say what it did. Batch statistics were measured beside, on validation (EfficientNet-Lite0, 64 px, batches of 16,
-    6 epochs, best of three rates): with them micro-F1 fell on simulated breasts from .86 to .63 for BatchNorm tuning
-    and from .88 to .78 for full fine-tuning, on BUSI from .73 to .70 and from .75 to .69.
+    affine part is trained. So frozen means frozen, and a delta holds parameters alone. The published study does not say
+    what it did. Batch statistics were measured as well, on validation (EfficientNet-Lite0, 64 px, batches of 16, 6
+    epochs, best of three learning rates). With them micro-F1 fell on simulated breasts from .86 to .63 for BatchNorm
+    tuning and from .88 to .78 for full fine-tuning, on BUSI from .73 to .70 and from .75 to .69.
     """
     model.train()
     for module in model.modules():
@@ -124,38 +141,11 @@ def set_training_mode(model: nn.Module) -> None:
             module.eval()
 
 
-def delta(model: nn.Module) -> dict[str, Tensor]:
-    """Return copies of what training can change, the trainable parameters, by their names in the state."""
-    return {name: _copy(parameter) for name, parameter in model.named_parameters() if parameter.requires_grad}
-
-
-def _copy(tensor: Tensor) -> Tensor:
-    return tensor.detach().clone(memory_format=torch.contiguous_format)
-
-
-def save_delta(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write a delta, or an empty one for a run that left none, to the file `path` as safetensors."""
-    with replacing(path) as temporary:
-        save_file(tensors, temporary)
-
-
-def load_delta(model: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Load a delta into `model`; one of another method, head or network is a `UserError`."""
-    found, expected = ({name: tensor.shape for name, tensor in state.items()} for state in (tensors, delta(model)))
-    wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
-    if wrong:
-        raise UserError(
-            f"the adapter does not belong to this model: {len(wrong)} tensors differ, such as {wrong[0]}; delete the "
-            "run's folder and run it again"
-        )
-    model.load_state_dict(tensors, strict=False)
-
-
 def count_parameters(model: nn.Module) -> dict[str, int]:
     """Return the numbers of trainable parameters (head included), of the head's, and of all; a U-Net has no head."""
-    head = [] if encoder_kind(model) == "unet" else model.get_classifier().parameters()
+    of_head = [] if encoder_kind(model) == "unet" else head(model).parameters()
     return {
         "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-        "head_parameters": sum(p.numel() for p in head),
+        "head_parameters": sum(p.numel() for p in of_head),
         "total_parameters": sum(p.numel() for p in model.parameters()),
     }

@@ -1,9 +1,11 @@
-"""U-Nets whose configuration is known without a download, so that their parameters can be counted before any.
+"""The configurations of U-Nets that are known without a download, so that their parameters can be counted before any.
 
-Each is what `unet/config.json` of the pipeline says where diffusers' defaults say something else.
+Each holds what `unet/config.json` of the diffusion pipeline says where diffusers' defaults say something else.
 """
 
-UNETS = {
+from typing import Any
+
+UNETS: dict[str, dict[str, Any]] = {
     "stable_diffusion_v1_5": {
         "sample_size": 64,
         "block_out_channels": [320, 640, 1280, 1280],

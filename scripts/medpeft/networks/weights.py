@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import timm
 import torch
@@ -16,7 +17,8 @@ from torch import Tensor, nn
 from medpeft.base.errors import UserError, cause
 from medpeft.base.files import replacing, sha256
 from medpeft.base.places import PROJECT
-from medpeft.data.download import Unfit, mirrored, retrieve
+from medpeft.data.download import mirrored, retrieve
+from medpeft.data.web import Unfit
 from medpeft.networks.models import architecture
 
 State = dict[str, Tensor]
@@ -26,9 +28,17 @@ def fetch_weights(backbone: str, destination: Path, mirror: str | None, checksum
     """Write timm's pretrained `backbone`, its ImageNet head included, to `destination`; return where it came from.
 
     Tried in order: `<backbone>.safetensors` in the mirror (folder or base URL) or in its subfolder `weights`, the
-    project's own folder `pretrained`, an installed package that ships the weights, and timm's own address. Raises
-    `UserError` where none has them, for a backbone that was asked for pretrained is never left random, and where the
-    file written has not the `checksum` (`sha256:<hex>`), if one is given.
+    project's own folder `pretrained`, an installed package that ships the weights, and timm's own address.
+
+    Args:
+        backbone: A name of timm's.
+        destination: The file to write.
+        mirror: The study's folder or base URL, if it has one.
+        checksum: What the written file has to have, `sha256:<hex>`; None takes any.
+
+    Raises:
+        UserError: No place has the weights, for a backbone that was asked for pretrained is never left random. Or the
+            file has another checksum.
     """
     model = architecture(backbone)
     with replacing(destination) as temporary:
@@ -50,7 +60,7 @@ def kept(backbone: str) -> Path:
 
 
 def _first(origins: Iterator[tuple[str, Callable[[], State]]], backbone: str) -> tuple[str, State]:
-    """Return the first of `origins` that can be read, and its weights."""
+    """Return the name of the first of `origins` that can be read, and its weights."""
     failures = []
     for origin, read in origins:
         try:
@@ -60,7 +70,7 @@ def _first(origins: Iterator[tuple[str, Callable[[], State]]], backbone: str) ->
             logging.warning("no weights of %s from %s", backbone, failures[-1])
     tried = f"; tried {', '.join(failures)}" if failures else ""
     raise UserError(
-        f"no pretrained weights could be had for the backbone {backbone!r}: put {backbone}.safetensors into the folder "
+        f"no pretrained weights were found for the backbone {backbone!r}: put {backbone}.safetensors into the folder "
         f"weights/ of the study's mirror, or choose a backbone that timm.list_pretrained() names{tried}"
     )
 
@@ -75,7 +85,8 @@ def _origins(
         yield "the project's folder pretrained", partial(load_file, kept(backbone))
     if backbone in PACKAGED:
         yield f"package {PACKAGED[backbone].__name__}", lambda: PACKAGED[backbone](model)
-    if model.pretrained_cfg.get("hf_hub_id") or model.pretrained_cfg.get("url"):
+    published = cast(dict[str, Any], model.pretrained_cfg)
+    if published.get("hf_hub_id") or published.get("url"):
         yield "timm", partial(_of_timm, backbone)
 
 

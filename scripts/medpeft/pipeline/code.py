@@ -8,6 +8,8 @@ from medpeft.base.imports import dependencies, uses
 from medpeft.data import registry as datasets
 from medpeft.methods import registry as methods
 
+KINDS = {"dataset", "method", "table", "figure"}  # of what jobs look up by name
+
 
 @cache  # asked for every job of a study
 def code(script: Path, named: frozenset[tuple[str, tuple[str, ...]]], own: frozenset[str]) -> list[Path]:
@@ -15,8 +17,7 @@ def code(script: Path, named: frozenset[tuple[str, tuple[str, ...]]], own: froze
 
     Args:
         script: The script of the rule.
-        named: Names by their kind, `dataset`, `method`, `table` or `figure`; a kind counts where the script uses its
-            registry.
+        named: Names by their kind, one of `KINDS`; a kind counts where the script uses its registry.
         own: The datasets of the user's own, which the study declares.
     """
     names = dict(named)

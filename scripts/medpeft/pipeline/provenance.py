@@ -5,8 +5,10 @@ import json
 import platform
 import re
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,12 +18,17 @@ from medpeft.base.places import PROJECT
 PACKAGES = ("torch", "timm", "peft", "diffusers", "numpy", "pandas", "scikit-learn", "optuna", "safetensors")
 
 
-def provenance(study: dict, inputs: list[str | Path], outputs: list[str | Path]) -> dict:
+def provenance(study: dict[str, Any], inputs: Sequence[str | Path], outputs: Sequence[str | Path]) -> dict[str, Any]:
     """Return where a result comes from.
 
-    `study` are the settings as given; their hash leaves out where archives are fetched from. The commit is None outside
-    a checkout, and `dirty` tells whether files differ from it. Hashes of `inputs` are given by path, of `outputs` by
-    name, for they lie beside the record.
+    Args:
+        study: The settings as given; their hash leaves out where archives are fetched from.
+        inputs: Files, whose hashes are given by path.
+        outputs: Files, whose hashes are given by name, for they lie beside the record.
+
+    Returns:
+        What `record.json` holds under `provenance`. The commit is None outside a checkout, and `dirty` tells whether
+        files differ from it.
     """
     settings = {key: value for key, value in study.items() if key != "mirror"}
     return {
@@ -36,20 +43,19 @@ def provenance(study: dict, inputs: list[str | Path], outputs: list[str | Path])
     }
 
 
-def unfinished(output: str | Path, settings: dict, files: list[str | Path]) -> Path:
+def unfinished(output: str | Path, settings: dict[str, Any], files: Sequence[str | Path]) -> Path:
     """Return the path beside `output` under which unfinished work on it is kept, to be continued after a kill.
 
-    Its name is a hash of `settings`, of the content of `files` and of package versions: work that began under others is
+    Its name is a hash of `settings`, of the content of `files` and of package versions. Work that began under others is
     not continued, and deleted here.
     """
     digest = hashlib.sha256(json.dumps([settings, versions()], sort_keys=True).encode())
-    for path in sorted(map(str, files)):
-        digest.update(f"{path} {sha256(path)}".encode())
-    output = Path(output)
-    path = output.with_name(f".{digest.hexdigest()[:16]}.unfinished")
-    for other in set(output.parent.glob(".*.unfinished*")) - {path}:
+    for file in sorted(map(str, files)):
+        digest.update(f"{file} {sha256(file)}".encode())
+    work = Path(output).with_name(f".{digest.hexdigest()[:16]}.unfinished")
+    for other in set(work.parent.glob(".*.unfinished*")) - {work}:
         other.unlink()
-    return path
+    return work
 
 
 def versions() -> dict[str, str]:
@@ -59,7 +65,7 @@ def versions() -> dict[str, str]:
 
 def _hardware() -> str:
     """Return what this process computes on: the GPU if it has used one, else the processor."""
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return torch.cuda.get_device_name()
     names = re.findall(r"^model name\s*: (.+)$", _text("/proc/cpuinfo"), re.MULTILINE)
     return names[0] if names else platform.processor() or platform.machine()

@@ -15,7 +15,7 @@ from medpeft.base.places import PROJECT
 from medpeft.data import registry as datasets
 from medpeft.data.user_dataset import check_pattern
 from medpeft.methods import registry as methods
-from medpeft.statistics.blocks import encoder
+from medpeft.networks.encoders import encoder
 
 SCHEMA = PROJECT / "schemas" / "study.schema.yaml"
 MULTIPLE = 8  # pixels that diffusers wants the sides of an image to be a multiple of

@@ -1,4 +1,4 @@
-"""What every script shares: its log, errors said in one sentence, no second attempt at what went wrong by itself."""
+"""What every script shares: its log, errors in one sentence, and no second attempt where a second would fail alike."""
 
 import errno
 import gc
@@ -7,7 +7,9 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from medpeft.base.errors import UserError
 from medpeft.pipeline import warm
@@ -16,16 +18,30 @@ FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
-def run(main, snakemake) -> None:
+class Job(Protocol):
+    """What this module asks of the object `snakemake` that Snakemake gives to a script."""
+
+    rule: str
+    config: Mapping[str, Any]
+    wildcards: Iterable[str]
+    resources: Mapping[str, Any]
+    log: Sequence[str]
+
+
+AnyJob = TypeVar("AnyJob", bound=Job)
+
+
+def run(main: Callable[[AnyJob], None], snakemake: AnyJob) -> None:
     """Call `main(snakemake)` with logging into the rule's log file, in a warm process where there can be one.
 
-    A script imports nothing slow but inside `main`, so that the warm process has it already.
+    A script imports slow modules inside `main` alone, so that the warm process has imported them before.
 
-    A `UserError` or a full disk ends the process with status 1 and one sentence; any other exception is a defect and
-    also leaves its traceback in the log. An attempt after the first, which profiles tell by the resource `attempt`,
-    is for what the process could not help (a lost node, a time limit): one that had ended with a sentence of its own
-    ends with that again.
+    A `UserError` or a full disk ends the process with status 1 and one sentence. Any other exception is a defect, and
+    also leaves its traceback in the log. Profiles number the attempts at a job by the resource `attempt`. A further
+    attempt is for what the process could not help (a lost node, a time limit). Where the attempt before ended with a
+    sentence of its own, this one ends with the same.
     """
+    warm.spare_collector()
     if snakemake.config.get("device") != "cuda":  # whose state does not survive a fork
         warm.hand_over(Path(sys.argv[0]))
     log = Path(snakemake.log[0])
@@ -36,6 +52,8 @@ def run(main, snakemake) -> None:
         sys.exit(f"medpeft: {snakemake.rule}: {log} cannot be written ({error.strerror}): mend that and run again")
     if sentence:
         _end(sentence)
+    for module, reason in warm.failed_imports.items():
+        logging.warning("the warm process could not import %s (%s): this job imports it if it needs it", module, reason)
     try:
         main(snakemake)
     except Exception as error:

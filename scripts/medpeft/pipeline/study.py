@@ -6,7 +6,7 @@ from itertools import product
 from medpeft.artefacts.registry import Artefact
 from medpeft.base.runs import Run, Search
 from medpeft.pipeline.settings import complete, grids_of
-from medpeft.statistics.blocks import LEAST_BLOCKS, LEAST_METHODS, encoder
+from medpeft.statistics.blocks import ranks_can_be_tested
 
 CENTRE_SHARE = 0.875  # share of the stored image that the centre crop of evaluation keeps, as in timm (224 of 256)
 
@@ -130,15 +130,7 @@ class Study:
 
     def has_blocks(self) -> bool:
         """Tell whether some kind of encoder has, at one fraction, enough blocks and methods to test ranks over."""
-        methods: dict[tuple[str, str], dict[tuple[str, str], set[str]]] = {}
-        for run in self.runs(task="classification"):
-            blocks = methods.setdefault((encoder(run.backbone), run.fraction), {})
-            blocks.setdefault((run.dataset, run.backbone), set()).add(run.method)
-        return any(
-            sum(found == set.union(*blocks.values()) for found in blocks.values()) >= LEAST_BLOCKS
-            and len(set.union(*blocks.values())) >= LEAST_METHODS
-            for blocks in methods.values()
-        )
+        return ranks_can_be_tested(self.runs(task="classification"))
 
 
 # What an artefact may require of a study.

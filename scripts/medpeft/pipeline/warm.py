@@ -1,9 +1,13 @@
 """A warm process that jobs are forked from, so that hundreds of short ones do not import torch each for itself.
 
 Importing costs a job two to five seconds of processor time, about as much as a small run trains. The first job of a
-Snakemake starts the warm process; it imports what a stage needs when the stage is first asked for, and forks a child
+Snakemake starts the warm process. It imports what a stage needs when the stage is first asked for, and forks a child
 for each job. A child computes what the job's own process would have computed, and dies with it. With nothing to do the
 warm process ends by itself.
+
+All of it is in this module, and `stage.run` is its one caller. With MEDPEFT_WARM=0 in the environment every job does
+its work in its own process, to the same results. An import that fails in the warm process is a warning in the log of
+the job that asked for it (`failed_imports`).
 """
 
 import atexit
@@ -24,14 +28,18 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TextIO
 
+from medpeft.base.errors import cause
 from medpeft.base.places import LIBRARY
 
+SWITCH = "MEDPEFT_WARM"  # in the environment: 0 turns warm processes off
 SCRIPTS = Path(".snakemake/scripts")  # where Snakemake writes the files of jobs
+SPECULATIVE = "peft"  # some methods need it: imported between two jobs, once a stage has imported timm
 IDLE_SECONDS = 10
 REAP_SECONDS = 1
 START_SECONDS = 30
@@ -43,24 +51,48 @@ LONGEST_ADDRESS = 108  # bytes that the kernel has for the path of a socket, the
 ALLOCATOR = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
 
 forked = threading.Event()  # set in a child
+failed_imports: dict[str, str] = {}  # by module, why the warm process could not import it; a child has its own stage's
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What a job asks for: its script, and the environment to run it in."""
+
+    script: str
+    environment: dict[str, str]
+
+    @property
+    def modules(self) -> list[str]:
+        """The modules that the script needs: Snakemake's, and those of the library that have the name of its stage."""
+        stage = Path(self.script).stem.rpartition(".")[2]
+        return ["snakemake.script", *(f"medpeft.{file.parent.name}.{stage}" for file in LIBRARY.glob(f"*/{stage}.py"))]
+
+
+def spare_collector() -> None:
+    """Let Python's garbage collector look for garbage less often in this process.
+
+    Importing torch makes millions of objects, none of them garbage: at Python's default the collector looks at them
+    again and again, which takes as long as a third of the import.
+    """
+    gc.set_threshold(100_000, 50, 1000)
 
 
 def hand_over(script: Path) -> None:
     """Let the warm process run `script`, the file of this job, and exit with its status.
 
-    Returns where there is none to be had: then this process does the work itself. It also returns in the child, and in
+    Returns where there is no warm process: then this process does the work itself. It also returns in the child, and in
     a container that holds a single job, which the warm process would outlive.
     """
+    if os.environ.get(SWITCH) == "0" or {"APPTAINER_CONTAINER", "SINGULARITY_CONTAINER"} & os.environ.keys():
+        return
     if forked.is_set() or sys.platform != "linux" or script.absolute().parent != Path.cwd() / SCRIPTS:
         return
-    if "APPTAINER_CONTAINER" in os.environ or "SINGULARITY_CONTAINER" in os.environ:
-        return
     address = _address()
-    connection = address and _connect(address)
+    connection = _connect(address) if address else None
     if connection is None:
         return
-    request = {"script": str(script), "environment": dict(os.environ)}
-    message, begun = json.dumps(request).encode() + b"\n", b""
+    request = _Request(str(script), dict(os.environ))
+    message, begun = json.dumps(vars(request)).encode() + b"\n", b""
     with connection:
         with contextlib.suppress(OSError):  # the warm process has ended at this moment
             socket.send_fds(connection, [message], [sys.stdout.fileno(), sys.stderr.fileno()])
@@ -77,6 +109,7 @@ def serve(address: Path) -> None:
 
     The child does the work when it has left the server behind.
     """
+    spare_collector()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # where it is ignored, no child can be waited for
     with open(address.with_suffix(".lock"), "w") as lock, socket.socket(socket.AF_UNIX) as listener:
@@ -112,8 +145,8 @@ def _remove(address: Path) -> None:
 def _address() -> Path | None:
     """Return the socket of the warm process for jobs of this Snakemake, or None where there is no safe place for one.
 
-    Interpreter, threads and library tell apart what is imported differently: BLAS reads its number of threads then.
-    The namespaces tell apart containers that share a folder.
+    It depends on all that makes imports differ: interpreter, library, and threads, whose number BLAS reads then. It
+    also depends on the namespaces, for containers may share a folder.
     """
     try:
         own = f"medpeft-{os.getuid()}-{os.uname().nodename}"  # nodes of a cluster may share the folder
@@ -142,13 +175,17 @@ def _connect(address: Path) -> socket.socket | None:
         except OSError:
             connection.close()
         if process is None:
-            command = (
-                f"from pathlib import Path; from medpeft.pipeline.warm import serve; serve(Path({str(address)!r}))"
-            )
+            call = f"serve(Path({str(address)!r}))"
+            command = f"from pathlib import Path; from medpeft.pipeline.warm import serve; {call}"
             environment = {"GLIBC_TUNABLES": ALLOCATOR} | os.environ | {"PYTHONPATH": str(LIBRARY.parent)}
-            silent = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
             # -P: a file of the working directory takes the place of no module, as in the job's own process.
-            process = subprocess.Popen([sys.executable, "-P", "-c", command], env=environment, **silent)
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-c", command],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
         elif process.poll():
             return None
         elif process.poll() == 0:  # there was another one, which may just have ended
@@ -167,14 +204,14 @@ def _attend(listener: socket.socket) -> Callable[[], None] | None:
             connection, _ = listener.accept()
             request, descriptors = _receive(connection)
             child = _fork() if request else None
-            if child == 0:
+            if request and child == 0:
                 return partial(_work, connection, request, descriptors)
             children += child is not None
             for descriptor in descriptors:
                 os.close(descriptor)
             connection.close()  # a job without a child does its work itself
-            if "timm" in sys.modules and not wait([listener], 0):  # time to import what some methods need
-                _import("peft")
+            if "timm" in sys.modules and not wait([listener], 0):
+                _import(SPECULATIVE)
     return None
 
 
@@ -187,9 +224,9 @@ def _fork() -> int | None:
         return None
 
 
-def _receive(connection: socket.socket) -> tuple[dict | None, list[int]]:
+def _receive(connection: socket.socket) -> tuple[_Request | None, list[int]]:
     """Return what a job asks for, None if it is gone or silent, and its output streams; its stage is imported then."""
-    message, descriptors = b"", []
+    message, descriptors = b"", list[int]()
     connection.settimeout(REQUEST_SECONDS)  # or one job that is stopped here would stop all others
     with contextlib.suppress(OSError):
         message, descriptors, _, _ = socket.recv_fds(connection, MESSAGE, 2)
@@ -198,36 +235,37 @@ def _receive(connection: socket.socket) -> tuple[dict | None, list[int]]:
     if not message.endswith(b"\n"):
         return None, descriptors
     connection.settimeout(None)
-    request = json.loads(message)
-    for module in ("snakemake.script", *_modules(Path(request["script"]).stem.rpartition(".")[2])):
+    request = _Request(**json.loads(message))
+    for module in request.modules:
         _import(module)
     return request, descriptors
 
 
-def _modules(stage: str) -> list[str]:
-    """Return the module of the library that has the name of a stage."""
-    return [f"medpeft.{file.parent.name}.{stage}" for file in LIBRARY.glob(f"*/{stage}.py")]
-
-
 def _import(module: str) -> None:
-    with contextlib.suppress(Exception):  # the child says what is wrong
+    """Import `module`, or note in `failed_imports` why it cannot be."""
+    failed_imports.pop(module, None)
+    try:
         importlib.import_module(module)
+    except Exception as error:  # whatever a module does: the job has to be able to say it
+        failed_imports[module] = cause(error)
 
 
-def _work(connection: socket.socket, request: dict, descriptors: list[int]) -> None:
+def _work(connection: socket.socket, request: _Request, descriptors: list[int]) -> None:
     """Run the script as the job's own process would."""
     forked.set()
+    for module in failed_imports.keys() - {*request.modules, SPECULATIVE}:
+        del failed_imports[module]  # of another stage
     with contextlib.suppress(OSError):  # the job is gone
         connection.send(b"\0")  # begun
     threading.Thread(target=_die_with, args=[connection], daemon=True).start()
     for number, descriptor in enumerate(descriptors, start=1):
         os.dup2(descriptor, number)
     os.environ.clear()
-    os.environ.update(request["environment"])
-    sys.argv = [request["script"]]
+    os.environ.update(request.environment)
+    sys.argv = [request.script]
     status = 1
     try:
-        runpy.run_path(request["script"], run_name="__main__")
+        runpy.run_path(request.script, run_name="__main__")
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -240,8 +278,8 @@ def _work(connection: socket.socket, request: dict, descriptors: list[int]) -> N
 
 
 def _end(status: int, connection: socket.socket) -> None:
-    """End this child as an interpreter ends, but leave its modules to the kernel: to take torch apart costs 0.4 s."""
-    threading._shutdown()
+    """End this child as an interpreter ends, but leave its modules to the kernel: freeing torch takes 0.4 s."""
+    threading._shutdown()  # type: ignore[attr-defined]  # what an interpreter calls at its end has no public name
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,11 +1,23 @@
 """All runs of a study in one table."""
 
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
 import pandas as pd
 
 from medpeft.base.errors import UserError
+from medpeft.base.files import read_json
 from medpeft.base.runs import CELL, Run
+from medpeft.statistics.metrics import METRICS, shown_in
 
-COLUMNS = [
+# What FID and KID were measured with, and what they are read against.
+REFERENCE_COLUMNS = [
+    "feature_extractor",
+    "features",
+    *(f"floor_{metric}" for metric in shown_in("floor")),
+    "floor_images",
+]
+RUN_COLUMNS = [
     "experiment",
     "task",
     "dataset",
@@ -17,25 +29,8 @@ COLUMNS = [
     "n_test",
     "seed",
     "learning_rate",
-    "accuracy",
-    "f1_micro",
-    "f1_macro",
-    "f1_weighted",
-    "balanced_accuracy",
-    "auroc",
-    "average_precision",
-    "ece",
-    "brier",
-    "fid",
-    "kid",
-    "precision",
-    "recall",
-    "memorised",
-    "feature_extractor",
-    "features",
-    "floor_fid",
-    "floor_kid",
-    "floor_images",
+    *METRICS,
+    *REFERENCE_COLUMNS,
     "trainable_parameters",
     "total_parameters",
     "adapter_bytes",
@@ -47,21 +42,37 @@ COLUMNS = [
 ]
 
 
-def collect(experiments: dict[str, list[str]], metrics: dict[str, dict], records: dict[str, dict]) -> pd.DataFrame:
-    """Return one row for each experiment and run, with the columns `COLUMNS`; what does not apply is empty.
+def collect_runs(
+    experiments: Mapping[str, list[str]],
+    metrics: Mapping[str, dict],
+    records: Mapping[str, dict],
+    memorisations: Mapping[str, dict],
+) -> pd.DataFrame:
+    """Return one row for each experiment and run, with the columns `RUN_COLUMNS`; what does not apply is empty.
 
-    `experiments` maps the name of each to its runs, `<dataset>/<backbone>/<method>/<fraction>/<seed>`; `metrics` and
-    `records` map a run to the content of its files. Raises `UserError` where a run has no files.
+    Args:
+        experiments: The paths of the runs of each experiment, as `Run.path` gives them.
+        metrics: The content of `metrics.json` by such a path.
+        records: The content of `record.json`, likewise.
+        memorisations: The content of `memorisation.json` of the runs that generate images, likewise.
+
+    Raises:
+        UserError: A run has no files.
     """
     missing = sorted({run for runs in experiments.values() for run in runs} - (metrics.keys() & records.keys()))
     if missing:
         raise UserError(f"{len(missing)} runs of the study have no metrics, the first {missing[0]}: run them first")
     rows = [
-        {"experiment": experiment} | _row(run, metrics[run], records[run])
+        {"experiment": experiment} | _row(run, metrics[run], records[run], memorisations.get(run))
         for experiment, runs in experiments.items()
         for run in runs
     ]
-    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+    return pd.DataFrame(rows).reindex(columns=RUN_COLUMNS)
+
+
+def read_runs(files: Iterable[str | Path]) -> dict[str, dict]:
+    """Return the content of one JSON file a run, by the run's path."""
+    return {Run.of(file).path: read_json(file) for file in files}
 
 
 def distinct(runs: pd.DataFrame, task: str = "classification") -> pd.DataFrame:
@@ -69,7 +80,15 @@ def distinct(runs: pd.DataFrame, task: str = "classification") -> pd.DataFrame:
     return runs[runs["task"] == task].drop_duplicates([*CELL, "seed"])
 
 
-def _row(run: str, metrics: dict, record: dict) -> dict:
+def runs_in(table: pd.DataFrame) -> list[Run]:
+    """Return the run of each row of `runs.csv`."""
+    return [
+        Run(dataset, backbone, method, f"{fraction:g}", str(seed))
+        for dataset, backbone, method, fraction, seed in table[[*CELL, "seed"]].itertuples(index=False)
+    ]
+
+
+def _row(run: str, metrics: dict, record: dict, memorisation: dict | None) -> dict:
     named = Run.named(run)
     return (
         {
@@ -82,4 +101,5 @@ def _row(run: str, metrics: dict, record: dict) -> dict:
         }
         | record["cost"]
         | metrics
+        | ({"memorised": memorisation["memorised"]} if memorisation else {})
     )

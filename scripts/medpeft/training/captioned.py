@@ -1,4 +1,4 @@
-"""Pairs of an image and its caption as the U-Net sees them: latents and text embeddings, memory-mapped."""
+"""Images and their captions as a U-Net sees them: latents and text embeddings, memory-mapped."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +14,15 @@ LEAST_IMAGES = 8  # of a test set: its halves are compared by their three neares
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """The latents and texts of a dataset, and which of them its images have.
+class CaptionedLatents:
+    """The latents and texts of a dataset, and the images of one split with their captions.
 
-    `moments` are float16 (N, 2 * channels, height, width), the mean and the logarithm of the variance of each image's
-    latents; `texts` float16 (distinct captions, tokens, width). `rows` has, for each pair, image_id, label, caption,
-    the `row` in `moments`, the `text` in `texts` and, for training, the `share` that `medpeft.data.subset` gave it.
+    Attributes:
+        moments: float16 (N, 2 * channels, height, width), the mean and the logarithm of the variance of the latents of
+            each image of the dataset.
+        texts: float16 (distinct captions, tokens, width).
+        rows: For each image of the split image_id, label, caption, its `row` in `moments`, its `text` in `texts` and,
+            for training, the `share` that `medpeft.data.subset` gave it.
     """
 
     moments: np.ndarray
@@ -27,14 +30,14 @@ class Pairs:
     rows: pd.DataFrame
 
 
-def load_pairs(
+def load_captioned(
     moments: Path, texts: Path, captions: Path, split: Path, subset: Path, fraction: float
-) -> tuple[Pairs, Pairs]:
-    """Return the pairs for training, cut to `fraction`, and those for testing."""
+) -> tuple[CaptionedLatents, CaptionedLatents]:
+    """Return what there is for training, cut to `fraction`, and what there is for testing."""
     rows = members(captions, split, subset, fraction)
     arrays = np.load(moments, mmap_mode="r"), np.load(texts, mmap_mode="r")
-    train, test = (rows[rows["split"] == part].reset_index(drop=True) for part in ("train", "test"))
-    return Pairs(*arrays, train), Pairs(*arrays, test)
+    train, test = (rows[rows["split"] == name].reset_index(drop=True) for name in ("train", "test"))
+    return CaptionedLatents(*arrays, train), CaptionedLatents(*arrays, test)
 
 
 def drawn(train: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -49,8 +52,10 @@ def drawn(train: pd.DataFrame, count: int) -> pd.DataFrame:
 def chosen(test: pd.DataFrame, count: int) -> pd.DataFrame:
     """Return `count` rows of a test set, or all where it has fewer: the same ones for every run on it.
 
-    Their captions are the prompts, their images what the generated ones are compared with. Raises `UserError` where
-    there are too few to compare anything.
+    Their captions are the prompts, and the generated images are compared with their images.
+
+    Raises:
+        UserError: There are too few to compare anything.
     """
     if len(test) < LEAST_IMAGES:
         raise UserError(

@@ -1,6 +1,5 @@
-"""Fine-tuning of a pipeline's U-Net, and what it leaves: the delta, a history, costs."""
+"""One run of a U-Net: fine-tune that of a diffusion pipeline on one subset, and keep the delta."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,63 +8,64 @@ import torch
 
 from medpeft.base.errors import RunFailed
 from medpeft.methods.registry import load
+from medpeft.networks.delta import delta, save_delta
 from medpeft.networks.device import fix_arithmetic
 from medpeft.networks.diffusion import adapted_unet
 from medpeft.networks.memory import peak_memory
-from medpeft.networks.models import count_parameters, delta, encoder_kind, save_delta
-from medpeft.training.captioned import Pairs
+from medpeft.networks.models import count_parameters
+from medpeft.training.captioned import CaptionedLatents
+from medpeft.training.outcome import Cost, Outcome, RunFiles, costs, export, failed
 from medpeft.training.unet import UnetRecipe, fit_unet
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a run found: its history, its costs, and `ok` or the reason of its failure."""
+class TunedUnet:
+    """What is fine-tuned: the U-Net of the diffusion pipeline in a folder, under a method."""
 
-    history: pd.DataFrame
-    cost: dict
-    status: str
+    diffusion_pipeline: Path
+    method: str
 
 
 def finetune_unet(
-    pipeline: Path,
-    method: str,
-    train: Pairs,
+    tuned: TunedUnet,
+    train: CaptionedLatents,
     recipe: UnetRecipe,
     learning_rate: float,
     seed: int,
-    adapter: Path,
-    checkpoint: Path,
+    files: RunFiles,
 ) -> Outcome:
-    """Fine-tune the U-Net of the folder `pipeline` on the pairs `train`, write the delta to `adapter`, say how it went.
+    """Fine-tune a U-Net, write the delta, and return the outcome.
 
     A method that trains nothing takes no time. Where it has an `export`, what was trained is exported to the folder
-    `exported` beside the adapter. A run that fails (memory, a loss that is no number) writes an empty adapter.
+    `exported` beside the adapter. A run that fails (memory, a loss or a weight that is not finite) writes an empty
+    adapter.
+
+    Args:
+        tuned: What is fine-tuned.
+        train: What it learns from.
+        recipe: How to train.
+        learning_rate: That of all parameters that have none of their own.
+        seed: Of new parameters, and of the images, captions, times and noise of the steps.
+        files: Where delta and checkpoint go.
     """
     fix_arithmetic(recipe.threads, recipe.device)
-    method = load(method)
+    method = load(tuned.method)
     before = peak_memory(recipe.device)
-    exported = adapter.with_name("exported")
-    shutil.rmtree(exported, ignore_errors=True)  # of an earlier run
+    files.clear()
     torch.manual_seed(seed)
-    unet = adapted_unet(pipeline, method)
-    cost = count_parameters(unet)
+    unet = adapted_unet(tuned.diffusion_pipeline, method)
+    n_train = len(train.rows)
+    cost: Cost = {**count_parameters(unet)}
     if not cost["trainable_parameters"]:
-        save_delta(adapter, {})
-        return Outcome(pd.DataFrame(), cost | {"adapter_bytes": adapter.stat().st_size, "train_seconds": 0.0}, "ok")
+        save_delta(files.adapter, {})
+        cost |= {"adapter_bytes": files.adapter.stat().st_size, "train_seconds": 0.0}
+        return Outcome(n_train, pd.DataFrame(), cost)
     try:
-        result = fit_unet(unet, pipeline, train, recipe, learning_rate, seed, checkpoint)
+        course = fit_unet(unet, tuned.diffusion_pipeline, train, recipe, learning_rate, seed, files.checkpoint)
     except RunFailed as failure:
-        save_delta(adapter, {})
-        return Outcome(pd.DataFrame(), cost, f"failed: {failure}")
+        return failed(failure, n_train, cost, files)
     memory = peak_memory(recipe.device) - before
-    save_delta(adapter, {name: tensor.cpu() for name, tensor in delta(unet).items()})
-    if export := method.definitions[encoder_kind(unet)].export:
-        export(unet, exported)
-    cost |= {
-        "adapter_bytes": adapter.stat().st_size,
-        "micro_batch": result.micro_batch,
-        "train_seconds": result.train_seconds,
-        "images_per_second": recipe.steps * recipe.batch_size / result.train_seconds,
-        "peak_memory_bytes": memory,
-    }
-    return Outcome(pd.DataFrame(result.history), cost, "ok")
+    save_delta(files.adapter, {name: tensor.cpu() for name, tensor in delta(unet).items()})
+    export(unet, method, files)
+    cost |= costs(files, course, memory)
+    return Outcome(n_train, pd.DataFrame(course.history), cost)

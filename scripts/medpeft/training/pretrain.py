@@ -1,8 +1,8 @@
 """Pre-training of the small transformer of `backbones` on crops of a few public pictures.
 
-Two recipes: distillation of EfficientNet-Lite0's pooled features on random crops (Asano & Saeed 2021, arXiv
-2112.00725, who show that crops of a single picture suffice to hand on what a network trained on ImageNet knows),
-and masked autoencoding (He et al. 2022, arXiv 2111.06377), which needs no teacher.
+There are two recipes. One distils EfficientNet-Lite0's pooled features on random crops: Asano & Saeed 2021 (arXiv
+2112.00725) show that crops of a single picture suffice to hand on what a network trained on ImageNet knows. The other
+is masked autoencoding (He et al. 2022, arXiv 2111.06377), which needs no teacher.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from timm.layers import Attention
+from timm.models import EfficientNet, VisionTransformer
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,19 +23,22 @@ from torchvision.transforms import v2
 
 from medpeft.data.augmentation import DEVIATION, MEAN
 from medpeft.networks.models import architecture
-from medpeft.training.appraise import TEACHER, features, pretrained
-from medpeft.training.classification import warmup_cosine
+from medpeft.networks.pretrained import pooled_features, pretrained
+from medpeft.training.schedule import warmup_cosine
 
+TEACHER = "efficientnet_lite0"  # of the small transformer
 SIZE = 64  # pixels of a crop
 # The pictures that come with scikit-image itself, texts and diagrams left out.
-PICTURES = ("astronaut", "brick", "camera", "cat", "cell", "clock", "coffee", "coins", "colorwheel", "grass", "gravel")
-PICTURES += ("hubble_deep_field", "immunohistochemistry", "microaneurysms", "moon", "retina", "rocket")
+PICTURES = [
+    *("astronaut", "brick", "camera", "cat", "cell", "clock", "coffee", "coins", "colorwheel", "grass", "gravel"),
+    *("hubble_deep_field", "immunohistochemistry", "microaneurysms", "moon", "retina", "rocket"),
+]
 WEIGHT_DECAY = 0.05
 WARMUP = 0.05
 MASKED = 0.75  # share of the patches that masked autoencoding hides
 
 
-class Crops(IterableDataset):
+class Crops(IterableDataset[Tensor]):
     """Endless augmented crops of `pictures`, uint8 (3, H, W) each, as float32 (3, SIZE, SIZE), normalised."""
 
     def __init__(self, pictures: list[Tensor]):
@@ -58,12 +62,12 @@ class Crops(IterableDataset):
 class Distillation(nn.Module):
     """The loss of a student that predicts, by a linear map, the teacher's pooled features.
 
-    They are centred and divided by their mean deviation over the batch, all alike, so that a feature that varies more
-    counts for more. Standardised one by one they taught less: by the measure of `appraise` on BUSI, .71 after 100,000
-    crops against .72 after 40,000.
+    These are centred over the batch. All are divided by the same number, their mean deviation, so that a feature that
+    varies more counts for more. Standardised one by one they taught less: by the measure of `appraise` on BUSI, .71
+    after 100,000 crops against .72 after 40,000.
     """
 
-    def __init__(self, encoder: nn.Module, teacher: nn.Module):
+    def __init__(self, encoder: VisionTransformer, teacher: EfficientNet):
         super().__init__()
         self.encoder = encoder
         self.teacher = teacher.requires_grad_(False).eval()
@@ -71,15 +75,15 @@ class Distillation(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         with torch.no_grad():
-            target = features(self.teacher, images).float()
+            target = pooled_features(self.teacher, images).float()
             target = (target - target.mean(0)) / target.std(0).mean()
-        return functional.mse_loss(self.predictor(features(self.encoder, images)).float(), target)
+        return functional.mse_loss(self.predictor(pooled_features(self.encoder, images)).float(), target)
 
 
 class MaskedAutoencoder(nn.Module):
     """The loss of an autoencoder that sees a quarter of the patches and paints the others, each standardised."""
 
-    def __init__(self, encoder: nn.Module, width: int = 64, depth: int = 2):
+    def __init__(self, encoder: VisionTransformer, width: int = 64, depth: int = 2):
         super().__init__()
         self.encoder = encoder
         self.patch = encoder.patch_embed.patch_size[0]
@@ -125,11 +129,15 @@ def pretrain(
 ) -> tuple[dict[str, Tensor], dict]:
     """Return the half-precision weights of `backbone`, whose tag says how it is pretrained, and the facts about them.
 
-    AdamW with warm-up and a cosine sees `crops` new crops once each. The facts are the recipe, the SHA-256 of the
-    pictures' pixels, the mean loss over the last twentieth of the steps, and the seconds it took.
+    AdamW with warm-up and a cosine sees `crops` new crops once each.
+
+    Returns:
+        The weights by name, and the facts: the recipe, the SHA-256 of the pictures' pixels, the mean loss over the
+        last twentieth of the steps, and the seconds it took.
     """
     torch.manual_seed(seed)
     encoder = architecture(backbone)
+    objective: nn.Module
     if backbone.endswith(".distilled"):
         objective = Distillation(encoder, pretrained(TEACHER, teacher_weights))
     else:
@@ -140,7 +148,7 @@ def pretrain(
     state = {name: tensor.half().contiguous() for name, tensor in encoder.state_dict().items()}
     return state, {
         "backbone": backbone,
-        "pictures": list(PICTURES),
+        "pictures": PICTURES,
         "pictures_sha256": digest,
         "crops": crops,
         "batch_size": batch_size,
@@ -157,7 +165,8 @@ def _train(
     """Train `objective`, in place, and return the loss of every step."""
     trainable = [parameter for parameter in objective.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(trainable, lr=learning_rate, weight_decay=WEIGHT_DECAY, fused=True)
-    factor, losses = warmup_cosine(steps, WARMUP), []
+    schedule = warmup_cosine(steps, WARMUP)
+    losses: list[float] = []
     objective.to(memory_format=torch.channels_last)
     for module in objective.modules():
         if isinstance(module, Attention):
@@ -165,7 +174,7 @@ def _train(
     batches = iter(DataLoader(Crops(pictures), batch_size, num_workers=1))
     for step in range(steps):
         for group in optimiser.param_groups:
-            group["lr"] = learning_rate * factor(step)
+            group["lr"] = learning_rate * schedule(step)
         with torch.autocast("cpu", torch.bfloat16):
             loss = objective(next(batches).contiguous(memory_format=torch.channels_last))
         optimiser.zero_grad()

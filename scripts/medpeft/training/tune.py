@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,35 +15,49 @@ from optuna.trial import Trial, TrialState
 
 from medpeft.base.errors import RunFailed
 from medpeft.data.images import Split
-from medpeft.methods.registry import load
 from medpeft.networks.device import fix_arithmetic
-from medpeft.training.classification import Recipe, fit, network
+from medpeft.training.classification import Classifier, OnValidation, Recipe, fit
 
-GRID_PER_DECADE = 2  # rates tried per factor of ten before TPE refines the search
+GRID_PER_DECADE = 2  # learning rates tried per factor of ten before TPE refines the search
 DONE = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
-def tune(
-    backbone: str,
-    method: str,
-    weights: Path,
-    classes: int,
-    parts: dict[str, Split],
-    recipe: Recipe,
-    trials: int,
-    bounds: tuple[float, float],
-    seed: int,
-    journal: Path,
-) -> tuple[pd.DataFrame, dict]:
-    """Return the table of trials and the best rate with its validation score (both None where every trial failed).
+@dataclass(frozen=True)
+class Tuning:
+    """How to search; the study schema describes each field under `tuning`."""
 
-    The first trials are an even grid on the logarithm of the rate within `bounds`, the others are drawn by TPE
-    (Bergstra et al. 2011). A trial that is worse than the median at the same epoch is stopped. The `journal` file makes
-    an interrupted search go on where it was, with the same result; the caller removes it.
+    trials: int
+    low: float
+    high: float
+    fraction: float
+    epochs: int | None
+    seed: int
+
+
+def tune(
+    classifier: Classifier, splits: dict[str, Split], recipe: Recipe, tuning: Tuning, journal: Path
+) -> tuple[pd.DataFrame, dict[str, float | None]]:
+    """Return the table of trials, and the best learning rate with its validation score.
+
+    The first trials are an even grid on the logarithm of the learning rate within the bounds; TPE draws the others. A
+    trial that is worse than the median at the same epoch is stopped.
+
+    Args:
+        classifier: What is fine-tuned in each trial.
+        splits: The images or features of `train`, cut to `tuning.fraction`, and of `validation`.
+        recipe: How to train in a trial, for `tuning.epochs` epochs where the search has its own number.
+        tuning: How to search.
+        journal: A file from which an interrupted search goes on, with the same result. The caller removes it.
+
+    Returns:
+        One row a trial; learning_rate and validation_score, both None where every trial failed.
+
+    Source:
+        Bergstra et al. 2011, for TPE.
     """
     fix_arithmetic(recipe.threads, recipe.device)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    grid = _grid(trials, *bounds)
+    grid = _grid(tuning)
     study = optuna.create_study(
         study_name="learning_rate",
         storage=JournalStorage(JournalFileBackend(str(journal))),
@@ -51,34 +66,34 @@ def tune(
         load_if_exists=True,
     )
 
-    def attempt(trial: Trial) -> dict:
-        rate = trial.suggest_float("learning_rate", *bounds, log=True)
-        model, settled = network(backbone, load(method), weights, classes, recipe, seed)
-        train, validation = parts["train"], parts["validation"]
-        return fit(model, train, validation, settled, rate, seed, on_validation=_pruning(trial)).best_row
+    def attempt(trial: Trial) -> dict[str, float]:
+        learning_rate = trial.suggest_float("learning_rate", tuning.low, tuning.high, log=True)
+        model, settled = classifier.network(recipe, tuning.seed)
+        return fit(model, splits, settled, learning_rate, tuning.seed, on_validation=_pruning(trial)).best_row
 
-    while (number := len(study.get_trials(deepcopy=False, states=DONE))) < trials:
+    while (number := len(study.get_trials(deepcopy=False, states=DONE))) < tuning.trials:
         # A sampler of its own for each trial, and one that ignores the trial that a kill left unfinished: a resumed
         # search draws what an uninterrupted one would have drawn.
-        study.sampler = optuna.samplers.TPESampler(seed=seed + number, n_startup_trials=0, constant_liar=False)
+        study.sampler = optuna.samplers.TPESampler(seed=tuning.seed + number, n_startup_trials=0, constant_liar=False)
         if number < len(grid) and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             study.enqueue_trial({"learning_rate": float(grid[number])})
         _run_trial(study, attempt)
     return _table(study), _best(study)
 
 
-def _grid(trials: int, low: float, high: float) -> np.ndarray:
-    """Return the rates to begin with, even on the logarithm, both bounds included; a single one lies between them."""
-    if trials == 1:
+def _grid(tuning: Tuning) -> np.ndarray:
+    """Return the learning rates to begin with, even on the logarithm, with both bounds; a single one lies between."""
+    low, high = tuning.low, tuning.high
+    if tuning.trials == 1:
         return np.sqrt([low * high])
     points = 1 + math.ceil(GRID_PER_DECADE * math.log10(high / low))
-    return np.geomspace(low, high, min(trials, points))
+    return np.geomspace(low, high, min(tuning.trials, points))
 
 
-def _pruning(trial: Trial) -> Callable[[int, dict], None]:
+def _pruning(trial: Trial) -> OnValidation:
     """Return a callback that reports each validation to Optuna and ends the trial where the pruner says so."""
 
-    def report(epoch: int, row: dict) -> None:
+    def report(epoch: int, row: dict[str, float]) -> None:
         trial.report(row["validation_f1_micro"], epoch)
         if trial.should_prune():
             raise optuna.TrialPruned
@@ -86,7 +101,7 @@ def _pruning(trial: Trial) -> Callable[[int, dict], None]:
     return report
 
 
-def _run_trial(study: optuna.Study, attempt: Callable[[Trial], dict]) -> None:
+def _run_trial(study: optuna.Study, attempt: Callable[[Trial], dict[str, float]]) -> None:
     trial = study.ask()
     try:
         row = attempt(trial)
@@ -109,15 +124,15 @@ def _table(study: optuna.Study) -> pd.DataFrame:
             "validation_score": trial.value,
             "validation_loss": trial.user_attrs.get("validation_loss"),
             "state": trial.state.name.lower(),
-            "seconds": trial.duration.total_seconds(),
+            "seconds": trial.duration.total_seconds() if trial.duration else None,
         }
         for number, trial in enumerate(study.get_trials(states=DONE))
     ]
     return pd.DataFrame(rows)
 
 
-def _best(study: optuna.Study) -> dict:
-    """Return the rate of the complete trial with the highest score, the lowest loss where several share it."""
+def _best(study: optuna.Study) -> dict[str, float | None]:
+    """Return the learning rate of the complete trial with the highest score, the lowest loss where several share it."""
     complete = study.get_trials(states=(TrialState.COMPLETE,))
     if not complete:
         return {"learning_rate": None, "validation_score": None}

@@ -11,8 +11,8 @@ from medpeft.artefacts.sentences.evidence import Evidence, at_full_data, cases, 
 from medpeft.artefacts.sentences.low_data import crossing_words
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row
-from medpeft.statistics.blocks import encoder
-from medpeft.statistics.generations import UNTUNED, generations
+from medpeft.networks.encoders import encoder
+from medpeft.statistics.generation_scores import UNTUNED, generation_scores
 
 
 def claims(evidence: Evidence) -> list[dict[str, str]]:
@@ -98,7 +98,7 @@ def _rate_ratio(evidence: Evidence, claim: Any) -> list[str]:
 
 def _fid_place(evidence: Evidence, claim: Any) -> list[str]:
     ours = []
-    for (dataset, backbone), group in each_group(generations(evidence.runs), ["dataset", "backbone"]):
+    for (dataset, backbone), group in each_group(generation_scores(evidence.runs), ["dataset", "backbone"]):
         fids = group[(group["fraction"] == 1) & (group["method"] != UNTUNED)].set_index("method")["fid"].dropna()
         if claim.method in fids:
             place = f"{fids.rank(method='min')[claim.method]:.0f} of {len(fids)}"

@@ -10,7 +10,7 @@ from medpeft.artefacts.selection import NOT_PEFT
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row, row_at
 from medpeft.base.runs import CELL
-from medpeft.data.registry import Dataset
+from medpeft.data.dataset import Dataset
 
 # Dataset, backbone and fraction, and the differences of methods from full fine-tuning.
 Case = tuple[str, str, float, pd.DataFrame]

@@ -10,12 +10,12 @@ from medpeft.artefacts.sentences.evidence import Evidence, failed_runs, labels
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row, row_at
 from medpeft.statistics.collect import distinct
-from medpeft.statistics.generations import UNTUNED, generations
+from medpeft.statistics.generation_scores import UNTUNED, generation_scores
 
 
 def generation(evidence: Evidence) -> dict | None:
     """Return what there is to say of text-to-image; None where the study has no table 4."""
-    cells = generations(evidence.runs)
+    cells = generation_scores(evidence.runs)
     if cells.empty:
         return None
     runs = distinct(evidence.runs, "text-to-image")

@@ -4,7 +4,7 @@ import pandas as pd
 
 from medpeft.artefacts.sentences.evidence import Evidence
 from medpeft.artefacts.words import plain
-from medpeft.statistics.generations import generations
+from medpeft.statistics.generation_scores import generation_scores
 
 PUBLISHED_SIZE = 224
 
@@ -18,7 +18,7 @@ def limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
     size = evidence.settings["image_size"]
     searches = len(evidence.learning_rates)
     small = sorted({backbone for backbone in runs["backbone"] if backbone.startswith("vit_mini")})
-    generated = not generations(evidence.runs).empty
+    generated = not generation_scores(evidence.runs).empty
     sentences = [
         (simulated, f"The images of {', '.join(simulated)} are simulated: they say nothing about medicine."),
         (

@@ -12,7 +12,7 @@ from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group
 from medpeft.base.runs import CELL
-from medpeft.statistics.generations import generations
+from medpeft.statistics.generation_scores import generation_scores
 
 TABLE = Table(
     caption="FID of the images that each method generates, by share of the training pairs; N is the number of "
@@ -30,7 +30,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
 
     `difference` is ours less the published one where dataset, pipeline and extractor are those of the published study.
     """
-    cells = _with_published_fid(generations(sources.runs), sources.published["table4"])
+    cells = _with_published_fid(generation_scores(sources.runs), sources.published["table4"])
     fractions = sorted(cells["fraction"].unique(), reverse=True)
     groups = {}
     for (dataset, backbone), rows in each_group(cells, ["dataset", "backbone"]):

@@ -9,7 +9,7 @@ import re
 import pandas as pd
 
 from medpeft.data.archives import Source
-from medpeft.data.registry import Archive, Dataset
+from medpeft.data.dataset import Archive, Dataset
 
 COUNTS = {"benign": 437, "malignant": 210, "normal": 133}
 ARCHIVE = Archive(

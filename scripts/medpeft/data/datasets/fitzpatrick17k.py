@@ -14,11 +14,11 @@ import pandas as pd
 from PIL import Image, UnidentifiedImageError
 
 from medpeft.data.archives import Source, find_images, find_table, with_images
-from medpeft.data.registry import Archive, Dataset, Link
+from medpeft.data.dataset import Archive, Dataset, Link
 
-COLUMNS = ["md5hash", "fitzpatrick_scale", "label", "three_partition_label"]
+TABLE_COLUMNS = ["md5hash", "fitzpatrick_scale", "label", "three_partition_label"]
 TABLE = "fitzpatrick17k.csv"
-IMAGES = "fitzpatrick17k_images.zip"
+IMAGE_ARCHIVE = "fitzpatrick17k_images.zip"
 
 
 def index(*sources: Source) -> pd.DataFrame:
@@ -26,7 +26,7 @@ def index(*sources: Source) -> pd.DataFrame:
 
     See `Dataset.index`. The log counts the images that are missing or are not the ones that the table was made with.
     """
-    table = find_table(sources, TABLE, COLUMNS)
+    table = find_table(sources, TABLE, TABLE_COLUMNS)
     table = table[table["fitzpatrick_scale"] != "-1"].rename(columns={"md5hash": "image_id"})
     table = with_images(table, _pictures(sources))
     return pd.DataFrame(
@@ -42,9 +42,9 @@ def index(*sources: Source) -> pd.DataFrame:
 
 def links(path: Path) -> list[Link]:
     """Return where the images with a skin type were when the table at `path` was made; some have no address."""
-    table = find_table([Source(path)], TABLE, [*COLUMNS, "url"])
+    table = find_table([Source(path)], TABLE, [*TABLE_COLUMNS, "url"])
     table = table[table["fitzpatrick_scale"] != "-1"]
-    return [Link(f"{row.md5hash}.jpg", row.url, row.md5hash) for row in table.itertuples()]
+    return [Link(f"{md5}.jpg", url, md5) for md5, url in zip(table["md5hash"], table["url"], strict=True)]
 
 
 def _pictures(sources: tuple[Source, ...]) -> dict[str, str]:
@@ -83,23 +83,23 @@ DATASET = Dataset(
             urls=("https://raw.githubusercontent.com/mattgroh/fitzpatrick17k/main/fitzpatrick17k.csv",),
             checksum="sha256:851dfaabf1791c2a8b1c2957619f3e0673cf0002f4ce924a5c02d185c7d4a1cd",
         ),
-        Archive(name=IMAGES, links=links, listed_in=TABLE),
+        Archive(name=IMAGE_ARCHIVE, links=links, listed_in=TABLE),
     ),
     index=index,
     counts={"benign": 2160, "malignant": 2160, "non-neoplastic": 11692},
     sizes=(12809, 1601, 1602),
     may_lack_images=True,
     licence="CC BY-NC-SA 3.0; the images belong to the atlases DermaAmin and Atlas Dermatologico",
-    access="the table is public; of the images the pipeline collects what the table's links still give; for all of "
+    access="the table is public; of the images the pipeline gathers what the table's links still give; for all of "
     "them fill in the form that https://github.com/mattgroh/fitzpatrick17k names, and the authors send a link; the "
-    f"images, named <md5hash>.jpg and in any folder, are {IMAGES}, or lie unpacked in the mirror's folder "
-    f"{IMAGES.removesuffix('.zip')}",
+    f"images, named <md5hash>.jpg and in any folder, are {IMAGE_ARCHIVE}, or lie unpacked in the mirror's folder "
+    f"{IMAGE_ARCHIVE.removesuffix('.zip')}",
     citation="Groh et al. 2021, CVPR Workshops, 1820-1828, doi:10.1109/CVPRW53098.2021.00201",
     caveats=(
         "The published study prints 5,809 training images; of the 16,012 with a skin type, 80 % are 12,809, which is "
         "taken to be meant.",
-        "Images that could not be had are left out, so that the numbers here may be below the published ones.",
-        "About a fifth of the images are near duplicates, and patients are not told apart.",
+        "Images that are missing are left out, so that the numbers here may be below the published ones.",
+        "About a fifth of the images are near duplicates, and patients are not known.",
         "The diagnoses are those of the atlases; of 504 images that dermatologists looked at, 348 were diagnostic.",
     ),
 )

@@ -9,7 +9,7 @@ reports that nobody indexed are left out.
 import pandas as pd
 
 from medpeft.data.archives import Source, find_images, find_table, with_images
-from medpeft.data.registry import Archive, Dataset
+from medpeft.data.dataset import Archive, Dataset
 
 NOT_INDEXED = "No Indexing"
 
@@ -52,6 +52,6 @@ DATASET = Dataset(
     caveats=(
         "Abnormal is any report with an index term other than normal, a healed fracture as much as a tumour.",
         "Names that de-identification removed stand as XXXX in the captions.",
-        "Reports are of different patients as far as is known; patients are not told apart otherwise.",
+        "Reports are of different patients as far as is known; nothing else tells the patients.",
     ),
 )

@@ -11,10 +11,10 @@ import re
 import pandas as pd
 
 from medpeft.data.archives import Source, find_images, find_table, visible_members, with_images
-from medpeft.data.registry import Archive, Dataset
+from medpeft.data.dataset import Archive, Dataset
 
 PHYSIONET = "https://physionet.org/files"
-IMAGES = "mimic_cxr.zip"
+IMAGE_ARCHIVE = "mimic_cxr.zip"
 SPLIT_NAMES = {"train": "train", "validate": "validation", "test": "test"}
 # A section goes on to the next heading in capitals at the start of a line.
 IMPRESSION = re.compile(r"^[ \t]*IMPRESSION:(.*?)(?=^[ \t]*[A-Z][A-Z /,()-]+:|\Z)", re.DOTALL | re.MULTILINE)
@@ -73,15 +73,15 @@ DATASET = Dataset(
             for name in ("metadata", "chexpert", "split")
         ),
         Archive("mimic-cxr-reports.zip", (f"{PHYSIONET}/mimic-cxr/2.0.0/mimic-cxr-reports.zip",)),
-        Archive(IMAGES),
+        Archive(IMAGE_ARCHIVE),
     ),
     index=index,
     counts={"finding": None, "no finding": None},
     licence="PhysioNet Credentialed Health Data License 1.5.0",
     access="a credentialed PhysioNet account that has signed the data use agreements of mimic-cxr-jpg and mimic-cxr, "
     "its name and password in ~/.netrc (machine physionet.org); the 570 GB of images are fetched as PhysioNet's page "
-    f"says, and the folder that holds them, with `files` in it, is the mirror's folder {IMAGES.removesuffix('.zip')}, "
-    f"read in place, or is packed as {IMAGES}",
+    f"says, and the folder that holds them, with `files` in it, is the mirror's folder "
+    f"{IMAGE_ARCHIVE.removesuffix('.zip')}, read in place, or is packed as {IMAGE_ARCHIVE}",
     citation="Johnson et al. 2019, MIMIC-CXR-JPG, PhysioNet, doi:10.13026/8360-t248; Johnson et al. 2019, Scientific "
     "Data 6:317, doi:10.1038/s41597-019-0322-0",
     caveats=(

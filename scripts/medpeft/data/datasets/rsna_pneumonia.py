@@ -4,8 +4,9 @@ Kaggle's one archive holds `stage_2_train_images/<patientId>.dcm`, `stage_2_trai
 that a radiologist drew, hence several for one image, and `stage_2_detailed_class_info.csv` with three classes, its rows
 repeated likewise. The test images have no labels and are left out.
 
-`patientId` is of an image, not of a patient. RSNA publishes apart which image of NIH ChestX-ray each one is, and the
-names of those, `<patient>_<follow-up>.png`, tell the patients: with that file beside the tables they are the groups.
+`patientId` is of an image, not of a patient. RSNA publishes in another file which image of NIH ChestX-ray each one is.
+The names of those, `<patient>_<follow-up>.png`, tell the patients, which are the groups where
+that file lies beside the tables.
 """
 
 import json
@@ -14,7 +15,7 @@ import logging
 import pandas as pd
 
 from medpeft.data.archives import Source, find_images, find_member, find_table, with_images
-from medpeft.data.registry import Archive, Dataset
+from medpeft.data.dataset import Archive, Dataset
 
 LABELS = {"0": "no pneumonia", "1": "pneumonia"}
 MAPPING = "pneumonia-challenge-dataset-mappings_2018.json"

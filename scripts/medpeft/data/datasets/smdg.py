@@ -9,12 +9,12 @@ import pandas as pd
 
 from medpeft.base.errors import UserError
 from medpeft.data.archives import Source, find_images, find_table, with_images
-from medpeft.data.registry import Archive, Dataset
+from medpeft.data.dataset import Archive, Dataset
 
 LABELS = {"0": "non-glaucoma", "1": "glaucoma"}
-OLDER = 12_049  # rows of the version on GitHub, which lacks the 400 of FIVES
-# What tells the two eyes of one patient apart in the original names: `1029_right.jpg`, `Healthy-P_2-Left Eye`.
-EYE = r"^(?P<patient>.+)[-_](?:left|right|l|r)(?: eye)?(?:\.\w+)?$"
+OLDER_ROWS = 12_049  # rows of the version on GitHub, which lacks the 400 of FIVES
+# Original names that tell patient and eye: `1029_right.jpg`, `Healthy-P_2-Left Eye`.
+EYE_NAME = r"^(?P<patient>.+)[-_](?:left|right|l|r)(?: eye)?(?:\.\w+)?$"
 
 
 def index(*sources: Source) -> pd.DataFrame:
@@ -23,11 +23,11 @@ def index(*sources: Source) -> pd.DataFrame:
     See `Dataset.index`. Raises `UserError` for the older version of the table.
     """
     table = find_table(sources, "metadata*.csv", ["names", "types", "original_name"])
-    if len(table) == OLDER:
+    if len(table) == OLDER_ROWS:
         raise UserError(
             f"the metadata in {', '.join(str(source.path) for source in sources)} are the older version of SMDG, as on "
-            f"GitHub: it has {OLDER:,} rows, without the 400 images of FIVES that the published study used; fetch the "
-            "current version from Kaggle"
+            f"GitHub: it has {OLDER_ROWS:,} rows, without the 400 images of FIVES that the published study used; fetch "
+            "the current version from Kaggle"
         )
     suspects = table["types"] == "-1"
     table = table[~suspects].assign(image_id=table["names"], group_id=_patients(table))
@@ -53,9 +53,9 @@ def _collection(names: pd.Series) -> pd.Series:
 def _patients(table: pd.DataFrame) -> pd.Series:
     """Return the patient of each row: as the table names it, else from the original name, else the image itself."""
     named = table.get("patient_id", pd.Series("", index=table.index))
-    # The parts of OIA-ODIR number their patients together.
+    # The folders of OIA-ODIR number their patients together.
     origin = _collection(table["names"]).str.replace(r"^(OIA-ODIR)-.*", r"\1", regex=True)
-    stem = table["original_name"].str.extract(f"(?i){EYE}")["patient"]
+    stem = table["original_name"].str.extract(f"(?i){EYE_NAME}")["patient"]
     return named.where(named != "", (origin + " " + stem).fillna(table["names"]))
 
 

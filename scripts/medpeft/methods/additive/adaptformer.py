@@ -5,7 +5,7 @@ takes, without a norm of its own as in the authors' code. Bottleneck 64, s = 0.1
 Dutt et al. print a tenth of these parameters in their table 6 but about as many in their figure 3.
 """
 
-from timm.models.vision_transformer import Block
+from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
 from medpeft.base.errors import UserError
@@ -27,6 +27,7 @@ class ParallelAdapter(nn.Module):
             nn.init.zeros_(zero)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return what is added to the output of the block."""
         return SCALE * self.up(self.down(x).relu())
 
 
@@ -38,24 +39,25 @@ class ParallelAdapter(nn.Module):
     source="arXiv 2205.13535",
     trains="a bottleneck beside each MLP of a transformer",
 )
-def adaptformer(model: nn.Module) -> None:
+def adaptformer(model: VisionTransformer) -> None:
     """Add a bottleneck beside each MLP of a frozen timm ViT, in place; the network starts unchanged.
 
-    Raises `UserError` where a block is not built as x + MLP(LN(x)), such as one that normalises what its MLP gives.
+    Raises:
+        UserError: A block is not built as x + MLP(LN(x)), such as one that normalises what its MLP gives.
     """
     if not all(isinstance(block, Block) for block in model.blocks):
         raise UserError(
             f"AdaptFormer is defined beside an MLP behind a norm, and a {type(model.blocks[0]).__name__} has none: "
             "take the pair out of the study's experiments"
         )
-    seen = []
+    seen: list[Tensor] = []
     # Memory may run out between norm and block: what the norm saw then must not stay beside the next, smaller try.
     model.register_forward_pre_hook(lambda *_: seen.clear())
     for block in model.blocks:
         _add(block, ParallelAdapter(block.norm2.normalized_shape[0]), seen)
 
 
-def _add(block: nn.Module, adapter: ParallelAdapter, seen: list[Tensor]) -> None:
+def _add(block: Block, adapter: ParallelAdapter, seen: list[Tensor]) -> None:
     """Let `adapter` see, by way of `seen`, what the second norm of `block` takes, and add to what the block gives."""
     block.adaptformer = adapter
     block.norm2.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))

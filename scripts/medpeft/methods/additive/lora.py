@@ -3,13 +3,19 @@
 On a transformer of queries and values, on a U-Net of queries, keys, values and outputs.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from peft import LoraConfig, get_peft_model_state_dict
-from torch import nn
 
 from medpeft.methods.peft_tuners import export, insert
 from medpeft.methods.registry import also, method
+
+if TYPE_CHECKING:
+    from diffusers import UNet2DConditionModel
+    from timm.models import VisionTransformer
 
 RANK = 16  # as published; the scale alpha / rank is 1
 RANK_OF_UNET = 4  # as published
@@ -24,12 +30,12 @@ RANK_OF_UNET = 4  # as published
     trains="low-rank updates of attention projections, by peft",
     export=export,
 )
-def lora(model: nn.Module) -> None:
+def lora(model: VisionTransformer) -> None:
     """Add peft's LoRA of rank 16 to the query and value projections of a frozen timm ViT, in place."""
     insert(model, "lora", r=RANK, lora_alpha=RANK)
 
 
-def export_of_unet(model: nn.Module, folder: Path) -> None:
+def export_of_unet(model: UNet2DConditionModel, folder: Path) -> None:
     """Write the LoRA of a diffusers U-Net to `folder` so that `pipeline.load_lora_weights(folder)` reads it."""
     from diffusers import StableDiffusionPipeline
     from diffusers.utils import convert_state_dict_to_diffusers
@@ -39,7 +45,7 @@ def export_of_unet(model: nn.Module, folder: Path) -> None:
 
 
 @also("lora", "unet", export=export_of_unet)
-def lora_of_unet(model: nn.Module) -> None:
+def lora_of_unet(model: UNet2DConditionModel) -> None:
     """Add peft's LoRA of rank 4 to all projections of the attentions of a frozen diffusers U-Net, in place."""
     projections = ["to_q", "to_k", "to_v", "to_out.0"]
     model.add_adapter(LoraConfig(r=RANK_OF_UNET, lora_alpha=RANK_OF_UNET, target_modules=projections))

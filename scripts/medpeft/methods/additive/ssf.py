@@ -10,6 +10,7 @@ from timm.layers import LayerNorm2d, LayerNorm2dFp32
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medpeft.methods.layers import head
 from medpeft.methods.registry import method
 
 
@@ -20,6 +21,9 @@ class ScaleShift(nn.Module):
     training step of EfficientNet-Lite0 takes a tenth less.
     """
 
+    mean: Tensor
+    variance: Tensor
+
     def __init__(self, shape: tuple[int, ...]):
         super().__init__()
         self.scale = nn.Parameter(torch.empty(shape).normal_(1, 0.02))
@@ -29,6 +33,7 @@ class ScaleShift(nn.Module):
             self.register_buffer("variance", torch.ones(shape[0]), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
+        """Return `features`, scaled and shifted, in their shape."""
         if self.scale.ndim == 1:
             return torch.addcmul(self.shift, features, self.scale)
         scale, shift = self.scale.flatten(), self.shift.flatten()
@@ -45,10 +50,10 @@ class ScaleShift(nn.Module):
 )
 def ssf(model: nn.Module) -> None:
     """Add a scale and a shift behind each operation of a frozen `model`, in place; they start near the identity."""
-    head = model.get_classifier()
+    classifier = head(model)
     for module in list(model.modules()):
         shape = _channels(module)
-        if shape and module is not head:
+        if shape and module is not classifier:
             module.ssf = ScaleShift(shape)
             module.register_forward_hook(lambda module, _, features: module.ssf(features))
 

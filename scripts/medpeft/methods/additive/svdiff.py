@@ -17,6 +17,10 @@ NORM_RATE = 1e-6  # learning rate of the shifts of norms, as in the authors' rec
 class SpectralShift(nn.Module):
     """A weight whose singular values are shifted; the decomposition is made once and kept, the weight stays frozen."""
 
+    left: Tensor
+    values: Tensor
+    right: Tensor
+
     def __init__(self, weight: Tensor):
         super().__init__()
         left, values, right = torch.linalg.svd(_matrix(weight.detach()), full_matrices=False)
@@ -25,6 +29,7 @@ class SpectralShift(nn.Module):
         self.delta = nn.Parameter(torch.zeros_like(values))
 
     def forward(self, weight: Tensor) -> Tensor:
+        """Return the frozen `weight` with its singular values shifted."""
         change = (self.values + self.delta).relu() - self.values
         return weight + ((self.left * change) @ self.right).reshape(weight.shape)
 
@@ -47,5 +52,5 @@ def svdiff(model: nn.Module) -> None:
         if isinstance(module, nn.Conv2d | nn.Linear | nn.GroupNorm | nn.LayerNorm):
             shift = SpectralShift(module.weight)
             if module.weight.ndim == 1:
-                shift.delta.learning_rate = NORM_RATE
+                shift.delta.learning_rate = NORM_RATE  # type: ignore[attr-defined]  # read as `Definition` says
             parametrize.register_parametrization(module, "weight", shift, unsafe=True)

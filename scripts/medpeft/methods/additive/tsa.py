@@ -5,11 +5,13 @@ stride and the groups of its convolution: beside a depthwise one it is a scale p
 features before its classifier, which is not trained, is left out: here the classifier is trained.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medpeft.methods.layers import block_convolutions
+from medpeft.methods.layers import adaptable_convolutions
 from medpeft.methods.registry import method
 
 INITIAL = 1e-4  # times the identity
@@ -23,7 +25,10 @@ class AdaptedConv2d(nn.Conv2d):
     is trained in full.
     """
 
+    tsa: nn.Conv2d
+
     def forward(self, features: Tensor) -> Tensor:
+        """Return the maps of both, float (N, out_channels, H, W)."""
         return self._conv_forward(features, self.weight + self.tsa.weight, self.bias)
 
 
@@ -36,20 +41,22 @@ class AdaptedConv2d(nn.Conv2d):
     trains="task-specific adapters, a 1x1 convolution parallel to each convolution",
 )
 def tsa(model: nn.Module) -> None:
-    """Add a 1x1 adapter, 1e-4 times the identity, to each block convolution of a frozen timm `model`, in place."""
-    for convolution in block_convolutions(model).values():
-        convolution.tsa = _adapter(convolution)
+    """Add a 1x1 adapter, 1e-4 times the identity, to the convolutions of a frozen timm `model`'s blocks, in place."""
+    for convolution in adaptable_convolutions(model).values():
+        convolution.tsa = adapter_beside(convolution)
         if type(convolution) is nn.Conv2d and convolution.weight.shape == convolution.tsa.weight.shape:
             convolution.__class__ = AdaptedConv2d
         else:
             convolution.register_forward_hook(lambda module, inputs, output: output + module.tsa(inputs[0]))
 
 
-def _adapter(convolution: nn.Conv2d) -> nn.Module:
+def adapter_beside(convolution: nn.Conv2d) -> nn.Module:
+    """Return the adapter of `convolution`, 1e-4 times the identity."""
     inputs, outputs, groups = convolution.in_channels, convolution.out_channels, convolution.groups
+    stride = cast(tuple[int, int], convolution.stride)
     if groups == inputs == outputs:
-        return ChannelScale(outputs, convolution.stride)
-    adapter = nn.Conv2d(inputs, outputs, kernel_size=1, stride=convolution.stride, groups=groups, bias=False)
+        return ChannelScale(outputs, stride)
+    adapter = nn.Conv2d(inputs, outputs, kernel_size=1, stride=stride, groups=groups, bias=False)
     identity = INITIAL * torch.eye(outputs // groups, inputs // groups)
     adapter.weight.data.copy_(identity.repeat(groups, 1)[:, :, None, None])
     return adapter
@@ -69,6 +76,7 @@ class ChannelScale(nn.Module):
         self.stride = stride
 
     def forward(self, features: Tensor) -> Tensor:
+        """Return every `stride`-th pixel of `features`, scaled by channel."""
         if self.stride != (1, 1):
             features = functional.avg_pool2d(features, 1, self.stride)
         return features * self.weight

@@ -1,8 +1,15 @@
 """Attention tuning: the attention layers and the position embedding (Touvron et al. 2022, arXiv 2203.09795)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from torch import nn
 
 from medpeft.methods.registry import also, method
+
+if TYPE_CHECKING:
+    from timm.models import VisionTransformer
 
 
 @method(
@@ -13,7 +20,7 @@ from medpeft.methods.registry import also, method
     source="arXiv 2203.09795",
     trains="the attention layers and the position embedding",
 )
-def attention(model: nn.Module) -> None:
+def attention(model: VisionTransformer) -> None:
     """Make the attention projections and `pos_embed` of a frozen timm ViT trainable, in place.
 
     Norms and the patch embedding stay frozen. With the position embedding the published counts come out.

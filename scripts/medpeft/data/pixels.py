@@ -1,4 +1,4 @@
-"""Real images as they are stored, and generated ones, as arrays of the pixels that are compared."""
+"""Pixels of stored and of generated images as NumPy arrays, for figures and comparisons that do without torch."""
 
 from pathlib import Path
 

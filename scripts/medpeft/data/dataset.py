@@ -1,0 +1,77 @@
+"""What is known of a dataset, of its archives, and of files that are scattered over the web."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+
+class Link(NamedTuple):
+    """A file somewhere in the web: its name here, its address, and its MD5 (empty where that is unknown)."""
+
+    name: str
+    url: str
+    md5: str = ""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One file as its publisher offers it. It is kept under its name and read without being unpacked.
+
+    Args:
+        name: What the file is called here, and in the study's mirror.
+        urls: Where it is published, tried in order after the mirror: web addresses,
+            `kaggle:datasets/<owner>/<name>` and `kaggle:competitions/<name>`.
+        checksum: `sha256:<hex>` or `md5:<hex>`; None where the publisher gives none.
+        generate: Writes the archive of a simulated dataset to a path; it takes the place of addresses.
+        links: Reads, from the archive `listed_in`, where the files of this one are scattered over the web.
+        listed_in: The name of that archive, of the same dataset.
+    """
+
+    name: str
+    urls: tuple[str, ...] = ()
+    checksum: str | None = None
+    generate: Callable[[Path], None] | None = None
+    links: Callable[[Path], list[Link]] | None = None
+    listed_in: str | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What is known of a dataset before it is fetched, and how its archives are read.
+
+    Args:
+        title: Its name in tables and texts.
+        archives: The files that it is published as.
+        index: Takes one opened `medpeft.data.archives.Source` for each of `archives`, in their order, and returns one
+            row an image, sorted by image_id. The columns are image_id (unique), group_id (patient, lesion or eye; the
+            image_id where unknown), label (one of `counts`), caption, and source_file (`<archive name>/<member>`).
+            There may also be split (the publisher's own: train, validation or test) and source (the collection or
+            device that an image comes from).
+        counts: Published images per class, None where no number is published; `prepare` checks them.
+        licence: Under which terms the images may be used.
+        access: How each archive without an address is obtained.
+        citation: What to cite.
+        caveats: What a reader of its scores must know, in sentences.
+        sizes: Images for training, validation and test in the study that is reproduced. Without them 70, 10 and 20 %
+            are taken.
+        may_lack_images: Images have vanished since they were published: fewer than `counts` are reported, not refused.
+    """
+
+    title: str
+    archives: tuple[Archive, ...]
+    index: Callable[..., pd.DataFrame]
+    counts: Mapping[str, int | None]
+    licence: str
+    access: str
+    citation: str
+    caveats: tuple[str, ...] = ()
+    sizes: tuple[int, int, int] | None = None
+    may_lack_images: bool = False
+
+    def archive(self, name: str, checksum: str | None = None) -> Archive:
+        """Return the archive called `name`, with `checksum` in place of the published one where it is given."""
+        archive = next(archive for archive in self.archives if archive.name == name)
+        return replace(archive, checksum=checksum or archive.checksum)

@@ -1,0 +1,1 @@
+"""Simulated ultrasound: how its images are drawn and archived, without any code that reads archives."""
