@@ -9,6 +9,7 @@ import pytest
 
 from medpeft.base.errors import UserError
 from medpeft.base.files import read_table
+from medpeft.base.imports import dependencies
 from medpeft.data import registry
 from medpeft.data.archives import Source
 from medpeft.data.medmnist import SPLIT_NAMES
@@ -43,7 +44,8 @@ def test_the_archive_and_its_checksum_are_named(name):
     assert archive.name == f"{name}_224.npz"
     assert re.fullmatch("md5:[0-9a-f]{32}", archive.checksum)
     assert f"/{name}_224.npz" in archive.urls[0]
-    assert registry.code(name) == [f"datasets/{name}", "medmnist"]
+    code = [path.name for path in dependencies(registry.file_of(name, own=False))]
+    assert sorted(code) == sorted([f"{name}.py", "archives.py", "dataset.py", "medmnist.py"])
 
 
 @pytest.mark.parametrize("colour", [False, True])
