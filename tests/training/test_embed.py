@@ -30,7 +30,7 @@ def test_a_probe_trained_on_features_serves_the_whole_network(backbone, splits, 
     name, weights = backbone
     features = _features(splits, name, weights, recipe)
     probe = take_features(create(name, 3, weights, registry.load("linear_probe"), 0, recipe.image_size))
-    found = fit(probe, features["train"], features["validation"], replace(recipe, epochs=20), 1e-2, 0)
+    found = fit(probe, features, replace(recipe, epochs=20), 1e-2, 0)
     network = create(name, 3, weights, registry.load("linear_probe"), 1, recipe.image_size)
     load_delta(network, found.best)
     logits = predict(network, splits["validation"], recipe)
