@@ -17,6 +17,8 @@ from medpeft.networks.weights import fetch_weights
 from medpeft.training.classification import Recipe
 
 if TYPE_CHECKING:
+    from diffusers import UNet2DConditionModel
+
     from medpeft.training.unet import UnetRecipe
 
 ROOT = Path(__file__).parents[1]
@@ -141,7 +143,7 @@ def _split(rng: np.random.Generator, name: str, size: int) -> Split:
 
 def write_pipeline(folder: Path) -> None:
     """Save a Stable Diffusion pipeline with random weights for images of 32 pixels and captions of 16 letters."""
-    from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
     torch.manual_seed(0)
@@ -166,16 +168,7 @@ def write_pipeline(folder: Path) -> None:
         norm_num_groups=4,
         sample_size=32,
     )
-    unet = UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(8, 16),
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        layers_per_block=1,
-        norm_num_groups=4,
-        attention_head_dim=4,
-        cross_attention_dim=16,
-    )
+    unet = tiny_unet(sample_size=8, cross_attention_dim=16)
     scheduler = DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -194,3 +187,19 @@ def write_pipeline(folder: Path) -> None:
         feature_extractor=None,
         requires_safety_checker=False,
     ).save_pretrained(folder)
+
+
+def tiny_unet(sample_size: int, cross_attention_dim: int) -> "UNet2DConditionModel":
+    """Return a U-Net with random weights: two levels, attention on the lower one."""
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel(
+        sample_size=sample_size,
+        block_out_channels=(8, 16),
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        layers_per_block=1,
+        norm_num_groups=4,
+        attention_head_dim=4,
+        cross_attention_dim=cross_attention_dim,
+    )

@@ -7,15 +7,15 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 import types
 import zipfile
 from collections import namedtuple
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 import requests
+from served import served
 
 from medpeft.base.errors import UserError
 from medpeft.data import web
@@ -121,13 +121,8 @@ def server(monkeypatch):
     """Return the address of a server on this machine."""
     monkeypatch.setattr(Handler, "asked", [], raising=False)
     monkeypatch.setattr(Handler, "ranges", [], raising=False)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(Handler) as address:
+        yield address
 
 
 @pytest.fixture

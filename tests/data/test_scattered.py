@@ -3,12 +3,12 @@
 import csv
 import hashlib
 import io
-import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from served import served
 
 from medpeft.base.errors import UserError
 from medpeft.data import scattered, web
@@ -51,13 +51,8 @@ def server(monkeypatch):
     """Return the address of a server on this machine; nothing waits."""
     monkeypatch.setattr(web.time, "sleep", lambda _: None)
     monkeypatch.setattr(Handler, "asked", [], raising=False)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(Handler) as address:
+        yield address
 
 
 def members(path: Path) -> dict[str, bytes]:

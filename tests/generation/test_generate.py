@@ -19,21 +19,8 @@ from medpeft.networks.diffusion import adapted_unet, load_diffusion_pipeline
 from medpeft.training.captioned import CaptionedLatents
 from medpeft.training.finetune_unet import TunedUnet, finetune_unet
 from medpeft.training.outcome import RunFiles
-from medpeft.training.unet import UnetRecipe
 
 NAMES = [name for name in registry.names() if "unet" in registry.load(name).encoders]
-RECIPE = UnetRecipe(
-    steps=3,
-    batch_size=6,
-    micro_batch=None,
-    weight_decay=1e-2,
-    caption_dropout=0.1,
-    min_snr_gamma=None,
-    ema_decay=None,
-    precision="fp32",
-    threads=1,
-    device="cpu",
-)
 SAMPLING = Sampling(
     scheduler=None,
     sampling_steps=2,
@@ -111,10 +98,10 @@ def test_images_of_other_seeds_start_from_other_noise(diffusion, few, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_method_trains_and_its_adapter_makes_other_images(name, diffusion, captioned, few, tmp_path):
+def test_each_method_trains_and_its_adapter_makes_other_images(name, diffusion, captioned, few, tmp_path, unet_recipe):
     adapter = tmp_path / "adapter.safetensors"
     run = RunFiles(adapter, tmp_path / "checkpoint")
-    outcome = finetune_unet(TunedUnet(diffusion, name), captioned[0], RECIPE, 1e-2, 0, run)
+    outcome = finetune_unet(TunedUnet(diffusion, name), captioned[0], unet_recipe, 1e-2, 0, run)
     assert outcome.status == "ok"
     assert outcome.cost["adapter_bytes"] == adapter.stat().st_size
     assert sum(tensor.numel() for tensor in load_file(adapter).values()) == outcome.cost["trainable_parameters"]

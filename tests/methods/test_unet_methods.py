@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from conftest import tiny_unet
 from diffusers import UNet2DConditionModel
 from torch.nn import functional
 
@@ -43,16 +44,7 @@ def stable_diffusion() -> UNet2DConditionModel:
 def build(name: str | None, seed: int = 0) -> UNet2DConditionModel:
     """Return the same tiny U-Net each time, under a method whose own random numbers come from `seed`."""
     torch.manual_seed(0)
-    unet = UNet2DConditionModel(
-        sample_size=4,
-        block_out_channels=(8, 16),
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        layers_per_block=1,
-        norm_num_groups=4,
-        attention_head_dim=4,
-        cross_attention_dim=12,
-    )
+    unet = tiny_unet(sample_size=4, cross_attention_dim=12)
     for key, parameter in unet.named_parameters():
         if key.endswith("bias"):  # zero, or small, in a network that was never trained
             torch.nn.init.normal_(parameter, std=0.05)

@@ -3,15 +3,14 @@
 import pandas as pd
 
 from medpeft.artefacts.card import Numbers, audit_sentence
-from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.sentences.answers import answers, verdict
 from medpeft.artefacts.sentences.choice import recommendations, test_sentence
 from medpeft.artefacts.sentences.claims import claims
-from medpeft.artefacts.sentences.evidence import Evidence, failed_runs, most_data
+from medpeft.artefacts.sentences.evidence import Evidence, facts_of, most_data
 from medpeft.artefacts.sentences.generation import generation
 from medpeft.artefacts.sentences.limitations import limitations
 from medpeft.artefacts.sentences.low_data import low_data
-from medpeft.artefacts.words import percent, plain
+from medpeft.artefacts.words import plain
 from medpeft.data.split import SPLITS
 from medpeft.statistics.collect import distinct
 
@@ -34,14 +33,8 @@ def findings(evidence: Evidence) -> dict:
 
 
 def _overview(runs: pd.DataFrame, evidence: Evidence) -> dict:
-    return {
-        "runs": len(runs),
-        "failed": failed_runs(runs),
+    return facts_of(runs, cells=runs) | {
         "backbones": list(dict.fromkeys(runs["backbone"])),
-        "methods": [style(method).label for method in in_order(runs["method"])],
-        "fractions": [percent(fraction) for fraction in sorted(set(runs["fraction"]))],
-        "seeds": int(runs["seed"].nunique()),
-        "devices": sorted(set(runs["device"])),
         "searches": len(evidence.learning_rates),
         "most_data": most_data(evidence),
         "verdict": verdict(evidence),

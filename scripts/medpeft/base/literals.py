@@ -18,29 +18,28 @@ def decorations(file: Path, decorator: Callable, but: tuple[str, ...] = ()) -> I
         but: Parameters that need not be literals; they are left out.
 
     Raises:
-        UserError: An argument is no literal, or there is no such parameter.
+        UserError: An argument is neither a literal nor a constant of the file that is one, or there is no such
+            parameter.
     """
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"), filename=str(file))):
+    tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
+    for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             for call in node.decorator_list:
                 if isinstance(call, ast.Call) and _called(call) == decorator.__name__:
-                    yield _arguments(file, call, decorator, but)
+                    yield _arguments(file, tree, call, decorator, but)
 
 
 def assigned(file: Path, name: str, kind: Callable, but: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the arguments of the call of `kind` whose result `file` assigns to `name`, by the names of its parameters.
 
     Raises:
-        UserError: There is no such assignment, an argument is no literal, or there is no such parameter.
+        UserError: There is no such assignment, an argument is neither a literal nor a constant of the file that is one,
+            or there is no such parameter.
     """
-    for node in ast.parse(file.read_text(encoding="utf-8"), filename=str(file)).body:
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        if isinstance(node, ast.AnnAssign):
-            targets = [node.target]
-        if isinstance(node, ast.Assign | ast.AnnAssign) and [ast.unparse(target) for target in targets] == [name]:
-            if not isinstance(node.value, ast.Call) or _called(node.value) != kind.__name__:
-                break
-            return _arguments(file, node.value, kind, but)
+    tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
+    value = _constants(tree).get(name)
+    if isinstance(value, ast.Call) and _called(value) == kind.__name__:
+        return _arguments(file, tree, value, kind, but)
     raise UserError(f"{file} does not say {name} = {kind.__name__}(...): add it, for it is read without an import")
 
 
@@ -49,13 +48,28 @@ def _called(call: ast.Call) -> str:
     return ast.unparse(call.func).rpartition(".")[2]
 
 
-def _arguments(file: Path, call: ast.Call, function: Callable, but: tuple[str, ...]) -> dict[str, Any]:
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """Return what a module assigns to names at its top level."""
+    assignments = (node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and node.value)
+    return {
+        target.id: node.value
+        for node in assignments
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name) and node.value
+    }
+
+
+def _arguments(
+    file: Path, tree: ast.Module, call: ast.Call, function: Callable, but: tuple[str, ...]
+) -> dict[str, Any]:
     named = {keyword.arg or "**": keyword.value for keyword in call.keywords}
     try:
         bound = signature(function).bind(*call.args, **named)
     except TypeError as error:
         raise UserError(f"{file}, line {call.lineno}: {function.__name__} {error}") from error
-    return {name: _value(file, name, node) for name, node in bound.arguments.items() if name not in but}
+    constants = _constants(tree)
+    named_apart = {name: constants.get(ast.unparse(node), node) for name, node in bound.arguments.items()}
+    return {name: _value(file, name, node) for name, node in named_apart.items() if name not in but}
 
 
 def _value(file: Path, name: str, node: ast.expr) -> Any:

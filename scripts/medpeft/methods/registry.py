@@ -88,8 +88,8 @@ _loaded: dict[str, Method] = {}
 
 def method(
     name: str,
-    *,
     title: str,
+    *,
     family: str,
     encoders: set[str],
     source: str,

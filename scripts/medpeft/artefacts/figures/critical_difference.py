@@ -16,15 +16,11 @@ from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import ENCODERS, percent
 from medpeft.base.frames import each_row
 
-FIGURE = Figure(
-    caption="Mean ranks over datasets and backbones. Bars join methods whose mean ranks differ by less than Nemenyi's "
-    "critical difference.",
-    section="choice",
-    place=4,
-    sources=("ranks", "friedman"),
-    requires=("ranks",),
-    narrow=(2, 60),
+CAPTION = (
+    "Mean ranks over datasets and backbones. Bars join methods whose mean ranks differ by less than Nemenyi's "
+    "critical difference."
 )
+FIGURE = Figure(CAPTION, "choice", 4, ("ranks", "friedman"), requires=("ranks",), narrow=(2, 60))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:

@@ -16,12 +16,15 @@ from medpeft.artefacts.words import percent
 from medpeft.base.frames import each_row
 from medpeft.base.runs import CELL
 
+CAPTION = (
+    "Micro-F1 against the share of training images. Bands: one standard deviation over seeds. A ring and a dotted "
+    "line mark where full fine-tuning overtakes a method for good, the bar its 95 % interval."
+)
 FIGURE = Figure(
-    caption="Micro-F1 against the share of training images. Bands: one standard deviation over seeds. A ring and a "
-    "dotted line mark where full fine-tuning overtakes a method for good, the bar its 95 % interval.",
-    section="low_data",
-    place=1,
-    sources=("runs", "scores", "crossovers"),
+    CAPTION,
+    "low_data",
+    1,
+    ("runs", "scores", "crossovers"),
     published=("figure1",),
     experiments=("figure1",),
     narrow=(1, 55),

@@ -2,10 +2,5 @@
 
 from medpeft.artefacts.registry import Figure
 
-FIGURE = Figure(
-    caption="The same prompts and the same noise under every method, beside the real image of each prompt.",
-    section="generation",
-    place=2,
-    experiments=("table4",),
-    stage="samples",
-)
+CAPTION = "The same prompts and the same noise under every method, beside the real image of each prompt."
+FIGURE = Figure(CAPTION, "generation", 2, (), experiments=("table4",), stage="samples")

@@ -13,12 +13,15 @@ from medpeft.artefacts.registry import Figure
 from medpeft.artefacts.selection import experiment, full_data
 from medpeft.artefacts.sources import Sources
 
+CAPTION = (
+    "Micro-F1 against the number of trainable parameters, with {most_data}. Bars: 95 % intervals over test images; "
+    "the larger a marker, the more parameters."
+)
 FIGURE = Figure(
-    caption="Micro-F1 against the number of trainable parameters, with {most_data}. Bars: 95 % intervals over test "
-    "images; the larger a marker, the more parameters.",
-    section="answers",
-    place=6,
-    sources=("runs", "scores"),
+    CAPTION,
+    "answers",
+    6,
+    ("runs", "scores"),
     published=("table2", "table3"),
     experiments=("table2", "table3"),
     narrow=(1, 55),

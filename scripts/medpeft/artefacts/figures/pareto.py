@@ -14,14 +14,11 @@ from medpeft.artefacts.sources import Sources
 from medpeft.base.frames import each_group
 from medpeft.statistics.collect import distinct
 
-FIGURE = Figure(
-    caption="Micro-F1, averaged over datasets, against three costs, with {most_data}. Rings and stairs: no other "
-    "method is better and cheaper.",
-    section="choice",
-    place=2,
-    sources=("runs", "scores"),
-    requires=("classification",),
+CAPTION = (
+    "Micro-F1, averaged over datasets, against three costs, with {most_data}. Rings and stairs: no other method is "
+    "better and cheaper."
 )
+FIGURE = Figure(CAPTION, "choice", 2, ("runs", "scores"), requires=("classification",))
 COSTS = {
     "trainable_parameters": ("Trainable parameters, head included", 1),
     "peak_memory_bytes": ("Peak memory of training (MiB)", 2**20),

@@ -11,14 +11,8 @@ from medpeft.artefacts.panels import by_method, line_look, panels
 from medpeft.artefacts.registry import Figure
 from medpeft.artefacts.sources import Sources
 
-FIGURE = Figure(
-    caption="Validation score of each trial of the learning-rate search. Rings: the rates chosen.",
-    section="costs",
-    place=4,
-    sources=("searches",),
-    requires=("classification",),
-    narrow=(1, 55),
-)
+CAPTION = "Validation score of each trial of the learning-rate search. Rings: the rates chosen."
+FIGURE = Figure(CAPTION, "costs", 4, ("searches",), requires=("classification",), narrow=(1, 55))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:

@@ -71,3 +71,15 @@ def failed_runs(runs: pd.DataFrame) -> list[str]:
         f"seed {run.seed}: {run.status.removeprefix('failed: ')}"
         for run in each_row(runs[runs["status"] != "ok"])
     ]
+
+
+def facts_of(runs: pd.DataFrame, cells: pd.DataFrame) -> dict:
+    """Return how many `runs` there were, what failed, and what their `cells` vary."""
+    return {
+        "runs": len(runs),
+        "failed": failed_runs(runs),
+        "methods": [style(method).label for method in in_order(cells["method"])],
+        "fractions": [percent(fraction) for fraction in sorted(set(cells["fraction"]))],
+        "seeds": int(runs["seed"].nunique()),
+        "devices": sorted(set(runs["device"])),
+    }

@@ -5,8 +5,8 @@ import pandas as pd
 from medpeft.artefacts.card import counted
 from medpeft.artefacts.fid_notes import fid_warnings
 from medpeft.artefacts.markup import number
-from medpeft.artefacts.palette import in_order, style
-from medpeft.artefacts.sentences.evidence import Evidence, failed_runs, labels
+from medpeft.artefacts.palette import style
+from medpeft.artefacts.sentences.evidence import Evidence, facts_of, labels
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row, row_at
 from medpeft.statistics.collect import distinct
@@ -20,14 +20,8 @@ def generation(evidence: Evidence) -> dict | None:
         return None
     runs = distinct(evidence.runs, "text-to-image")
     cases = [(*case, group) for case, group in each_group(cells, ["dataset", "backbone", "fraction"])]
-    return {
-        "runs": len(runs),
-        "failed": failed_runs(runs),
+    return facts_of(runs, cells) | {
         "pipelines": list(dict.fromkeys(cells["backbone"])),
-        "methods": [style(method).label for method in in_order(cells["method"])],
-        "fractions": [percent(fraction) for fraction in sorted(set(cells["fraction"]))],
-        "seeds": int(runs["seed"].nunique()),
-        "devices": sorted(set(runs["device"])),
         "answers": [_fid_answer(*case) for case in cases],
         "images": [
             f"{plain(row.dataset)} N = {row.n_test:,.0f}, floor {number(row.floor_fid, 2)}"

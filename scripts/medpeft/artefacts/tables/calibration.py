@@ -13,13 +13,8 @@ from medpeft.base.frames import each_group, row_at
 from medpeft.base.runs import CELL
 from medpeft.statistics.metrics import METRICS, PRIMARY, shown_in
 
-TABLE = Table(
-    caption="Accuracy, calibration and discrimination.",
-    section="calibration",
-    place=1,
-    sources=("runs", "scores"),
-    requires=("classification",),
-)
+CAPTION = "Accuracy, calibration and discrimination."
+TABLE = Table(CAPTION, "calibration", 1, ("runs", "scores"), requires=("classification",))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:

@@ -14,13 +14,8 @@ from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row, row_at
 from medpeft.statistics.metrics import METRICS
 
-TABLE = Table(
-    caption="The best PEFT method against full fine-tuning, and the methods that differ from it.",
-    section="answers",
-    place=5,
-    sources=("comparisons",),
-    requires=("full",),
-)
+CAPTION = "The best PEFT method against full fine-tuning, and the methods that differ from it."
+TABLE = Table(CAPTION, "answers", 5, ("comparisons",), requires=("full",))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:

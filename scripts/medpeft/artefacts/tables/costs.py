@@ -11,12 +11,8 @@ from medpeft.artefacts.words import plain
 from medpeft.base.frames import each_group, row_at
 from medpeft.statistics.collect import distinct
 
-TABLE = Table(
-    caption="Measured costs of a run with the most training images that the study gives its task.",
-    section="costs",
-    place=2,
-    sources=("runs",),
-)
+CAPTION = "Measured costs of a run with the most training images that the study gives its task."
+TABLE = Table(CAPTION, "costs", 2, ("runs",))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:

@@ -14,13 +14,8 @@ from medpeft.base.frames import each_group, row_at
 from medpeft.base.runs import CELL
 from medpeft.statistics.metrics import PRIMARY, shown_in
 
-TABLE = Table(
-    caption="Classifiers of real test images that learned from real, generated, or both images.",
-    section="generation",
-    place=4,
-    sources=("downstreams",),
-    requires=("generation", "downstream"),
-)
+CAPTION = "Classifiers of real test images that learned from real, generated, or both images."
+TABLE = Table(CAPTION, "generation", 4, ("downstreams",), requires=("generation", "downstream"))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:

@@ -12,13 +12,8 @@ from medpeft.base.errors import UserError
 from medpeft.base.frames import each_group
 from medpeft.base.runs import CELL
 
-TABLE = Table(
-    caption="Scores under a split that keeps patients and duplicates together, and under the published one.",
-    section="answers",
-    place=4,
-    sources=("scores", "other_scores", "splits"),
-    requires=("classification", "counterpart"),
-)
+CAPTION = "Scores under a split that keeps patients and duplicates together, and under the published one."
+TABLE = Table(CAPTION, "answers", 4, ("scores", "other_scores", "splits"), requires=("classification", "counterpart"))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:

@@ -11,13 +11,8 @@ from medpeft.artefacts.words import plain
 from medpeft.base.frames import each_group, row_at
 from medpeft.base.runs import Search
 
-TABLE = Table(
-    caption="Learning rates found by the search.",
-    section="costs",
-    place=3,
-    sources=("searches",),
-    requires=("classification",),
-)
+CAPTION = "Learning rates found by the search."
+TABLE = Table(CAPTION, "costs", 3, ("searches",), requires=("classification",))
 
 COLUMNS = ["dataset", "backbone", "method", "learning_rate", "validation_score", "trials", "trials_failed", "at_edge"]
 

@@ -14,14 +14,8 @@ from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group
 from medpeft.base.runs import CELL
 
-TABLE = Table(
-    caption="Micro-F1 of each method by share of training images.",
-    section="low_data",
-    place=2,
-    sources=("runs", "scores"),
-    published=("figure1",),
-    experiments=("figure1",),
-)
+CAPTION = "Micro-F1 of each method by share of training images."
+TABLE = Table(CAPTION, "low_data", 2, ("runs", "scores"), published=("figure1",), experiments=("figure1",))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:

@@ -13,13 +13,8 @@ from medpeft.artefacts.words import case_title, share
 from medpeft.base.frames import each_group, each_row
 from medpeft.base.runs import CELL
 
-TABLE = Table(
-    caption="Generated images that may be copies of training images.",
-    section="generation",
-    place=3,
-    sources=("memorisations",),
-    requires=("generation",),
-)
+CAPTION = "Generated images that may be copies of training images."
+TABLE = Table(CAPTION, "generation", 3, ("memorisations",), requires=("generation",))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:

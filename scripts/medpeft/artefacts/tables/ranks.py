@@ -9,13 +9,8 @@ from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import friedman_words, group_title
 from medpeft.base.frames import each_group, each_row, row_at
 
-TABLE = Table(
-    caption="Mean ranks over datasets and backbones.",
-    section="choice",
-    place=3,
-    sources=("ranks", "friedman"),
-    requires=("ranks",),
-)
+CAPTION = "Mean ranks over datasets and backbones."
+TABLE = Table(CAPTION, "choice", 3, ("ranks", "friedman"), requires=("ranks",))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:

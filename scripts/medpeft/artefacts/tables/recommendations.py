@@ -12,13 +12,8 @@ from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import group_title
 from medpeft.base.frames import each_group, each_row
 
-TABLE = Table(
-    caption="The best method, and the cheapest that is not significantly worse.",
-    section="choice",
-    place=1,
-    sources=("recommendations",),
-    requires=("classification",),
-)
+CAPTION = "The best method, and the cheapest that is not significantly worse."
+TABLE = Table(CAPTION, "choice", 1, ("recommendations",), requires=("classification",))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:

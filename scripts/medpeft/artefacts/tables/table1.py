@@ -8,12 +8,8 @@ from medpeft.artefacts.registry import Table
 from medpeft.artefacts.sources import Sources
 from medpeft.base.frames import each_row
 
-TABLE = Table(
-    caption="The methods.",
-    section="methods",
-    place=1,
-    sources=("records",),
-)
+CAPTION = "The methods."
+TABLE = Table(CAPTION, "methods", 1, ("records",))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:

@@ -8,13 +8,8 @@ from medpeft.artefacts.registry import Table
 from medpeft.artefacts.sources import Sources
 from medpeft.base.frames import each_group, row_at
 
-TABLE = Table(
-    caption="Parameters.",
-    section="costs",
-    place=1,
-    sources=("parameters",),
-    published=("table6",),
-)
+CAPTION = "Parameters."
+TABLE = Table(CAPTION, "costs", 1, ("parameters",), published=("table6",))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:

@@ -14,6 +14,8 @@ from medpeft.methods.registry import method
 BOTTLENECK = 64
 SCALE = 0.1
 
+TRAINS = "a bottleneck beside each MLP of a transformer"
+
 
 class ParallelAdapter(nn.Module):
     """s * Up(ReLU(Down(x))) for x of shape (N, tokens, width); zero at the start."""
@@ -31,14 +33,7 @@ class ParallelAdapter(nn.Module):
         return SCALE * self.up(self.down(x).relu())
 
 
-@method(
-    "adaptformer",
-    title="AdaptFormer",
-    family="additive",
-    encoders={"vit"},
-    source="arXiv 2205.13535",
-    trains="a bottleneck beside each MLP of a transformer",
-)
+@method("adaptformer", "AdaptFormer", family="additive", encoders={"vit"}, source="arXiv 2205.13535", trains=TRAINS)
 def adaptformer(model: VisionTransformer) -> None:
     """Add a bottleneck beside each MLP of a frozen timm ViT, in place; the network starts unchanged.
 

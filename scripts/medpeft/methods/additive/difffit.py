@@ -14,15 +14,10 @@ from medpeft.methods.registry import method
 from medpeft.methods.selective.bias import bias
 from medpeft.methods.selective.norm import norm
 
+TRAINS = "biases, norms, and a scale behind each operation of the transformers"
 
-@method(
-    "difffit",
-    title="DiffFit",
-    family="additive",
-    encoders={"unet"},
-    source="arXiv 2304.06648",
-    trains="biases, norms, and a scale behind each operation of the transformers",
-)
+
+@method("difffit", "DiffFit", family="additive", encoders={"unet"}, source="arXiv 2304.06648", trains=TRAINS)
 def difffit(model: nn.Module) -> None:
     """Tune biases and norms of a frozen diffusers U-Net and add scales, in place; the network starts unchanged."""
     bias(model)

@@ -20,15 +20,11 @@ if TYPE_CHECKING:
 RANK = 16  # as published; the scale alpha / rank is 1
 RANK_OF_UNET = 4  # as published
 
+TRAINS = "low-rank updates of attention projections, by peft"
+
 
 @method(
-    "lora",
-    title="LoRA",
-    family="additive",
-    encoders={"vit"},
-    source="arXiv 2106.09685; peft",
-    trains="low-rank updates of attention projections, by peft",
-    export=export,
+    "lora", "LoRA", family="additive", encoders={"vit"}, source="arXiv 2106.09685; peft", trains=TRAINS, export=export
 )
 def lora(model: VisionTransformer) -> None:
     """Add peft's LoRA of rank 16 to the query and value projections of a frozen timm ViT, in place."""

@@ -13,6 +13,8 @@ from torch.nn import functional
 from medpeft.methods.layers import head
 from medpeft.methods.registry import method
 
+TRAINS = "scale and shift of the features after each operation"
+
 
 class ScaleShift(nn.Module):
     """y = scale * x + shift per channel, for x whose last axes are those of `shape`, broadcast: (C,) or (C, 1, 1).
@@ -40,14 +42,7 @@ class ScaleShift(nn.Module):
         return functional.batch_norm(features, self.mean, self.variance, scale, shift, eps=0)
 
 
-@method(
-    "ssf",
-    title="SSF",
-    family="additive",
-    encoders={"cnn", "vit"},
-    source="arXiv 2210.08823",
-    trains="scale and shift of the features after each operation",
-)
+@method("ssf", "SSF", family="additive", encoders={"cnn", "vit"}, source="arXiv 2210.08823", trains=TRAINS)
 def ssf(model: nn.Module) -> None:
     """Add a scale and a shift behind each operation of a frozen `model`, in place; they start near the identity."""
     classifier = head(model)

@@ -13,6 +13,8 @@ from medpeft.methods.registry import method
 
 NORM_RATE = 1e-6  # learning rate of the shifts of norms, as in the authors' recipe
 
+TRAINS = "shifts of the singular values of every weight"
+
 
 class SpectralShift(nn.Module):
     """A weight whose singular values are shifted; the decomposition is made once and kept, the weight stays frozen."""
@@ -38,14 +40,7 @@ def _matrix(weight: Tensor) -> Tensor:
     return weight[None] if weight.ndim == 1 else weight.flatten(1)
 
 
-@method(
-    "svdiff",
-    title="SV-Diff",
-    family="additive",
-    encoders={"unet"},
-    source="arXiv 2303.11305",
-    trains="shifts of the singular values of every weight",
-)
+@method("svdiff", "SV-Diff", family="additive", encoders={"unet"}, source="arXiv 2303.11305", trains=TRAINS)
 def svdiff(model: nn.Module) -> None:
     """Add a shift to each singular value of the weights of a frozen diffusers U-Net, in place."""
     for module in list(model.modules()):

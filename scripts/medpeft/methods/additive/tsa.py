@@ -16,6 +16,8 @@ from medpeft.methods.registry import method
 
 INITIAL = 1e-4  # times the identity
 
+TRAINS = "task-specific adapters, a 1x1 convolution parallel to each convolution"
+
 
 class AdaptedConv2d(nn.Conv2d):
     """A 1x1 convolution and its adapter `tsa` as the single convolution that they are together.
@@ -32,14 +34,7 @@ class AdaptedConv2d(nn.Conv2d):
         return self._conv_forward(features, self.weight + self.tsa.weight, self.bias)
 
 
-@method(
-    "tsa",
-    title="TSA",
-    family="additive",
-    encoders={"cnn"},
-    source="arXiv 2107.00358",
-    trains="task-specific adapters, a 1x1 convolution parallel to each convolution",
-)
+@method("tsa", "TSA", family="additive", encoders={"cnn"}, source="arXiv 2107.00358", trains=TRAINS)
 def tsa(model: nn.Module) -> None:
     """Add a 1x1 adapter, 1e-4 times the identity, to the convolutions of a frozen timm `model`'s blocks, in place."""
     for convolution in adaptable_convolutions(model).values():

@@ -4,14 +4,16 @@ from torch import nn
 
 from medpeft.methods.registry import method
 
+TRAINS = "every parameter of the network"
+
 
 @method(
     "full",
-    title="Full fine-tuning",
+    "Full fine-tuning",
     family="baseline",
     encoders={"cnn", "vit", "unet"},
     source="reference strategy",
-    trains="every parameter of the network",
+    trains=TRAINS,
 )
 def full(model: nn.Module) -> None:
     """Make every parameter of a frozen `model` trainable, in place."""

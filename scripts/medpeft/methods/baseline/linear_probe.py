@@ -4,14 +4,16 @@ from torch import nn
 
 from medpeft.methods.registry import method
 
+TRAINS = "the classification head alone, on frozen features"
+
 
 @method(
     "linear_probe",
-    title="Linear probing",
+    "Linear probing",
     family="baseline",
     encoders={"cnn", "vit"},
     source="reference strategy",
-    trains="the classification head alone, on frozen features",
+    trains=TRAINS,
     on_features=True,
 )
 def linear_probe(model: nn.Module) -> None:

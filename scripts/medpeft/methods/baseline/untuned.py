@@ -4,14 +4,9 @@ from torch import nn
 
 from medpeft.methods.registry import method
 
+TRAINS = "nothing, as the measure of what fine-tuning brings"
 
-@method(
-    "untuned",
-    title="Untuned",
-    family="baseline",
-    encoders={"unet"},
-    source="reference strategy",
-    trains="nothing, as the measure of what fine-tuning brings",
-)
+
+@method("untuned", "Untuned", family="baseline", encoders={"unet"}, source="reference strategy", trains=TRAINS)
 def untuned(model: nn.Module) -> None:
     """Leave a frozen `model` as it is."""

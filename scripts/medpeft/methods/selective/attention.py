@@ -11,15 +11,10 @@ from medpeft.methods.registry import also, method
 if TYPE_CHECKING:
     from timm.models import VisionTransformer
 
+TRAINS = "the attention layers and the position embedding"
 
-@method(
-    "attention",
-    title="Attention tuning",
-    family="selective",
-    encoders={"vit"},
-    source="arXiv 2203.09795",
-    trains="the attention layers and the position embedding",
-)
+
+@method("attention", "Attention tuning", family="selective", encoders={"vit"}, source="arXiv 2203.09795", trains=TRAINS)
 def attention(model: VisionTransformer) -> None:
     """Make the attention projections and `pos_embed` of a frozen timm ViT trainable, in place.
 

@@ -5,15 +5,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from medpeft.methods.registry import method
 
+TRAINS = "the affine parameters of every BatchNorm"
 
-@method(
-    "batchnorm",
-    title="BatchNorm tuning",
-    family="selective",
-    encoders={"cnn"},
-    source="arXiv 2003.00152",
-    trains="the affine parameters of every BatchNorm",
-)
+
+@method("batchnorm", "BatchNorm tuning", family="selective", encoders={"cnn"}, source="arXiv 2003.00152", trains=TRAINS)
 def batchnorm(model: nn.Module) -> None:
     """Make the BatchNorm weights and biases of a frozen `model` trainable, in place."""
     for module in model.modules():

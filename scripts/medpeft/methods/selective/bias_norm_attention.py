@@ -7,14 +7,16 @@ from medpeft.methods.selective.attention import attention_of_unet
 from medpeft.methods.selective.bias import bias
 from medpeft.methods.selective.norm import norm
 
+TRAINS = "what these three train together"
+
 
 @method(
     "bias_norm_attention",
-    title="Bias, norm and attention tuning",
+    "Bias, norm and attention tuning",
     family="selective",
     encoders={"unet"},
     source="arXiv 2305.08252",
-    trains="what these three train together",
+    trains=TRAINS,
 )
 def bias_norm_attention(model: nn.Module) -> None:
     """Make the biases, norms and transformers of a frozen diffusers U-Net trainable, in place."""
