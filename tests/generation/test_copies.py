@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from medpeft.base.errors import UserError
-from medpeft.data.datasets.breast_phantom import draw_patient
+from medpeft.data.simulators.breast import draw_patient
 from medpeft.generation.copies import (
     MEMORISATION_COLUMNS,
     MEMORISATION_FACTS,
