@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from medpeft.base.errors import UserError
-from medpeft.data.datasets.breast_phantom import draw_patient
+from medpeft.data.simulators.breast import draw_patient
 from medpeft.generation.copies import (
     MEMORISATION_COLUMNS,
     MEMORISATION_FACTS,
@@ -90,7 +90,7 @@ def test_images_of_other_patients_are_flagged_at_the_nominal_rate(change, images
     assert (facts["generated"], facts["real"], facts["training"]) == (OTHERS, REAL, TRAINING)
 
 
-def test_the_share_of_copies_among_others_is_told(images):
+def test_the_share_of_copies_among_others_is_given(images):
     mixed = np.concatenate([_noisy(images["training"][:10]), images["others"][:30]])
     table, facts = find_copies(mixed, images["real"], _chunks(images["training"]))
     assert facts["memorised"] == pytest.approx(0.25, abs=0.03)

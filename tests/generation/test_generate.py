@@ -182,7 +182,8 @@ def test_an_adapter_that_is_not_loaded_gives_the_untuned_images(diffusion, promp
 def test_slips_that_leave_garbage_show_in_fid(diffusion, prompts, tmp_path, lite0):
     """Others that may: values of 0 to 1 saved as bytes, and a LoRA at a multiple of its scale.
 
-    A pipeline of random weights makes noise under any adapter: that a wrong scale is worse is all that it can show.
+    A diffusion pipeline of random weights makes noise under any adapter. All that it can show is that a wrong scale is
+    worse.
     """
     tuned = write_adapter(diffusion, "lora", tmp_path)
     real, right = (Pixels(shown(tuned, prompts, tmp_path, seed=seed)) for seed in (0, 1))

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from medpeft.base.files import read_json, sha256
-from medpeft.data.datasets.breast_phantom import draw_patient
+from medpeft.data.simulators.breast import draw_patient
 from medpeft.generation.encode import Encoder, encode
 from medpeft.generation.pretrain_diffusion import PretrainingRecipe, autoencoder, pretrain_diffusion, unet
 from medpeft.networks.diffusion import load_diffusion_pipeline

@@ -27,7 +27,7 @@ def test_pipeline_with_a_network_that_would_be_random_is_refused(diffusion, tmp_
     state = load_file(path)
     state.pop(min(state))
     save_file(state, path, metadata={"format": "pt"})
-    with pytest.raises(UserError, match=rf"'tiny' could not be had .*{part}"):
+    with pytest.raises(UserError, match=rf"'tiny' was not found .*{part}"):
         fetch_diffusion_pipeline("tiny", None, tmp_path / "kept", str(tmp_path / "mirror"))
     assert not (tmp_path / "kept").exists()
 
@@ -50,5 +50,5 @@ def test_pickled_weights_are_not_taken(diffusion, tmp_path):
 
 
 def test_pipeline_that_nobody_has_is_named(tmp_path):
-    with pytest.raises(UserError, match="'tiny' could not be had"):
+    with pytest.raises(UserError, match="'tiny' was not found"):
         fetch_diffusion_pipeline("tiny", None, tmp_path / "kept", None)
