@@ -142,7 +142,7 @@ def test_results_that_cannot_be_written_are_said_and_stay(whole, prepared, small
     small_disk(runs, "size=100M")
     shutil.copytree(whole[0] / runs.relative_to(prepared), runs, dirs_exist_ok=True)
     before = results(prepared, "metrics.json", "record.json")
-    module = prepared / "scripts/medpeft/evaluate.py"
+    module = prepared / "scripts/medpeft/statistics/evaluate.py"
     module.write_text(module.read_text() + "# edited\n")
     small_disk(runs, "ro")
     result = snakemake(prepared, "--cores", "1", "--", TARGET)

@@ -1,4 +1,4 @@
-"""A study on a SLURM of this machine, started for it, ends as it does without one, whatever befalls its jobs."""
+"""A study on a SLURM of this machine, started for it, ends as it does without one, whatever happens to its jobs."""
 
 import shutil
 import subprocess
@@ -41,12 +41,12 @@ main()
 # is, it is caught in the middle.
 HOLD = "hold"
 HELD_RUN = f"""
-    def save(self, path, state):
-        self._save(path, state)
+    def _save(self, checkpoint):
+        self._write(checkpoint)
         while Path("{HOLD}").exists():
             time.sleep(0.1)
 
-    def _save("""
+    def _write("""
 
 pytestmark = [
     pytest.mark.slow,
@@ -58,9 +58,9 @@ pytestmark = [
 def local(tmp_path_factory):
     """The study, run on this machine, of a project whose runs of classification can be held."""
     folder = make_project(tmp_path_factory.mktemp("local"), SMALL)
-    module = folder / "scripts/medpeft/training.py"
+    module = folder / "scripts/medpeft/training/loop.py"
     text = module.read_text()
-    for old, new in (("CHECKPOINT_SECONDS = 10", "CHECKPOINT_SECONDS = 0"), ("\n    def save(", HELD_RUN)):
+    for old, new in (("CHECKPOINT_SECONDS = 10", "CHECKPOINT_SECONDS = 0"), ("\n    def _save(", HELD_RUN)):
         assert text.count(old) == 1
         text = text.replace(old, new)
     module.write_text(text)
