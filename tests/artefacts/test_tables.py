@@ -352,9 +352,7 @@ def test_published_numbers_are_complete_and_in_range():
     assert means.idxmax() == "ssf"
 
 
-def test_every_method_of_the_project_has_a_style_of_its_own():
-    methods = {path.stem for path in (REFERENCE.parents[1] / "scripts/medpeft/methods").glob("*/*.py")}
-    assert methods - {"__init__"} <= set(STYLES)
+def test_methods_that_are_shown_together_look_different():
     assert len({(look.colour, look.marker) for look in STYLES.values()}) == len(STYLES)
     for together in (
         ["full", "linear_probe", "tsa", "batchnorm", "bias", "ssf"],
@@ -363,6 +361,13 @@ def test_every_method_of_the_project_has_a_style_of_its_own():
     ):
         assert len({style(method).colour for method in together}) == len(together)
         assert len({style(method).marker for method in together}) == len(together)
+
+
+@pytest.mark.parametrize("method", sorted(registry.names()))
+def test_every_method_has_a_label_that_readers_know(method):
+    """A new one needs no entry in the palette: its label is then its title."""
+    known = STYLES[method].label if method in STYLES else registry.declared(method)["title"]
+    assert style(method).label == known
 
 
 def test_baselines_come_first_and_a_new_method_last():

@@ -7,6 +7,8 @@ colour and differ in their marker; those that one figure shows together differ i
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from medpeft.methods.registry import declared, names
+
 BLACK, GREY, ORANGE, SKY, GREEN = "#000000", "#7f7f7f", "#e69f00", "#56b4e9", "#009e73"
 BLUE, VERMILLION, PURPLE, WINE = "#0072b2", "#d55e00", "#cc79a7", "#661100"
 
@@ -42,12 +44,16 @@ SPARE_MARKERS = ("$1$", "$2$", "$3$", "$4$", "$5$", "$6$", "$7$", "$8$", "$9$")
 
 
 def style(method: str) -> Style:
-    """Return the style of `method`; one that is not in `STYLES` gets a style that depends on its name alone."""
+    """Return the style of `method`.
+
+    One that is not in `STYLES` has its own title, and a colour and marker that depend on its name alone.
+    """
     if method in STYLES:
         return STYLES[method]
     number = sum(method.encode())
     colour, marker = SPARE_COLOURS[number % len(SPARE_COLOURS)], SPARE_MARKERS[number % len(SPARE_MARKERS)]
-    return Style(method.replace("_", " "), colour, marker)
+    title = declared(method)["title"] if method in names() else method.replace("_", " ")
+    return Style(title, colour, marker)
 
 
 def in_order(methods: Iterable[str]) -> list[str]:

@@ -106,8 +106,8 @@ def brier_score(truth: np.ndarray, probabilities: np.ndarray) -> float:
 
     Source: Brier 1950, Verification of forecasts expressed in terms of probability, equation 2.
     """
-    one_hot = np.eye(probabilities.shape[1])[truth]
-    return float(np.square(probabilities - one_hot).sum(axis=1).mean())
+    classes = np.arange(probabilities.shape[1])
+    return float(sklearn_metrics.brier_score_loss(truth, probabilities, labels=classes, scale_by_half=False))
 
 
 def _accuracy(truth: np.ndarray, probabilities: np.ndarray) -> float:
