@@ -201,7 +201,8 @@ RERUNS = {
     | _after("records", "searches")
     | COLLECTED
     | COUNTED,
-    "scripts/medpeft/training/classification.py": RUNS | GENERATIONS,
+    "scripts/medpeft/training/classification.py": RUNS,
+    "scripts/medpeft/training/loop.py": RUNS | GENERATIONS,
     "scripts/medpeft/networks/device.py": RUNS | GENERATIONS | {"embed", "reference", "features"},
     "scripts/medpeft/training/embed.py": {"embed"}
     | _of(("tune", "finetune", "evaluate"), ("linear_probe",))
@@ -209,6 +210,7 @@ RERUNS = {
     | COLLECTED,
     "scripts/medpeft/generation/generate.py": IMAGES,
     "scripts/medpeft/statistics/evaluate.py": EVALUATED | CLASSIFIED | _after("downstreams") | COLLECTED,
+    "scripts/medpeft/statistics/metrics.py": EVALUATED | CLASSIFIED | _after("downstreams") | COLLECTED | {"samples"},
     "scripts/medpeft/statistics/rank.py": {"rank"} | _after("ranks", "friedman", "recommendations"),
     "scripts/medpeft/artefacts/panels.py": {"figure figure1", "figure figure3", "figure pareto", "figure tuning"}
     | {"samples", "typeset", "all"},

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import brier_score_loss
 
 from medpeft.statistics.collect import RUN_COLUMNS
 from medpeft.statistics.metrics import (
@@ -26,6 +27,13 @@ def test_calibration_error_by_hand():
 
 def test_brier_score_by_hand():
     assert brier_score(np.array([0, 1]), np.array([[1.0, 0.0], [1.0, 0.0]])) == pytest.approx(1.0)  # 0 and 2
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_brier_score_is_that_of_scikit_learn(classes):
+    truth, probabilities = drawn(classes, seed=0)
+    expected = brier_score_loss(truth, probabilities, scale_by_half=False)
+    assert brier_score(truth, probabilities) == pytest.approx(expected, rel=1e-12)
 
 
 def drawn(classes, seed, images=200):

@@ -106,8 +106,9 @@ def brier_score(truth: np.ndarray, probabilities: np.ndarray) -> float:
 
     Source: Brier 1950, Verification of forecasts expressed in terms of probability, equation 2.
     """
-    classes = np.arange(probabilities.shape[1])
-    return float(sklearn_metrics.brier_score_loss(truth, probabilities, labels=classes, scale_by_half=False))
+    # scikit-learn computes the same, but warns that probabilities read back from a file sum to one only nearly.
+    one_hot = np.eye(probabilities.shape[1])[truth]
+    return float(np.square(probabilities - one_hot).sum(axis=1).mean())
 
 
 def _accuracy(truth: np.ndarray, probabilities: np.ndarray) -> float:
