@@ -82,7 +82,7 @@ def growing(amount):
 
 def sources_of(kind):
     """Return a function that gives the files which a table or figure is made of, by their names."""
-    known = {"table": TABLES, "figure": FIGURES}[kind]
+    known = {"table": artefacts.tables(), "figure": artefacts.figures()}[kind]
 
     def files(wildcards):
         artefact = known[wildcards[kind]]
