@@ -23,6 +23,16 @@ SCRIPTS = Path(workflow.basedir).resolve() / "scripts"
 
 try:
     STUDY = Study(config)
+    TABLES = {
+        name: table
+        for name, table in artefacts.tables().items()
+        if not STUDY.lacks(table)
+    }
+    FIGURES = {
+        name: figure
+        for name, figure in artefacts.figures().items()
+        if not STUDY.lacks(figure)
+    }
 except UserError as error:
     sys.exit(f"medpeft: {error}")
 
@@ -55,14 +65,6 @@ wildcard_constraints:
 
 
 RUNS = [run.path for run in STUDY.runs(task="classification")]
-TABLES = {
-    name: table for name, table in artefacts.tables().items() if not STUDY.lacks(table)
-}
-FIGURES = {
-    name: figure
-    for name, figure in artefacts.figures().items()
-    if not STUDY.lacks(figure)
-}
 GENERATIONS = [run.path for run in STUDY.runs(task="text-to-image")]
 SHOWN = STUDY.shown()
 SHOWN_DATASETS = list(dict.fromkeys(run.dataset for run in SHOWN))

@@ -40,7 +40,8 @@ def test_nothing_is_left_to_fill_in():
 @pytest.mark.parametrize("name", datasets.names())
 def test_every_dataset_is_listed_with_its_images_and_archives(name):
     dataset = datasets.load(name)
-    row = next(line for line in README.splitlines() if line.startswith(f"| `{name}`"))
+    row = next((line for line in README.splitlines() if line.startswith(f"| `{name}`")), None)
+    assert row, f"README's table of datasets has no row `{name}`"
     images = sum(dataset.sizes or [count or 0 for count in dataset.counts.values()])
     assert (f"{images:,}" if images else "frontal") in row
     assert all(f"`{archive.name}`" in row for archive in dataset.archives if not archive.generate)

@@ -4,10 +4,12 @@ import re
 from dataclasses import fields
 
 import pytest
+from tiny import STUDY
 
 from medpeft.artefacts import registry
 from medpeft.artefacts.sources import Sources
-from medpeft.pipeline.study import FEATURES
+from medpeft.base.errors import UserError
+from medpeft.pipeline.study import FEATURES, Study
 
 ARTEFACTS = {("table", name): table for name, table in registry.tables().items()}
 ARTEFACTS |= {("figure", name): figure for name, figure in registry.figures().items()}
@@ -45,3 +47,25 @@ def test_it_names_each_source_that_its_file_reads(key):
 def test_no_two_share_a_place():
     places = [(artefact.section, artefact.place) for artefact in ARTEFACTS.values()]
     assert len(set(places)) == len(places)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ('"Sizes.", "cost", 9', "'cost', 9 is no section and place"),
+        ('"Sizes.", "costs", "last"', "'costs', 'last' is no section and place"),
+        ('"Sizes.", "costs", 9, ("run",)', "there is no source 'run'"),
+        ('"Sizes.", "costs", 9, "runs"', "write ('runs',), not 'runs'"),
+        ('"Sizes.", "costs", 9, requires="full"', "are tuples"),
+    ],
+)
+def test_what_no_table_can_be_is_refused_with_its_file(tmp_path, arguments, message):
+    file = tmp_path / "sizes.py"
+    file.write_text(f"TABLE = Table({arguments})\n")
+    with pytest.raises(UserError, match=f"{re.escape(str(file))}.*{re.escape(message)}"):
+        registry._read(file, "TABLE", registry.Table)
+
+
+def test_a_feature_that_no_study_has_is_refused():
+    with pytest.raises(UserError, match="requires 'ful': choose among"):
+        Study(STUDY).lacks(registry.Table("Sizes.", "costs", 9, requires=("ful",)))

@@ -52,3 +52,11 @@ def test_a_script_outside_the_library_is_no_file_of_it(library, tmp_path):
 def test_a_registry_is_used_through_others_too(library):
     assert imports.uses([library / "data/datasets/heart.py"], "data.registry")
     assert not imports.uses([library / "data/reading.py"], "data.registry")
+
+
+def test_what_reads_and_writes_files_counts_and_what_reports_or_plans_does_not():
+    scripts = imports.LIBRARY.parent
+    found = set(_names(imports.LIBRARY, imports.dependencies(scripts / "evaluate.py")))
+    assert {"base/files.py", "statistics/evaluate.py", "statistics/metrics.py"} <= found
+    assert not found & imports.UNCOUNTED
+    assert all((imports.LIBRARY / name).exists() for name in imports.UNCOUNTED)

@@ -85,8 +85,8 @@ def test_a_method_names_the_code_that_it_consists_of():
         return [file.relative_to(LIBRARY / "medpeft").as_posix() for file in dependencies(registry.file_of(name))]
 
     assert code("bitfit") == ["methods/selective/bias.py", "methods/selective/bitfit.py"]
-    assert code("lora") == ["methods/additive/lora.py", "methods/layers.py", "methods/peft_tuners.py"]
-    assert code("dora") == ["methods/layers.py", "methods/peft_tuners.py"]
+    assert code("lora") == ["base/files.py", "methods/additive/lora.py", "methods/layers.py", "methods/peft_tuners.py"]
+    assert code("dora") == ["base/files.py", "methods/layers.py", "methods/peft_tuners.py"]
 
 
 def test_what_a_docstring_mentions_is_not_declared(folder):
@@ -116,3 +116,18 @@ def test_a_module_registers_the_method_of_its_own_name_alone(folder, name, more)
     _write(folder, name=name, more=more)
     with pytest.raises(UserError, match=r"probe\.py has to register one method by @method, under its own name 'probe'"):
         registry.encoders("probe")
+
+
+@pytest.mark.parametrize("encoders", ['"cnn"', '{"vti"}'])
+def test_kinds_of_network_that_there_are_not_are_refused(folder, encoders):
+    _write(folder)
+    file = folder / "prompts/probe.py"
+    file.write_text(file.read_text().replace('{"cnn"}', encoders))
+    with pytest.raises(UserError, match="encoders is a set of cnn, unet, vit, not"):
+        registry.declared("probe")
+
+
+def test_a_helper_beside_methods_is_no_method(folder):
+    _write(folder)
+    (folder / "prompts/_shared.py").write_text("")
+    assert "_shared" not in registry.names()

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
+from medpeft.base.errors import UserError
 from medpeft.base.literals import assigned
 
 SECTIONS = ("methods", "answers", "choice", "low_data", "generation", "calibration", "costs")  # of the paper
@@ -75,13 +76,21 @@ class Figure(Artefact):
 
 @cache
 def tables() -> dict[str, Artefact]:
-    """Return the tables by name, in the order of the paper, without importing them."""
+    """Return the tables by name, in the order of the paper, without importing them.
+
+    Raises:
+        UserError: A table says of itself what no artefact can be.
+    """
     return _in_order("tables", "TABLE", Table)
 
 
 @cache
 def figures() -> dict[str, Artefact]:
-    """Return the figures by name, in the order of the paper, without importing them."""
+    """Return the figures by name, in the order of the paper, without importing them.
+
+    Raises:
+        UserError: A figure says of itself what no artefact can be.
+    """
     return _in_order("figures", "FIGURE", Figure)
 
 
@@ -96,6 +105,21 @@ def file_of(kind: str, name: str) -> Path:
 
 
 def _in_order(folder: str, constant: str, kind: type[Artefact]) -> dict[str, Artefact]:
-    files = [file for file in (Path(__file__).parent / folder).glob("*.py") if file.stem != "__init__"]
-    found = {file.stem: kind(**assigned(file, constant, kind)) for file in sorted(files)}
+    files = [file for file in (Path(__file__).parent / folder).glob("*.py") if not file.stem.startswith("_")]
+    found = {file.stem: _read(file, constant, kind) for file in sorted(files)}
     return dict(sorted(found.items(), key=lambda item: (SECTIONS.index(item[1].section), item[1].place)))
+
+
+def _read(file: Path, constant: str, kind: type[Artefact]) -> Artefact:
+    artefact = kind(**assigned(file, constant, kind))
+    if artefact.section not in SECTIONS or not isinstance(artefact.place, int):
+        raise UserError(
+            f"{file}: {artefact.section!r}, {artefact.place!r} is no section and place of the paper: name one of "
+            f"{', '.join(SECTIONS)} and a whole number"
+        )
+    lists = (artefact.sources, artefact.published, artefact.experiments, artefact.requires)
+    if not all(isinstance(names, tuple) for names in lists):
+        raise UserError(f"{file}: sources, published, experiments and requires are tuples: write ('runs',), not 'runs'")
+    if unknown := sorted(set(artefact.sources) - set(SOURCES)):
+        raise UserError(f"{file}: there is no source {unknown[0]!r}: choose among {', '.join(SOURCES)}")
+    return artefact

@@ -8,9 +8,9 @@ from medpeft.artefacts.palette import in_order
 from medpeft.artefacts.sources import Sources
 from medpeft.base.errors import UserError
 from medpeft.base.runs import CELL
+from medpeft.statistics.significance import SIGNIFICANT
 
 NOT_PEFT = ("full", "linear_probe")
-SIGNIFICANT = 0.05
 
 
 def experiment(sources: Sources, *names: str) -> pd.DataFrame:

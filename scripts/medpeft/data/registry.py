@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parent / "datasets"  # one module each
 
 def names() -> list[str]:
     """Return the names of all datasets, sorted, without importing them."""
-    return sorted(module.name for module in pkgutil.iter_modules([str(FOLDER)]))
+    return sorted(module.name for module in pkgutil.iter_modules([str(FOLDER)]) if not module.name.startswith("_"))
 
 
 def load(name: str, declared: dict[str, Any] | None = None) -> Dataset:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 FOLDER = Path(__file__).parent  # one folder a family, one module a method
+KINDS = frozenset({"cnn", "vit", "unet"})  # of networks that a method can be defined on
 
 Adapt = Callable[["nn.Module"], None]
 Export = Callable[["nn.Module", Path], None]
@@ -111,6 +112,8 @@ def also(name: str, encoder: str, export: Export | None = None) -> Callable[[Ada
     """Register the decorated `adapt(model)` as what the method `name`, defined above it, is on another `encoder`."""
 
     def register(adapt: Adapt) -> Adapt:
+        if name not in _loaded:
+            raise UserError(f"@also({name!r}) stands above @method({name!r}): move it below")
         _loaded[name].definitions[encoder] = Definition(adapt, export)
         return adapt
 
@@ -148,7 +151,8 @@ def declared(name: str) -> dict[str, Any]:
     """Return what the method `name` says of itself, as `Method.entry` does, without importing it.
 
     Raises:
-        UserError: Its module does not register the one method of its name, or lies in the folder of another family.
+        UserError: Its module does not register the one method of its name, lies in the folder of another family, or
+            names a kind of network that there is not.
     """
     file = _modules().get(name)
     if file is None:
@@ -161,10 +165,15 @@ def declared(name: str) -> dict[str, Any]:
         raise UserError(
             f"{file} is of the family {said['family']!r}: move it to the folder of that name, or correct it"
         )
+    kinds = {*said["encoders"], *(arguments["encoder"] for arguments in others)}
+    if not kinds <= KINDS:
+        raise UserError(
+            f"{file}: encoders is a set of {', '.join(sorted(KINDS))}, not {said['encoders']!r}: correct it"
+        )
     return {
         "title": said["title"],
         "family": said["family"],
-        "encoders": sorted({*said["encoders"], *(arguments["encoder"] for arguments in others)}),
+        "encoders": sorted(kinds),
         "source": said["source"],
         "trains": said["trains"],
         "on_features": said.get("on_features", False),
@@ -189,7 +198,7 @@ def file_of(name: str) -> Path:
 @cache
 def _modules() -> dict[str, Path]:
     """Return the files of the methods that are modules, by name."""
-    return {file.stem: file for file in sorted(FOLDER.glob("*/*.py")) if file.stem != "__init__"}
+    return {file.stem: file for file in sorted(FOLDER.glob("*/*.py")) if not file.stem.startswith("_")}
 
 
 def _of_peft(name: str) -> Method:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import product
 
 from medpeft.artefacts.registry import Artefact
+from medpeft.base.errors import UserError
 from medpeft.base.runs import Run, Search
 from medpeft.pipeline.settings import complete, grids_of
 from medpeft.statistics.blocks import ranks_can_be_tested
@@ -121,7 +122,13 @@ class Study:
         return list(dict.fromkeys(run.search for run in self.runs(task="classification")))
 
     def has(self, feature: str) -> bool:
-        """Tell whether the study has what an artefact may require: see `FEATURES`."""
+        """Tell whether the study has what an artefact may require: see `FEATURES`.
+
+        Raises:
+            UserError: There is no such feature.
+        """
+        if feature not in FEATURES:
+            raise UserError(f"an artefact requires {feature!r}: choose among {', '.join(FEATURES)}")
         return FEATURES[feature](self)
 
     def lacks(self, artefact: Artefact) -> bool:

@@ -5,9 +5,9 @@ import pandas as pd
 from medpeft.artefacts.card import counted
 from medpeft.artefacts.markup import number
 from medpeft.artefacts.palette import style
-from medpeft.artefacts.selection import SIGNIFICANT
 from medpeft.artefacts.words import ENCODERS, friedman_words, percent
 from medpeft.base.frames import each_group
+from medpeft.statistics.significance import SIGNIFICANT
 
 
 def test_sentence(test: pd.Series) -> str:

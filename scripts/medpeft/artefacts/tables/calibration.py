@@ -11,7 +11,7 @@ from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import plain
 from medpeft.base.frames import each_group, row_at
 from medpeft.base.runs import CELL
-from medpeft.statistics.metrics import METRICS, PRIMARY, shown_in
+from medpeft.statistics.metrics import CALIBRATION_BINS, METRICS, PRIMARY, shown_in
 
 CAPTION = "Accuracy, calibration and discrimination."
 TABLE = Table(CAPTION, "calibration", 1, ("runs", "scores"), requires=("classification",))
@@ -34,8 +34,15 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
         ]
     table = cells.rename(columns=columns | {f"{metric}_std": f"{name}_std" for metric, name in columns.items()})
     header = ["Method", "Accuracy", *(METRICS[name].heading for name in _measures())]
-    notes = ["Mean ± standard deviation over seeds. ECE (15 bins) and Brier score (0 to 2): lower is better."]
+    notes = [f"Mean ± standard deviation over seeds. {_less_is_better()}: lower is better."]
     return table, Layout(header, groups, notes + failure_notes(cells))
+
+
+def _less_is_better() -> str:
+    """Return the metrics of which less is better, in words, with what their numbers depend on."""
+    remarks = {"ece": f" ({CALIBRATION_BINS} bins)", "brier": " (0 to 2)"}
+    less = [name for name in _measures() if not METRICS[name].higher_is_better]
+    return " and ".join(METRICS[name].heading + remarks.get(name, "") for name in less)
 
 
 def _measures() -> list[str]:

@@ -8,11 +8,12 @@ import pandas as pd
 from medpeft.artefacts.markup import GAP, Cell, Layout, interval, number
 from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.registry import Table
-from medpeft.artefacts.selection import NOT_PEFT, SIGNIFICANT, outcomes
+from medpeft.artefacts.selection import NOT_PEFT, outcomes
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row, row_at
 from medpeft.statistics.metrics import METRICS
+from medpeft.statistics.significance import SIGNIFICANT
 
 CAPTION = "The best PEFT method against full fine-tuning, and the methods that differ from it."
 TABLE = Table(CAPTION, "answers", 5, ("comparisons",), requires=("full",))

@@ -27,7 +27,7 @@ TRAINS = "low-rank updates of attention projections, by peft"
     "lora", "LoRA", family="additive", encoders={"vit"}, source="arXiv 2106.09685; peft", trains=TRAINS, export=export
 )
 def lora(model: VisionTransformer) -> None:
-    """Add peft's LoRA of rank 16 to the query and value projections of a frozen timm ViT, in place."""
+    """Add peft's LoRA of rank `RANK` to the query and value projections of a frozen timm ViT, in place."""
     insert(model, "lora", r=RANK, lora_alpha=RANK)
 
 
@@ -42,6 +42,6 @@ def export_of_unet(model: UNet2DConditionModel, folder: Path) -> None:
 
 @also("lora", "unet", export=export_of_unet)
 def lora_of_unet(model: UNet2DConditionModel) -> None:
-    """Add peft's LoRA of rank 4 to all projections of the attentions of a frozen diffusers U-Net, in place."""
+    """Add peft's LoRA of rank `RANK_OF_UNET` to all projections of the attentions of a frozen U-Net, in place."""
     projections = ["to_q", "to_k", "to_v", "to_out.0"]
     model.add_adapter(LoraConfig(r=RANK_OF_UNET, lora_alpha=RANK_OF_UNET, target_modules=projections))
