@@ -1,11 +1,15 @@
 """The study, validated, and the grid of runs that it asks for."""
 
+import os
 import re
 import sys
 from pathlib import Path
 
-# The library beside this workflow is what its jobs run: it goes before one that is installed from another folder.
-sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
+# The library beside this workflow is what it runs, and by PYTHONPATH its jobs: it goes before an installed one.
+sys.path.insert(0, str(Path(workflow.basedir).resolve() / "scripts"))
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [sys.path[0], os.environ.get("PYTHONPATH")])
+)
 
 from medpeft.artefacts import registry as artefacts
 from medpeft.base.errors import UserError

@@ -168,6 +168,20 @@ def test_published_adapter_gives_the_published_predictions(finished):
     np.testing.assert_array_equal(published.filter(like="probability_").to_numpy(), probabilities.numpy())
 
 
+def test_jobs_run_the_library_beside_the_workflow_not_one_that_is_installed(finished):
+    """The project's copy is not the one that is installed: jobs once ran that."""
+    path, table = finished / "scripts/medpeft/artefacts/tables/table1.py", finished / "results/tiny/tables/table1.md"
+    before, made = path.read_text(), table.read_bytes()
+    path.write_text(before.replace("Selective methods train", "Here selective methods train"))
+    try:
+        assert snakemake(finished, "--cores", "1", "--quiet", "--", "results/tiny/tables/table1.md").returncode == 0
+        assert "Here selective methods train" in table.read_text()
+    finally:
+        path.write_text(before)
+    assert snakemake(finished, "--cores", "2", "--quiet").returncode == 0
+    assert table.read_bytes() == made
+
+
 def test_finished_study_has_nothing_left_to_do(finished):
     assert _jobs(finished) == set()
 

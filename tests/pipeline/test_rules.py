@@ -41,9 +41,13 @@ def _everything(script: Path) -> set[Path]:
 
 
 def _packages(path: Path) -> set[str]:
-    """Return the top-level names of all packages that the Python file `path` imports, wherever in it."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    """Return the top-level names of all packages that running the Python file `path` may import, wherever in it."""
+    found, tree = set(), ast.parse(path.read_text())
+    guarded = [
+        node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    types = {inner for node in guarded for statement in node.body for inner in ast.walk(statement)}
+    for node in set(ast.walk(tree)) - types:
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -44,7 +44,7 @@ def _write_study(root: Path, folder: Path, seeds: int) -> None:
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
 
 
-@pytest.mark.parametrize(("seeds", "limit"), [(1, 10), pytest.param(10, 100, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize(("seeds", "limit"), [(1, 20), pytest.param(10, 200, marks=pytest.mark.exhaustive)])
 def test_the_published_study_is_planned_in_seconds(root, tmp_path, seeds, limit):
     _write_study(root, tmp_path, seeds)
     _, seconds = _snakemake(root, tmp_path, "--dry-run", "--quiet", "all")
