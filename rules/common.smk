@@ -1,20 +1,16 @@
 """The study, validated, and the grid of runs that it asks for."""
 
-import os
 import re
 import sys
 from pathlib import Path
 
-# The library beside this workflow is what it runs, and by PYTHONPATH its jobs: it goes before an installed one.
+# The library beside this workflow is what it runs: it goes before one that is installed from another folder.
 sys.path.insert(0, str(Path(workflow.basedir).resolve() / "scripts"))
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [sys.path[0], os.environ.get("PYTHONPATH")])
-)
 
 from medpeft.artefacts import registry as artefacts
 from medpeft.base.errors import UserError
 from medpeft.base.imports import dependencies
-from medpeft.base.places import LIBRARY
+from medpeft.base.places import LIBRARY, prefer_here
 from medpeft.data import registry as datasets
 from medpeft.data.user_dataset import state
 from medpeft.methods import registry as methods
@@ -24,6 +20,8 @@ from medpeft.pipeline.paths import sources
 from medpeft.pipeline.study import Study, stored_size
 
 SCRIPTS = Path(workflow.basedir).resolve() / "scripts"
+
+prefer_here()
 
 try:
     STUDY = Study(config)
