@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 
 # The library beside this workflow is what it runs: it goes before one that is installed from another folder.
-sys.path.insert(0, str(Path(workflow.basedir).resolve() / "scripts"))
+SCRIPTS = Path(workflow.basedir).resolve() / "scripts"
+sys.path.insert(0, str(SCRIPTS))
 
 from medpeft.artefacts import registry as artefacts
 from medpeft.base.errors import UserError
 from medpeft.base.imports import dependencies
-from medpeft.base.places import LIBRARY, prefer_here
+from medpeft.base.places import prefer_here
 from medpeft.data import registry as datasets
 from medpeft.data.user_dataset import state
 from medpeft.methods import registry as methods
@@ -18,8 +19,6 @@ from medpeft.networks.unets import UNETS
 from medpeft.pipeline.code import KINDS, code
 from medpeft.pipeline.paths import sources
 from medpeft.pipeline.study import Study, stored_size
-
-SCRIPTS = Path(workflow.basedir).resolve() / "scripts"
 
 prefer_here()
 
@@ -107,6 +106,11 @@ def generated_of(runs):
     }
 
 
+def from_here(files):
+    """Return files of the library as seen from the working directory."""
+    return [PROJECT / file.relative_to(SCRIPTS.parent) for file in files]
+
+
 def code_of(stage, **names):
     """Return a function that gives the library files which a job of `stage` runs (see medpeft.pipeline.code).
 
@@ -120,7 +124,7 @@ def code_of(stage, **names):
         found = code(
             script, frozenset(named.items()), frozenset(STUDY.settings["datasets"])
         )
-        return [PROJECT / file.relative_to(LIBRARY.parents[1]) for file in found]
+        return from_here(found)
 
     return files
 
@@ -169,4 +173,4 @@ def generator_of(wildcards):
         archive.generate.__module__ for archive in archives if archive.generate
     }
     files = dependencies(*(Path(sys.modules[name].__file__) for name in generators))
-    return [PROJECT / file.relative_to(LIBRARY.parents[1]) for file in files]
+    return from_here(files)

@@ -1,6 +1,6 @@
 """How a method looks: one name, colour and marker in every table and figure.
 
-The colours are those of Okabe & Ito (2008), which people with any colour vision tell apart. Kindred methods share a
+The colours are those of Okabe & Ito (2008), which differ to people with any colour vision. Kindred methods share a
 colour and differ in their marker; those that one figure shows together differ in both.
 """
 

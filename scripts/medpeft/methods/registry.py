@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 FOLDER = Path(__file__).parent  # one folder a family, one module a method
-KINDS = frozenset({"cnn", "vit", "unet"})  # of networks that a method can be defined on
+ENCODER_KINDS = frozenset({"cnn", "vit", "unet"})  # of networks that a method can be defined on
 
 Adapt = Callable[["nn.Module"], None]
 Export = Callable[["nn.Module", Path], None]
@@ -166,9 +166,9 @@ def declared(name: str) -> dict[str, Any]:
             f"{file} is of the family {said['family']!r}: move it to the folder of that name, or correct it"
         )
     kinds = {*said["encoders"], *(arguments["encoder"] for arguments in others)}
-    if not kinds <= KINDS:
+    if not kinds <= ENCODER_KINDS:
         raise UserError(
-            f"{file}: encoders is a set of {', '.join(sorted(KINDS))}, not {said['encoders']!r}: correct it"
+            f"{file}: encoders is a set of {', '.join(sorted(ENCODER_KINDS))}, not {said['encoders']!r}: correct it"
         )
     return {
         "title": said["title"],
