@@ -49,16 +49,16 @@ def test_no_two_share_a_place():
     assert len(set(places)) == len(places)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ('"Sizes.", "cost", 9', "'cost', 9 is no section and place"),
-        ('"Sizes.", "costs", "last"', "'costs', 'last' is no section and place"),
-        ('"Sizes.", "costs", 9, ("run",)', "there is no source 'run'"),
-        ('"Sizes.", "costs", 9, "runs"', "write ('runs',), not 'runs'"),
-        ('"Sizes.", "costs", 9, requires="full"', "are tuples"),
-    ],
-)
+REFUSED = {
+    '"Sizes.", "cost", 9': "'cost', 9 is no section and place",
+    '"Sizes.", "costs", "last"': "'costs', 'last' is no section and place",
+    '"Sizes.", "costs", 9, ("run",)': "there is no source 'run'",
+    '"Sizes.", "costs", 9, "runs"': "write ('runs',), not 'runs'",
+    '"Sizes.", "costs", 9, requires="full"': "are tuples",
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED.items())
 def test_what_no_table_can_be_is_refused_with_its_file(tmp_path, arguments, message):
     file = tmp_path / "sizes.py"
     file.write_text(f"TABLE = Table({arguments})\n")
