@@ -5,13 +5,12 @@ import sys
 from pathlib import Path
 
 # The library beside this workflow is what it runs: it goes before one that is installed from another folder.
-SCRIPTS = Path(workflow.basedir).resolve() / "scripts"
-sys.path.insert(0, str(SCRIPTS))
+sys.path.insert(0, str(Path(workflow.basedir).resolve() / "scripts"))
 
 from medpeft.artefacts import registry as artefacts
 from medpeft.base.errors import UserError
 from medpeft.base.imports import dependencies
-from medpeft.base.places import prefer_here
+from medpeft.base.places import LIBRARY, prefer_here
 from medpeft.data import registry as datasets
 from medpeft.data.user_dataset import state
 from medpeft.methods import registry as methods
@@ -21,6 +20,7 @@ from medpeft.pipeline.paths import sources
 from medpeft.pipeline.study import Study, stored_size
 
 prefer_here()
+SCRIPTS = LIBRARY.parent
 
 try:
     STUDY = Study(config)
