@@ -9,7 +9,7 @@ RUN_MINUTES = 720 if STUDY.gpus else 240
 
 rule embed:
     input:
-        images="<prepared>/images.npy",
+        images=prepared("images.npy"),
         weights="<weights>/model.safetensors",
         code=code_of("embed"),
     output:
@@ -33,8 +33,8 @@ rule embed:
 
 rule tune:
     input:
-        images="<prepared>/images.npy",
-        manifest="<prepared>/manifest.csv",
+        images=prepared("images.npy"),
+        manifest=prepared("manifest.csv"),
         split="<splits>/split.csv",
         subset=f"<splits>/subset-{STUDY.settings['tuning']['seed']}.csv",
         weights="<weights>/model.safetensors",
@@ -81,15 +81,15 @@ rule count:
         pairs=list(dict.fromkeys(run[1:3] for run in STUDY.runs())),
         dataset=STUDY.values("dataset")[0],
         image_size=STUDY.settings["image_size"],
-        declared=STUDY.settings["datasets"].get(STUDY.values("dataset")[0]),
+        declared=decisive_at(STUDY.values("dataset")[0]),
     script:
         "../scripts/count.py"
 
 
 rule finetune:
     input:
-        images="<prepared>/images.npy",
-        manifest="<prepared>/manifest.csv",
+        images=prepared("images.npy"),
+        manifest=prepared("manifest.csv"),
         split="<splits>/split.csv",
         subset="<splits>/subset-{seed}.csv",
         weights="<weights>/model.safetensors",

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 # The library beside this workflow is what it runs: it goes before one that is installed from another folder.
@@ -12,7 +13,8 @@ from medpeft.base.errors import UserError
 from medpeft.base.imports import dependencies
 from medpeft.base.places import LIBRARY, prefer_here
 from medpeft.data import registry as datasets
-from medpeft.data.user_dataset import state
+from medpeft.data.sources import Kept, content_of_files, mirrored_files
+from medpeft.data.user_dataset import decisive, definition
 from medpeft.methods import registry as methods
 from medpeft.networks.unets import UNETS
 from medpeft.pipeline.code import KINDS, code
@@ -38,18 +40,32 @@ except UserError as error:
     sys.exit(f"medpeft: {error}")
 
 
-PICTURES = f"data/prepared/{{dataset}}/{stored_size(STUDY.generated_size)}px"
+# Where a dataset is kept. Datasets of the user's own that have one name but other definitions lie apart.
+RAW = "data/raw/{dataset}{definition}"
+DESCRIBED = "data/prepared/{dataset}{definition}"
+PREPARED = f"{DESCRIBED}/{stored_size(STUDY.settings['image_size'])}px"
+PICTURES = f"{DESCRIBED}/{stored_size(STUDY.generated_size)}px"
+ENCODED = (
+    f"data/encoded/{{dataset}}{{definition}}/{{backbone}}/{STUDY.generated_size}px"
+)
+
+
+def constrained(folder):
+    """Return `folder` with what its wildcards match: the general constraints do not reach into path variables."""
+    own = r"{dataset,\w+}{definition,(/[0-9a-f]{8})?}"
+    return folder.replace("{dataset}{definition}", own)
 
 
 pathvars:
     texts=str(PROJECT / "paper"),
-    raw="data/raw/{dataset}",
-    stored="data/prepared/{dataset}/{pixels}px",
-    prepared=f"data/prepared/{{dataset}}/{stored_size(STUDY.settings['image_size'])}px",
-    pictures=PICTURES,
+    raw=constrained(RAW),
+    described=constrained(DESCRIBED),
+    stored=constrained(f"{DESCRIBED}/{{pixels}}px"),
+    prepared=constrained(PREPARED),
+    pictures=constrained(PICTURES),
+    encoded=constrained(ENCODED),
     splits=f"data/splits/{{dataset}}/{STUDY.name}",
     weights="data/weights/{backbone}",
-    encoded=f"data/encoded/{{dataset}}/{{backbone}}/{STUDY.generated_size}px",
     study=f"results/{STUDY.name}",
     reference="<study>/reference/{dataset}",
     tuning="<study>/tuning/{dataset}/{backbone}/{method}",
@@ -58,6 +74,7 @@ pathvars:
 
 wildcard_constraints:
     dataset=r"\w+",
+    archive=r"[^/]+",
     pixels=r"\d+",
     backbone=r"[\w.]+",
     method=r"\w+",
@@ -135,15 +152,77 @@ def features_of(wildcards):
     return [found] if methods.on_features(wildcards.method) else []
 
 
-def declared_of(wildcards):
+def declared_at(dataset):
     """What the study declares of a dataset of the user's own; None of one that comes with the pipeline."""
-    return STUDY.settings["datasets"].get(wildcards.dataset)
+    return STUDY.settings["datasets"].get(dataset)
 
 
-def state_of(wildcards):
-    """What changes when the user's own images do."""
+def decisive_at(dataset):
+    """What of it decides the data."""
+    declared = declared_at(dataset)
+    return decisive(declared) if declared else None
+
+
+def declared_of(wildcards):
+    return declared_at(wildcards.dataset)
+
+
+def titled_of(wildcards):
+    """What of it decides the captions, in which the title stands where there are no others."""
     declared = declared_of(wildcards)
-    return state(declared["path"]) if declared else None
+    return decisive(declared) | {"title": declared["title"]} if declared else None
+
+
+def decisive_of(wildcards):
+    return decisive_at(wildcards.dataset)
+
+
+def definition_at(dataset):
+    """What tells the data of the user's own dataset from those of others of its name; nothing for any other."""
+    declared = declared_at(dataset)
+    return f"/{definition(declared)}" if declared else ""
+
+
+def kept_at(folder, dataset, name):
+    """The file `name` in `folder`, one of those above, as far as it depends on the dataset."""
+    place = f"{folder}/{name}"
+    return place.replace("{dataset}{definition}", dataset + definition_at(dataset))
+
+
+def within(folder):
+    """Return a function that names files in `folder` for jobs that have the dataset alone among their wildcards."""
+    return lambda name: lambda wildcards: kept_at(folder, wildcards.dataset, name)
+
+
+prepared, pictures, encoded = map(within, (PREPARED, PICTURES, ENCODED))
+
+
+@cache
+def kept(dataset):
+    """The dataset and where it is kept."""
+    return Kept(
+        dataset,
+        datasets.load(dataset, declared_at(dataset)),
+        Path(kept_at(RAW, dataset, "")),
+        Path(kept_at(DESCRIBED, dataset, "")),
+    )
+
+
+def content_of(wildcards):
+    """What changes when the content of an archive that lies on this machine does."""
+    archives = {
+        archive.name: archive for archive in kept(wildcards.dataset).dataset.archives
+    }
+    return kept(wildcards.dataset).content(
+        archives[wildcards.archive], STUDY.settings["mirror"]
+    )
+
+
+def captions_of(wildcards):
+    """What changes when the captions of the user's own images do."""
+    if declared_of(wildcards):
+        return kept(wildcards.dataset).captions(STUDY.settings["mirror"])
+    return None
 
 
 def given_split_of(wildcards):
@@ -154,13 +233,22 @@ def given_split_of(wildcards):
 
 def archives_of(wildcards):
     """The archives of one dataset, in the order in which its module reads them."""
-    archives = datasets.load(wildcards.dataset, declared_of(wildcards)).archives
-    return [f"<raw>/{archive.name}" for archive in archives]
+    return [
+        f"<raw>/{archive.name}" for archive in kept(wildcards.dataset).dataset.archives
+    ]
+
+
+def notes_of(wildcards):
+    """What is noted of where they came from."""
+    return [
+        f"<raw>/source/{archive.name}.json"
+        for archive in kept(wildcards.dataset).dataset.archives
+    ]
 
 
 def listing_of(wildcards):
     """The archive that lists where the files of this one are, if they are scattered over the web."""
-    archives = datasets.load(wildcards.dataset, declared_of(wildcards)).archives
+    archives = kept(wildcards.dataset).dataset.archives
     listed_in = {archive.name: archive.listed_in for archive in archives}
     name = listed_in.get(wildcards.archive)
     return [f"<raw>/{name}"] if name else []
@@ -168,7 +256,7 @@ def listing_of(wildcards):
 
 def generator_of(wildcards):
     """The modules that simulate a dataset; archives that are fetched depend on no code."""
-    archives = datasets.load(wildcards.dataset, declared_of(wildcards)).archives
+    archives = kept(wildcards.dataset).dataset.archives
     generators = {
         archive.generate.__module__ for archive in archives if archive.generate
     }

@@ -3,6 +3,7 @@
 
 localrules:
     download,
+    captions,
     split,
     subset,
     audit,
@@ -15,15 +16,16 @@ rule download:
         code=generator_of,
         listing=listing_of,
     output:
-        "<raw>/{archive}",
+        archive="<raw>/{archive}",
+        note="<raw>/source/{archive}.json",
     log:
         "<raw>/{archive}.log",
     conda:
         "../envs/data.yaml"
     params:
         checksum=lambda wildcards: STUDY.settings["checksums"].get(wildcards.archive),
-        declared=declared_of,
-        state=state_of,
+        declared=decisive_of,
+        content=content_of,
     script:
         "../scripts/download.py"
 
@@ -31,6 +33,7 @@ rule download:
 rule prepare:
     input:
         archives=archives_of,
+        notes=notes_of,
         code=code_of("prepare"),
     output:
         images="<stored>/images.npy",
@@ -42,9 +45,27 @@ rule prepare:
     threads: 4
     params:
         size=lambda wildcards: int(wildcards.pixels),
-        declared=declared_of,
+        declared=decisive_of,
     script:
         "../scripts/prepare.py"
+
+
+rule captions:
+    input:
+        archives=archives_of,
+        notes=notes_of,
+        code=code_of("captions"),
+    output:
+        "<described>/captions.csv",
+    log:
+        "<described>/captions.log",
+    conda:
+        "../envs/data.yaml"
+    params:
+        declared=titled_of,
+        content=captions_of,
+    script:
+        "../scripts/captions.py"
 
 
 rule duplicates:
@@ -66,8 +87,8 @@ rule duplicates:
 
 rule split:
     input:
-        manifest="<prepared>/manifest.csv",
-        duplicates="<prepared>/duplicates.csv",
+        manifest=prepared("manifest.csv"),
+        duplicates=prepared("duplicates.csv"),
         given=given_split_of,
         code=code_of("split"),
     output:
@@ -81,14 +102,14 @@ rule split:
         protocol=STUDY.settings["split"]["protocol"],
         duplicates=STUDY.settings["split"]["duplicates"],
         seed=STUDY.settings["split"]["seed"],
-        declared=declared_of,
+        declared=decisive_of,
     script:
         "../scripts/split.py"
 
 
 rule subset:
     input:
-        manifest="<prepared>/manifest.csv",
+        manifest=prepared("manifest.csv"),
         split="<splits>/split.csv",
         code=code_of("subset"),
     output:
@@ -103,9 +124,9 @@ rule subset:
 
 rule audit_dataset:
     input:
-        images="<prepared>/images.npy",
-        manifest="<prepared>/manifest.csv",
-        duplicates="<prepared>/duplicates.csv",
+        images=prepared("images.npy"),
+        manifest=prepared("manifest.csv"),
+        duplicates=prepared("duplicates.csv"),
         split="<splits>/split.csv",
         code=code_of("audit"),
     output:
@@ -122,7 +143,7 @@ rule audit_dataset:
     params:
         protocol=lambda wildcards: STUDY.protocol(wildcards.dataset),
         seed=STUDY.settings["split"]["seed"],
-        declared=declared_of,
+        declared=decisive_of,
     script:
         "../scripts/audit.py"
 

@@ -10,6 +10,7 @@ rule encode:
     input:
         images="<pictures>/images.npy",
         manifest="<pictures>/manifest.csv",
+        described="<described>/captions.csv",
         pipeline="<weights>",
         code=code_of("encode"),
     output:
@@ -37,10 +38,10 @@ rule encode:
 
 rule finetune_unet:
     input:
-        moments="<encoded>/moments.npy",
-        texts="<encoded>/texts.npy",
-        captions="<encoded>/captions.csv",
-        hashes="<encoded>/hashes.json",
+        moments=encoded("moments.npy"),
+        texts=encoded("texts.npy"),
+        captions=encoded("captions.csv"),
+        hashes=encoded("hashes.json"),
         split="<splits>/split.csv",
         subset="<splits>/subset-{seed}.csv",
         pipeline="<weights>",
@@ -70,9 +71,9 @@ rule finetune_unet:
 
 rule generate:
     input:
-        moments="<encoded>/moments.npy",
-        texts="<encoded>/texts.npy",
-        captions="<encoded>/captions.csv",
+        moments=encoded("moments.npy"),
+        texts=encoded("texts.npy"),
+        captions=encoded("captions.csv"),
         split="<splits>/split.csv",
         subset="<splits>/subset-{seed}.csv",
         pipeline="<weights>",
@@ -104,8 +105,8 @@ rule generate:
 
 rule reference:
     input:
-        images="<pictures>/images.npy",
-        manifest="<pictures>/manifest.csv",
+        images=pictures("images.npy"),
+        manifest=pictures("manifest.csv"),
         split="<splits>/split.csv",
         extractor=EXTRACTOR_WEIGHTS,
         code=code_of("reference"),
@@ -132,8 +133,8 @@ rule reference:
 
 rule fidelity:
     input:
-        images="<pictures>/images.npy",
-        manifest="<pictures>/manifest.csv",
+        images=pictures("images.npy"),
+        manifest=pictures("manifest.csv"),
         split="<splits>/split.csv",
         extractor=EXTRACTOR_WEIGHTS,
         floor="<reference>/floor.json",
@@ -165,8 +166,8 @@ rule fidelity:
 
 rule copies:
     input:
-        images="<pictures>/images.npy",
-        manifest="<pictures>/manifest.csv",
+        images=pictures("images.npy"),
+        manifest=pictures("manifest.csv"),
         split="<splits>/split.csv",
         subset="<splits>/subset-{seed}.csv",
         generated="<run>/generated/test",
@@ -198,7 +199,7 @@ rule copies:
 
 rule features:
     input:
-        images="<pictures>/images.npy",
+        images=pictures("images.npy"),
         extractor=EXTRACTOR_WEIGHTS,
         code=code_of("features"),
     output:
@@ -223,7 +224,7 @@ rule features:
 rule downstream_classifier:
     input:
         features="<reference>/features.npy",
-        manifest="<pictures>/manifest.csv",
+        manifest=pictures("manifest.csv"),
         split="<splits>/split.csv",
         subset="<splits>/subset-{seed}.csv",
         extractor=EXTRACTOR_WEIGHTS,

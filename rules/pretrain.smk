@@ -54,8 +54,8 @@ rule pretrain_diffusion:
 
 rule appraise:
     input:
-        images="<prepared>/images.npy",
-        manifest="<prepared>/manifest.csv",
+        images=prepared("images.npy"),
+        manifest=prepared("manifest.csv"),
         split="<splits>/split.csv",
         subset="<splits>/subset-0.csv",
         teacher=TEACHER,

@@ -22,11 +22,25 @@ rule weights:
         checksum=lambda wildcards: STUDY.settings["checksums"].get(
             f"{wildcards.backbone}.safetensors"
         ),
+        content=lambda wildcards: content_of_files(
+            mirrored_files(
+                f"{wildcards.backbone}.safetensors",
+                "weights",
+                STUDY.settings["mirror"],
+            ),
+            Path(f"data/weights/{wildcards.backbone}/source.json"),
+        ),
     script:
         "../scripts/weights.py"
 
 
 rule diffusion_pipeline:
+    input:
+        kept=lambda wildcards: sorted(
+            path
+            for path in (PROJECT / "pretrained" / wildcards.backbone).rglob("*")
+            if path.is_file()
+        ),
     output:
         directory("<weights>"),
     log:
@@ -37,6 +51,10 @@ rule diffusion_pipeline:
         "../envs/train.yaml"
     params:
         repository=lambda wildcards: STUDY.pipelines[wildcards.backbone],
+        content=lambda wildcards: content_of_files(
+            mirrored_files(wildcards.backbone, "weights", STUDY.settings["mirror"]),
+            Path(f"data/weights/{wildcards.backbone}/source.json"),
+        ),
     script:
         "../scripts/diffusion_pipeline.py"
 

@@ -11,7 +11,8 @@ def main(snakemake):
 
     data, output, settings = snakemake.input, snakemake.output, snakemake.params
     encoder = Encoder(Path(data.pipeline), settings.size, settings.device)
-    captions = encode(encoder, data.images, read_table(data.manifest), output.moments, output.texts)
+    captioned = read_table(data.manifest).merge(read_table(data.described), on="image_id")
+    captions = encode(encoder, data.images, captioned, output.moments, output.texts)
     write_table(output.captions, captions)
     encoded = map(Path, (output.moments, output.texts, output.captions))
     write_json(output.hashes, {"sha256": {path.name: sha256(path) for path in encoded}})

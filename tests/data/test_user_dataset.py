@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 import subprocess
 import sys
 import unicodedata
@@ -22,7 +23,6 @@ from medpeft.data.download import fetch
 from medpeft.data.duplicates import find
 from medpeft.data.prepare import prepare
 from medpeft.data.split import split
-from medpeft.data.user_dataset import state
 from medpeft.pipeline.study import Study
 
 ROOT = Path(__file__).parents[2]
@@ -261,26 +261,6 @@ def test_a_path_that_does_not_exist_is_named(tmp_path):
         fetch(dataset.archives[0], "chest", tmp_path / "raw.zip")
 
 
-def test_added_altered_and_moved_images_are_noticed_and_hidden_files_are_not(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    (tmp_path / "a" / "1.png").write_bytes(b"1")
-    first = state(str(tmp_path))
-    (tmp_path / "a" / ".DS_Store").write_bytes(b"0")
-    assert state(str(tmp_path)) == first
-    (tmp_path / "a" / "2.png").write_bytes(b"2")
-    second = state(str(tmp_path))
-    (tmp_path / "a" / "2.png").rename(tmp_path / "b" / "2.png")
-    third = state(str(tmp_path))
-    (tmp_path / "a" / "1.png").write_bytes(b"12")
-    assert len({first, second, third, state(str(tmp_path))}) == 4
-    single = state(str(tmp_path / "a" / "1.png"))
-    (tmp_path / "a" / "1.png").write_bytes(b"123")
-    assert single != state(str(tmp_path / "a" / "1.png"))
-    assert state(None) is None
-    assert state("https://127.0.0.1/chest.zip") is None
-
-
 README = (ROOT / "README.md").read_text()
 EXAMPLE = yaml.safe_load(re.search(r"\*\*Your dataset\.\*\*.*?```yaml\n(.*?)```", README, re.DOTALL)[1])["datasets"]
 
@@ -335,21 +315,60 @@ def project(tmp_path) -> Path:
     return tmp_path
 
 
-def snakemake(folder: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", CARD, "--configfile", "study.yaml", *arguments]
+def snakemake(folder: Path, *arguments: str, card: str = CARD) -> str:
+    study = [] if "--configfile" in arguments else ["--configfile", "study.yaml"]
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", card, *study, *arguments]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout + result.stderr
+
+
+def _planned(folder: Path) -> set[str]:
+    """Return the rules that Snakemake would run."""
+    return set(re.findall(r"^(?:local)?rule (\w+):", snakemake(folder, "--dry-run"), re.MULTILINE))
 
 
 @pytest.mark.slow
 def test_a_folder_becomes_a_split_and_a_card_and_new_images_are_noticed(project):
     snakemake(project)
     assert "| groups | 30 | " in (project / CARD).read_text(encoding="utf-8")
-    assert "Nothing to be done" in snakemake(project, "--dry-run")
+    assert _planned(project) == set()
+    for path in (project / "home").rglob("*.png"):
+        path.touch()
+    assert _planned(project) == set()
     (project / "home" / "sick" / "p99_0.png").write_bytes(png(7))
+    assert _planned(project) >= {"download", "prepare", "split", "card"}
     snakemake(project)
     assert "| groups | 31 | " in (project / CARD).read_text(encoding="utf-8")
+    assert _planned(project) == set()
+
+
+@pytest.mark.slow
+def test_wording_makes_the_card_again_and_nothing_else(project):
+    snakemake(project)
+    worded = STUDY.replace("path: home", "path: home, title: Chests, licence: of the hospital")
+    (project / "study.yaml").write_text(worded, encoding="utf-8")
+    assert _planned(project) == {"card"}
+    snakemake(project)
+    assert "Chests" in (project / CARD).read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_two_studies_that_mean_other_data_by_one_name_do_not_overwrite_each_other(project):
+    snakemake(project)
+    before = {path: path.read_bytes() for path in (project / "data").rglob("*.*") if path.is_file()}
+    for number, change in enumerate(["group: '(p)'", "table: labels.csv", "path: elsewhere"]):
+        other = STUDY.replace("study: toy", f"study: toy{number}").replace("group: '^(p[0-9]+)'", change)
+        other = other.replace("path: home, path: elsewhere", "path: elsewhere")
+        (project / f"other{number}.yaml").write_text(other, encoding="utf-8")
+    shutil.copytree(project / "home", project / "elsewhere")
+    paths = [path.relative_to(project / "home").as_posix() for path in sorted((project / "home").rglob("*.png"))]
+    rows = [f"{path},{'sick' if number % 2 else 'well'}" for number, path in enumerate(paths)]
+    (project / "home" / "labels.csv").write_text("\n".join(["path,label", *rows]), encoding="utf-8")
+    for number in range(3):
+        snakemake(project, "--configfile", f"other{number}.yaml", card=CARD.replace("toy", f"toy{number}"))
+    assert {path: path.read_bytes() for path in before} == before
+    assert _planned(project) == set()
 
 
 @pytest.mark.slow

@@ -51,8 +51,7 @@ def fetch(
     with replacing(path) as temporary:
         if archive.generate:
             return archive.generate(temporary)
-        places = mirrored(archive.name, dataset, mirror)
-        places += [*_unpacked(archive.name, places), *map(_place, archive.urls)]
+        places = _places(archive, dataset, mirror)
         reasons = _fetch_first(archive, places, temporary)
         if reasons and archive.links and listing:
             reasons = gather(archive.links(listing), temporary, path.with_suffix(".links"))
@@ -65,6 +64,15 @@ def fetch(
     for place in places:  # what a broken download from another address has brought
         if isinstance(place, str) and WEB.match(place):
             forget(place, path)
+
+
+def local_place(archive: Archive, dataset: str, mirror: str | None) -> Path | None:
+    """Return the file or folder on this machine that `fetch` would take first, None where it would take none."""
+    try:
+        places = _places(archive, dataset, mirror)
+    except UserError:  # the mirror is gone, with all that was fetched from it
+        return None
+    return next((place for place in places if isinstance(place, Path) and place.exists()), None)
 
 
 def mirrored(name: str, folder: str, mirror: str | None) -> list[str | Path]:
@@ -121,6 +129,12 @@ def _fetch_first(archive: Archive, places: list[str | Path], path: Path) -> list
             logging.info("%s: %d bytes from %s", archive.name, path.stat().st_size, place)
             return []
     return reasons or ["it has no public address"]
+
+
+def _places(archive: Archive, dataset: str, mirror: str | None) -> list[str | Path]:
+    """Return where `archive` may be, best first: in the mirror, packed or not, and where it is published."""
+    places = mirrored(archive.name, dataset, mirror)
+    return [*places, *_unpacked(archive.name, places), *map(_place, archive.urls)]
 
 
 def _unpacked(name: str, places: list[str | Path]) -> list[Path]:

@@ -21,7 +21,7 @@ from medpeft.data.dataset import Dataset
 from medpeft.data.decode import decode
 from medpeft.data.split import SPLITS
 
-MANIFEST_COLUMNS = ["image_id", "group_id", "label", "caption", "source_file", "sha256"]
+MANIFEST_COLUMNS = ["image_id", "group_id", "label", "source_file", "sha256"]
 OPTIONAL_COLUMNS = ["split", "source"]  # of datasets that have them
 
 
@@ -48,7 +48,7 @@ def prepare(
             all of these.
     """
     sources = [Source(archive) for archive in archives]
-    table = dataset.index(*sources)
+    table = dataset.index(*sources).drop(columns="caption")  # see `medpeft.data.captions`
     _check(name, dataset, table, archives)
     places = table["source_file"].tolist()
     unfinished = _Unfinished(images, [table.to_csv(), *map(_state, archives)], (len(table), size, size, 3))

@@ -1,20 +1,22 @@
 """A user's own dataset, described by a few lines of the study: class folders, or a table of paths and labels."""
 
 import hashlib
+import json
 import logging
 import posixpath
 import re
 import unicodedata
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
 
 from medpeft.base.errors import UserError
-from medpeft.data.archives import Source, find_member, find_table, is_visible, visible_members
+from medpeft.data.archives import Source, find_member, find_table, visible_members
 from medpeft.data.dataset import Archive, Dataset
 
+WORDING = {"title": None, "licence": "not stated"}  # keys that change no image, and their defaults
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".dcm", ".dicom"}
 
 
@@ -152,18 +154,11 @@ def _below_common_folder(members: pd.Series) -> pd.Series:
     return members.map(lambda member: str(PurePosixPath(member).relative_to(folder or ".")))
 
 
-def state(path: str | None) -> str | None:
-    """Return a hash of names, bytes and times of change of the files in the folder or zip `path`, None if elsewhere.
+def definition(declared: dict[str, Any]) -> str:
+    """Return what tells the data of this dataset from those of another one of its name."""
+    return hashlib.sha256(json.dumps(decisive(declared), sort_keys=True).encode()).hexdigest()[:8]
 
-    That it changed is how the pipeline notices images that were added, altered or moved to another class. Hidden files
-    of a folder, which are no images, count for nothing.
-    """
-    if not path or not Path(path).expanduser().exists():
-        return None
-    top = Path(path).expanduser()
-    files = [file for file in (top.rglob("*") if top.is_dir() else [top]) if file.is_file()]
-    names = {file.relative_to(top).as_posix(): file.stat() for file in files}
-    found = sorted(
-        (name, stat.st_size, stat.st_mtime_ns) for name, stat in names.items() if name == "." or is_visible(name)
-    )
-    return hashlib.sha256(repr(found).encode()).hexdigest()
+
+def decisive(declared: dict[str, Any]) -> dict[str, Any]:
+    """Return the declaration without its wording, so that jobs which do not show that do not depend on it."""
+    return declared | WORDING

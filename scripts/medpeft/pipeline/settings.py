@@ -115,11 +115,17 @@ def _check_size(grid: dict, settings: dict) -> None:
 def _fill_defaults(
     validator: Any, properties: dict[str, Any], instance: Any, schema: dict[str, Any]
 ) -> Iterator[ValidationError]:
-    """Set the defaults of `properties` before they are validated, so that nested defaults are filled too."""
+    """Set the defaults of `properties` before they are validated, so that nested defaults are filled too.
+
+    Keys take the order of the schema: to Snakemake, settings in another order are other settings.
+    """
     if isinstance(instance, dict):
+        given = dict(instance)
+        instance.clear()
         for name, part in properties.items():
-            if "default" in part:
-                instance.setdefault(name, copy.deepcopy(part["default"]))
+            if name in given or "default" in part:
+                instance[name] = given[name] if name in given else copy.deepcopy(part["default"])
+        instance.update(given)
     yield from Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, schema)
 
 

@@ -1,0 +1,50 @@
+"""Whether files on this machine have changed since they were used.
+
+Content decides, but what was not touched is not read again.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from medpeft.base.files import read_json, write_json
+
+CACHE = Path(".snakemake/sources")  # sizes and times of the files that were looked at; without it all are read again
+
+
+def seen(files: dict[str, Path], noted: str | None, unchanged: Callable[[set[str]], bool]) -> str:
+    """Return what changes when, and only when, the content of `files` does.
+
+    Args:
+        files: By the names that tell one from another.
+        noted: What this returned when they were last used; None where they were not.
+        unchanged: Tells whether the files are as when they were used. Its argument are the names of those whose size or
+            times differ, or all where none were looked at since.
+
+    Returns:
+        `noted` where nothing has changed, else a hash of sizes and times.
+    """
+    stats = {name: _stat(file) for name, file in files.items()}
+    cache = CACHE / f"{digest(str(file.absolute()) for file in files.values())[:16]}.json"
+    known = read_json(cache) if cache.exists() else {}
+    if known.get("stats") == stats:
+        return str(known["content"])
+    before = known["stats"] if known and known["content"] == noted else {}
+    touched = {name for name, stat in stats.items() if before.get(name) != stat}
+    content = noted if noted is not None and unchanged(touched) else digest([json.dumps(stats)])
+    write_json(cache, {"content": content, "stats": stats})
+    return content
+
+
+def digest(texts: Iterable[str]) -> str:
+    """Return the SHA-256 of `texts`, one after the other, in hexadecimal."""
+    found = hashlib.sha256()
+    for text in texts:
+        found.update(text.encode() + b"\0")
+    return found.hexdigest()
+
+
+def _stat(file: Path) -> list[int]:
+    stat = file.stat()
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]

@@ -1,0 +1,135 @@
+"""Whether the files that a dataset was prepared from are still the same: a touched file changes nothing.
+
+Folders and files on this machine are looked at whenever a study is planned. What was touched is compared with what was
+prepared from it: the rows of the manifest, and the SHA-256 of each image. So no image is read before it is prepared.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from medpeft.base.changes import digest, seen
+from medpeft.base.errors import UserError
+from medpeft.base.files import read_json, read_table, sha256
+from medpeft.data.archives import Source, is_link, is_visible
+from medpeft.data.dataset import Archive, Dataset
+from medpeft.data.download import local_place, mirrored
+
+IDENTITY = ["image_id", "group_id", "label", "split", "source", "member"]  # columns that say what an image is
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A dataset, and where it is kept.
+
+    Attributes:
+        name: Of the dataset in a study.
+        dataset: What is known of it.
+        raw: The folder of its archives.
+        prepared: The folder that has a folder of images for each of their sizes.
+    """
+
+    name: str
+    dataset: Dataset
+    raw: Path
+    prepared: Path
+
+    def content(self, archive: Archive, mirror: str | None) -> str | None:
+        """Return what changes when, and only when, the content of an archive on this machine does.
+
+        Args:
+            archive: One of the dataset's.
+            mirror: The study's folder or base URL.
+
+        Returns:
+            What `download` noted, where nothing has changed since or where the archive is not on this machine. None for
+            one that never was.
+        """
+        place, noted = local_place(archive, self.name, mirror), self._noted(archive)
+        if place is None or archive.generate:
+            return noted.get("content")
+        files = {name: place / name for name in _visible(Source(place))} if place.is_dir() else {archive.name: place}
+        return seen(files, noted.get("content"), lambda touched: self._unchanged(archive, place, touched))
+
+    def captions(self, mirror: str | None) -> str | None:
+        """Return what changes when captions in a folder of the user's own do; None for any other source."""
+        archive, made = self.dataset.archives[0], self.prepared / "captions.csv"
+        place = local_place(archive, self.name, mirror)
+        if place and place.is_dir():
+            return digest(self.dataset.index(Source(place))["caption"])
+        folder_is_gone = made.exists() and is_link(self.raw / archive.name)
+        return digest(read_table(made)["caption"]) if folder_is_gone else None
+
+    def _noted(self, archive: Archive) -> dict[str, Any]:
+        """Return what `download` noted of `archive`; nothing where it has not run."""
+        note = self.raw / "source" / f"{archive.name}.json"
+        return read_json(note) if note.exists() else {}
+
+    def _unchanged(self, archive: Archive, place: Path, touched: set[str]) -> bool:
+        """Tell whether what the archive at `place` holds, where files were touched, is what was prepared."""
+        if place.is_file() and self._noted(archive).get("sha256") == sha256(place):
+            return True
+        manifests = sorted(self.prepared.glob("*px*/manifest.csv"))
+        if not manifests or (place.is_file() and place.suffix != ".zip"):
+            return False
+        source, manifest = Source(place), _with_member(read_table(manifests[0]), archive.name)
+        try:
+            opened = [source if one == archive else Source(self.raw / one.name) for one in self.dataset.archives]
+            table = _with_member(self.dataset.index(*opened), place.name)
+            columns = [column for column in IDENTITY if column in manifest]
+            if _rows(table, columns) != _rows(manifest, columns):
+                return False
+            here = manifest.dropna(subset="member")
+            read = here[here["member"].isin(touched)] if place.is_dir() else here
+            digests = (hashlib.sha256(source.read(member)).hexdigest() for member in read["member"])
+            return all(now == then for now, then in zip(digests, read["sha256"], strict=True))
+        except UserError:  # the job that reads it will say the same
+            return False
+
+
+def mirrored_files(name: str, folder: str, mirror: str | None) -> dict[str, Path]:
+    """Return the file `name`, or the files in the folder `name`, that a mirror on this machine has; see `mirrored`."""
+    try:
+        places = [place for place in mirrored(name, folder, mirror) if isinstance(place, Path) and place.exists()]
+    except UserError:  # the mirror is gone
+        return {}
+    if not places:
+        return {}
+    if places[0].is_file():
+        return {name: places[0]}
+    return {file: places[0] / file for file in _visible(Source(places[0]))}
+
+
+def content_of_files(files: dict[str, Path], note: Path) -> str | None:
+    """Return what changes when, and only when, the content of the mirror's `files` does.
+
+    Args:
+        files: By name, as `mirrored_files` returns them.
+        note: A JSON file with the keys `content`, what this returned, and `files`, the SHA-256 of each when they were
+            used. It need not be there.
+    """
+    noted = read_json(note) if note.exists() else {}
+    used = noted.get("files", {})
+
+    def unchanged(touched: set[str]) -> bool:
+        return used.keys() == files.keys() and all(sha256(files[name]) == used[name] for name in touched)
+
+    return seen(files, noted.get("content"), unchanged) if files else noted.get("content")
+
+
+def _visible(source: Source) -> list[str]:
+    return [name for name in source.names() if is_visible(name)]
+
+
+def _rows(table: pd.DataFrame, columns: list[str]) -> list[list[str]]:
+    return table.reindex(columns=columns).fillna("").astype(str).to_numpy().tolist()
+
+
+def _with_member(table: pd.DataFrame, archive: str) -> pd.DataFrame:
+    """Return `table` with the column `member`: the name of each image in `archive`, None where it lies in another."""
+    places = table["source_file"]
+    inside = places.str.startswith(f"{archive}/")
+    return table.assign(member=places.str.removeprefix(f"{archive}/").where(inside, None))
