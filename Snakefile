@@ -25,6 +25,7 @@ include: "rules/pretrain.smk"
 include: "rules/classification.smk"
 include: "rules/generation.smk"
 include: "rules/results.smk"
+include: "rules/kept.smk"
 include: "rules/artefacts.smk"
 
 
@@ -44,8 +45,8 @@ localrules:
 rule all:
     default_target: True
     input:
-        rules.paper.input,
-        rules.tables.input,
-        rules.figures.input,
-        rules.audit.input,
-        rules.cards.input,
+        KEPT,
+        expand(rules.table.output, table=TABLES),
+        expand(rules.figure.output, figure=FIGURES),
+        rules.findings.output,
+        rules.typeset.output,

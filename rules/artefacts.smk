@@ -65,8 +65,8 @@ rule figure:
 rule samples:
     input:
         **generated_of(SHOWN),
-        images=expand(f"{PICTURES}/images.npy", dataset=SHOWN_DATASETS),
-        manifests=expand(f"{PICTURES}/manifest.csv", dataset=SHOWN_DATASETS),
+        images=[kept_at(PICTURES, name, "images.npy") for name in SHOWN_DATASETS],
+        manifests=[kept_at(PICTURES, name, "manifest.csv") for name in SHOWN_DATASETS],
         code=code_of("samples"),
     output:
         csv="<study>/figures/figure2.csv",
@@ -153,6 +153,7 @@ rule typeset:
 rule paper:
     input:
         "<study>/paper.pdf",
+        KEPT,
 
 
 rule tables:
@@ -162,6 +163,7 @@ rule tables:
             form=["csv", "md", "tex"],
             table=TABLES,
         ),
+        KEPT,
 
 
 rule figures:
@@ -171,23 +173,31 @@ rule figures:
             form=["csv", "pdf", "png"],
             figure=FIGURES,
         ),
+        KEPT,
 
 
-for name in TABLES:
+def needed_by(artefact):
+    """What is kept of the study where an artefact is made of its runs."""
+    return [] if artefact.sources == ("parameters",) else KEPT
+
+
+for name, table in TABLES.items():
 
     rule:
         name:
             name
         input:
             multiext(f"<study>/tables/{name}", ".csv", ".md", ".tex"),
+            needed_by(table),
         localrule: True
 
 
-for name in FIGURES:
+for name, figure in FIGURES.items():
 
     rule:
         name:
             name
         input:
             multiext(f"<study>/figures/{name}", ".csv", ".pdf", ".png"),
+            needed_by(figure),
         localrule: True

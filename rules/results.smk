@@ -5,6 +5,7 @@ localrules:
     collect,
     rank,
     verify,
+    forget_failed,
 
 
 rule evaluate:
@@ -87,9 +88,23 @@ rule verify:
     conda:
         "../envs/train.yaml"
     params:
-        runs=lambda wildcards: {
-            f"results/{STUDY.name}/runs/{run.path}": STUDY.asked(run)
-            for run in STUDY.runs()
-        },
+        snakefile=workflow.main_snakefile,
+        runs=[run.path for run in STUDY.runs()],
+        study=STUDY.name,
     script:
         "../scripts/verify.py"
+
+
+rule forget_failed:
+    input:
+        code=code_of("forget_failed"),
+    log:
+        "<study>/logs/forget_failed.log",
+    conda:
+        "../envs/results.yaml"
+    params:
+        study=STUDY.name,
+        runs=[run.path for run in STUDY.runs()],
+        searches=[search.path for search in STUDY.searches()],
+    script:
+        "../scripts/forget_failed.py"

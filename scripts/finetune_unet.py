@@ -26,6 +26,7 @@ def main(snakemake):
     request = Request("text-to-image", asked, snakemake.params.study, snakemake.config, sources)
     write_run(dict(output.items()), request, outcome)
     files.checkpoint.unlink(missing_ok=True)
+    return [files.exported] if files.exported.exists() else []
 
 
 run(main, snakemake)  # noqa: F821

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch_fidelity
-from captions import MANIFEST, write_images
 from PIL import Image
 
+from captions import MANIFEST, write_images
 from medpeft.base.errors import UserError
 from medpeft.generation.features import Extractor
 from medpeft.generation.fidelity import Pixels, fidelity, metrics_of, real_images

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from captions import MANIFEST, write_captioned, write_images
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from captions import MANIFEST, write_captioned, write_images
 from medpeft.base.errors import UserError
 from medpeft.generation.features import Extractor
 from medpeft.generation.fidelity import Pixels, metrics_of, real_images

@@ -4,9 +4,11 @@ import copy
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,14 +16,18 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from tiny import STUDY, make_project, snakemake
+from tiny import STUDY, command, make_project, snakemake
 
 from medpeft.artefacts.registry import figures, tables
+from medpeft.base.files import sha256
 from medpeft.data.images import load_splits
 from medpeft.methods.registry import load
 from medpeft.networks.delta import load_delta
 from medpeft.networks.models import create
+from medpeft.pipeline.ledger import entry_of
+from medpeft.pipeline.packages import versions
 from medpeft.pipeline.study import Study
+from medpeft.pipeline.verify import doubts, plan
 from medpeft.training.classification import Recipe, predict
 
 pytestmark = pytest.mark.slow
@@ -208,7 +214,17 @@ RUNS = SEARCHED | _after("records", "searches") | COLLECTED
 IMAGES = GENERATED | _after("memorisations", "downstreams") | COLLECTED
 GENERATIONS = IMAGES | _of(("finetune_unet",), ("full", "lora", "bias")) | _after("records")
 COUNTED = {"count", "table table6", "typeset", "all"}
-PREPARED = {"prepare", "duplicates", "split", "subset", "embed", "encode", "reference", "features"} | AUDITED
+PREPARED = {
+    "prepare",
+    "captions",
+    "duplicates",
+    "split",
+    "subset",
+    "embed",
+    "encode",
+    "reference",
+    "features",
+} | AUDITED
 # What is edited, and every job that runs again: rules, with the method or artefact where it matters.
 RERUNS = {
     "scripts/medpeft/methods/additive/ssf.py": _of(("tune", "finetune", "evaluate"), ("ssf",))
@@ -280,18 +296,173 @@ def test_an_edited_study_reruns_what_depends_on_it_and_nothing_else(finished, ch
         (finished / "tiny.yaml").write_text(yaml.safe_dump(STUDY))
 
 
-def test_the_results_belong_to_the_code_and_data_that_made_them(finished):
-    assert "8 of 8 runs" in snakemake(finished, "--cores", "1", "--", "verify").stdout
-    module = finished / "scripts/medpeft/methods/additive/ssf.py"
-    before = module.read_text()
-    module.write_text(before + "# edited\n")
+def test_the_results_belong_to_the_settings_code_and_data_that_made_them(finished):
+    said = snakemake(finished, "--cores", "1", "--", "verify").stdout
+    assert re.search(r"all \d+ files of the study, with 8 runs, are there and belong", said)
+    assert re.findall(r"not checked: ([^:]+): \d+ files", said) == ["logs"], said
+    table, before = (
+        finished / "results/tiny/tables/table2.md",
+        (finished / "results/tiny/tables/table2.md").read_bytes(),
+    )
+    table.write_bytes(before.replace(b"|", b"!", 1))
     try:
         result = snakemake(finished, "--cores", "1", "--", "verify")
     finally:
-        module.write_text(before)
+        table.write_bytes(before)
     assert result.returncode != 0
-    assert "medpeft: verify: 2 of 8 runs do not belong" in result.stderr
-    assert "ssf.py is not as it was" in result.stderr
+    assert "medpeft: verify: 1 of 17" in result.stderr
+    assert "table2.md, has changed since it was made" in result.stderr
+
+
+RUN = "results/tiny/runs/busi/efficientnet_lite0/full/0.1/0"
+
+
+def test_one_other_byte_in_any_file_of_a_study_is_noticed(finished, monkeypatch):
+    monkeypatch.chdir(finished)
+    planned = plan(command())
+    assert doubts(planned, versions(), sha256) == {}
+    entries = [entry_of(log) for log in {file.log for file in planned}]
+    files = {path for entry in entries for path in [*entry["inputs"], *entry["outputs"]]}
+    assert {
+        path for path in map(str, _files(finished)) if "/tiny_diffusion/" not in path or path.endswith(".csv")
+    } <= files
+    for path in sorted(files):
+        before = Path(path).read_bytes()
+        Path(path).write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+        assert any(path in f"{file} {reason}" for file, reason in doubts(planned, versions(), sha256).items()), path
+        Path(path).write_bytes(before)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files of results and data but for logs and the ledger itself."""
+    found = (path.relative_to(folder) for part in ("results/tiny", "data") for path in (folder / part).rglob("*"))
+    return [
+        path for path in found if (folder / path).is_file() and path.suffix != ".log" and "provenance" not in path.parts
+    ]
+
+
+@pytest.mark.parametrize("change", [{"tuning": STUDY["tuning"] | {"trials": 3}}, {"split": {"seed": 1}}], ids=str)
+def test_another_study_is_not_what_the_results_belong_to(finished, change, monkeypatch):
+    (finished / "tiny.yaml").write_text(yaml.safe_dump(STUDY | change))
+    monkeypatch.chdir(finished)
+    try:
+        assert "is not what would be made now (params changed)" in doubts(plan(command()), versions(), sha256).values()
+    finally:
+        (finished / "tiny.yaml").write_text(yaml.safe_dump(STUDY))
+
+
+SCHEMA = yaml.safe_load((Path(__file__).parents[2] / "schemas" / "study.schema.yaml").read_text())["properties"]
+GROUPS = ("split", "recipe", "tuning", "generation")
+KEYS = [(name,) for name in SCHEMA if name not in GROUPS] + [
+    (group, name) for group in GROUPS for name in SCHEMA[group]["properties"]
+]
+# Keys whose value decides nothing that is there, or whose other values no study of this size can have.
+UNDECIDED = {
+    ("mirror",): "where archives come from",
+    ("checksums",): "checked when an archive is fetched",
+    ("datasets",): "of other datasets",
+    ("experiments",): "other runs; those that are there belong",
+    ("split", "files"): "tested with datasets of the user's own",
+    ("split", "counterpart"): "a study that is not there",
+}
+OTHER = {
+    ("study",): "other",
+    ("generation", "pipelines"): {"tiny_diffusion": "owner/name"},
+    ("generation", "learning_rates"): {"bias": 1e29},
+    ("generation", "scheduler"): "DDIMScheduler",
+    ("generation", "extractor"): "resnet18",
+}
+
+
+def _other(key: tuple[str, ...]) -> Any:
+    """Return another valid value of a key than the one that the study has."""
+    if key in OTHER:
+        return OTHER[key]
+    now = Study(STUDY).settings
+    schema: dict = {"properties": SCHEMA}
+    for name in key:
+        schema, now = schema["properties"][name], now[name]
+    if "enum" in schema:
+        return next(value for value in schema["enum"] if value != now)
+    if isinstance(now, bool):
+        return not now
+    if isinstance(now, list):
+        return [0.4, *now[1:]]
+    if isinstance(now, int) or schema["type"] == "integer" or "integer" in schema["type"]:
+        return (now or 31) + 1
+    return (now or 0.5) / 2
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("key", [key for key in KEYS if key not in UNDECIDED], ids=".".join)
+def test_any_key_of_the_study_with_another_value_is_noticed(finished, key, monkeypatch):
+    monkeypatch.chdir(finished)
+    study = copy.deepcopy(STUDY)
+    inner = study.setdefault(key[0], {}) if len(key) == 2 else study
+    inner[key[-1]] = _other(key)
+    (finished / "tiny.yaml").write_text(yaml.safe_dump(study))
+    try:
+        assert doubts(plan(command()), versions(), sha256)
+    finally:
+        (finished / "tiny.yaml").write_text(yaml.safe_dump(STUDY))
+
+
+# Scripts that no job of the tiny study runs.
+UNUSED = {"appraise", "forget_failed", "inception", "pretrain", "pretrain_diffusion", "verify"}
+FETCHING = {"download", "weights", "diffusion_pipeline"}  # what was fetched does not change with the code that did it
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("script", sorted(path.stem for path in (Path(__file__).parents[2] / "scripts").glob("*.py")))
+@pytest.mark.parametrize("text", ["\n# edited\n", "\nTEN = 10\n"], ids=["comment", "number"])
+def test_any_script_that_was_edited_is_noticed(finished, script, text, monkeypatch):
+    monkeypatch.chdir(finished)
+    path = finished / "scripts" / f"{script}.py"
+    before = path.read_text()
+    path.write_text(before + text)
+    try:
+        found = doubts(plan(command()), versions(), sha256)
+        assert bool(found) == (script not in UNUSED | FETCHING)
+    finally:
+        path.write_text(before)
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [
+        (RUN, "all"),
+        ("data", "figure1"),
+        ("results/tiny/runs.csv", "table2"),
+        ("results/tiny/scores.csv", "all"),
+        (f"{RUN}/predictions.csv", "paper"),
+    ],
+)
+def test_what_was_deleted_is_made_again(finished, name, target):
+    path, aside = finished / name, finished / "aside"
+    path.rename(aside)
+    try:
+        assert _jobs(finished, target)
+    finally:
+        aside.rename(path)
+
+
+def test_every_file_that_a_job_writes_is_kept(finished):
+    """What the target `all` does not name would stay missing once it is deleted."""
+    said = snakemake(finished, "--dry-run", "--forcerun", "all", "--printshellcmds").stdout
+    named = set(re.search(r"rule all:\n    input: (.*)\n", said)[1].split(", "))
+    made = {line.split("\t")[0] for line in snakemake(finished, "--summary").stdout.splitlines()[1:]}
+    assert made - {"output_file"} <= named
+
+
+def test_failed_runs_are_tried_again_when_they_are_forgotten(finished):
+    failed = finished / "results/tiny/runs/busi/tiny_diffusion/bias"
+    shutil.copytree(failed, finished / "aside")
+    assert "1 failed runs" in snakemake(finished, "--cores", "1", "--", "forget_failed").stdout
+    try:
+        assert "finetune_unet bias" in _jobs(finished)
+    finally:
+        shutil.rmtree(failed, ignore_errors=True)
+        (finished / "aside").rename(failed)
 
 
 def test_same_study_on_one_core_gives_the_same_bytes(finished, tmp_path):

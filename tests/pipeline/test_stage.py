@@ -7,15 +7,28 @@ from types import SimpleNamespace
 
 import pytest
 from safetensors import SafetensorError
+from snakemake.iocontainers import Namedlist
 
 from medpeft.base.errors import UserError
 from medpeft.pipeline import warm
 from medpeft.pipeline.stage import run
 
 
-def _job(tmp_path, attempt=1):
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def _job(attempt=1):
     return SimpleNamespace(
-        log=[str(tmp_path / "log")], rule="split", wildcards=["busi"], resources={"attempt": attempt}, config={}
+        log=["log"],
+        rule="split",
+        wildcards=Namedlist(fromdict={"dataset": "busi"}),
+        params=Namedlist(),
+        input=[],
+        output=[],
+        resources={"attempt": attempt},
+        config={},
     )
 
 
@@ -27,7 +40,7 @@ def _failure(error, tmp_path, attempt=1) -> tuple[str, str]:
 
     logging.getLogger().handlers.clear()
     with pytest.raises(SystemExit) as caught:
-        run(main, _job(tmp_path, attempt))
+        run(main, _job(attempt))
     return str(caught.value), (tmp_path / "log").read_text()
 
 
@@ -85,7 +98,7 @@ def test_a_failed_import_of_the_warm_process_is_a_warning_in_the_log(tmp_path, m
 def test_the_garbage_collector_is_told_before_anything_slow_is_imported(tmp_path):
     before, found = gc.get_threshold(), []
     try:
-        run(lambda _: found.append(gc.get_threshold()), _job(tmp_path))
+        run(lambda _: found.append(gc.get_threshold()), _job())
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -81,6 +82,12 @@ def check_checksum(path: str | Path) -> None:
 
 
 def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of the file `path` in hexadecimal."""
+    """Return the SHA-256 of the file `path` in hexadecimal; this process reads a file once, unless it changes."""
+    stat = Path(path).stat()
+    return _sha256(str(path), (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+
+
+@lru_cache(maxsize=4096)
+def _sha256(path: str, _state: tuple[int, ...]) -> str:
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -12,7 +12,18 @@ UNCOUNTED = {
     *(f"base/{name}.py" for name in ("errors", "gpus", "imports", "literals", "places")),
     *(
         f"pipeline/{name}.py"
-        for name in ("code", "paths", "provenance", "settings", "stage", "study", "verify", "warm")
+        for name in (
+            "code",
+            "ledger",
+            "packages",
+            "paths",
+            "provenance",
+            "settings",
+            "stage",
+            "study",
+            "verify",
+            "warm",
+        )
     ),
 }
 WITHOUT_DECISIONS = {"registry.py", "__init__.py"}

@@ -6,7 +6,6 @@ import platform
 import re
 import subprocess
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,7 @@ import torch
 
 from medpeft.base.files import sha256
 from medpeft.base.places import PROJECT
-
-PACKAGES = ("torch", "timm", "peft", "diffusers", "numpy", "pandas", "scikit-learn", "optuna", "safetensors")
+from medpeft.pipeline.packages import versions
 
 
 def provenance(study: dict[str, Any], inputs: Sequence[str | Path], outputs: Sequence[str | Path]) -> dict[str, Any]:
@@ -56,11 +54,6 @@ def unfinished(output: str | Path, settings: dict[str, Any], files: Sequence[str
     for other in set(work.parent.glob(".*.unfinished*")) - {work}:
         other.unlink()
     return work
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the packages on which numbers depend."""
-    return {name: version(name) for name in PACKAGES}
 
 
 def _hardware() -> str:

@@ -7,34 +7,32 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from medpeft.base.errors import UserError
-from medpeft.pipeline import warm
+from medpeft.pipeline import ledger, warm
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 
 
-class Job(Protocol):
+class Job(ledger.Job, Protocol):
     """What this module asks of the object `snakemake` that Snakemake gives to a script."""
 
-    rule: str
     config: Mapping[str, Any]
-    wildcards: Iterable[str]
     resources: Mapping[str, Any]
-    log: Sequence[str]
 
 
 AnyJob = TypeVar("AnyJob", bound=Job)
 
 
-def run(main: Callable[[AnyJob], None], snakemake: AnyJob) -> None:
+def run(main: Callable[[AnyJob], Iterable[Path] | None], snakemake: AnyJob) -> None:
     """Call `main(snakemake)` with logging into the rule's log file, in a warm process where there can be one.
 
-    A script imports slow modules inside `main` alone, so that the warm process has imported them before.
+    A script imports slow modules inside `main` alone, so that the warm process has imported them before. What `main`
+    returns are files and folders that it wrote beside the outputs of its rule.
 
     A `UserError` or a full disk ends the process with status 1 and one sentence. Any other exception is a defect, and
     also leaves its traceback in the log. Profiles number the attempts at a job by the resource `attempt`. A further
@@ -55,7 +53,8 @@ def run(main: Callable[[AnyJob], None], snakemake: AnyJob) -> None:
     for module, reason in warm.failed_imports.items():
         logging.warning("the warm process could not import %s (%s): this job imports it if it needs it", module, reason)
     try:
-        main(snakemake)
+        ledger.begin(snakemake)
+        ledger.enter(snakemake, main(snakemake) or ())
     except Exception as error:
         where = f"{snakemake.rule} {' '.join(snakemake.wildcards)}".strip()
         _end(f"{where}: {_explain(error)}")

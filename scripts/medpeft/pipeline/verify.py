@@ -1,68 +1,131 @@
-"""Whether the results of a run belong to the code, the data, the study and the packages at hand."""
+"""Whether what a study has belongs to its settings, and to the code, data and packages at hand.
 
-from collections.abc import Callable
+Snakemake's plan says what is missing, and which jobs have other settings, inputs or code than when they ran. The ledger
+(see `medpeft.pipeline.ledger`) says whether files are still what jobs read and wrote, byte for byte.
+"""
+
+import subprocess
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+from medpeft.base.errors import UserError
 from medpeft.base.files import read_json, read_table
-from medpeft.base.frames import each_row
+from medpeft.base.imports import UNCOUNTED
+from medpeft.pipeline.ledger import FOLDER, entry_of, files_in
 from medpeft.statistics.evaluate import evaluate
 
+# What is not asked, in words for the user.
+NOT_ASKED = (
+    "the scripts that fetch archives and weights, for what they fetched is checked itself",
+    f"code that decides no result: {', '.join(sorted(UNCOUNTED))}",
+    "the keys mirror and checksums, which decide where archives come from and which are refused",
+)
+CURRENT = "no update"  # what a plan says of a file that is as it would be made
 
-def doubts(folder: Path, asked: dict, versions: dict[str, str], digest: Callable[[str], str]) -> list[str]:
-    """Return what speaks against the results in the folder of a finished run, or nothing.
 
-    `asked` are the settings that the study at hand has for the run, `versions` are those of the packages at hand,
-    `digest(path)` returns the SHA-256 of a file, relative to the working directory like the paths in the run's record.
-    The scores of predictions are recomputed; of generated images it is asked whether they are those that were scored.
+@dataclass(frozen=True)
+class Planned:
+    """A file of the study, as Snakemake's summary of its plan has it.
+
+    Attributes:
+        file: That a job writes.
+        log: Of the job that wrote it, empty where Snakemake does not know.
+        status: What is wrong with it, or `ok`.
+        current: Whether Snakemake would leave it as it is.
     """
-    record = read_json(folder / "record.json")
-    origin = record["provenance"]
-    outputs = {str(folder / name): value for name, value in origin["outputs"].items()}
-    found = _changed(origin["inputs"] | _listed(origin["inputs"]) | outputs, digest)
-    found += [
-        f"it ran with {name} {version}, and {versions.get(name, 'none')} is here"
-        for name, version in origin["packages"].items()
+
+    file: str
+    log: str
+    status: str
+    current: bool
+
+
+def plan(command: list[str]) -> list[Planned]:
+    """Return the files of a study, from the summary that a Snakemake `command` prints.
+
+    Raises:
+        UserError: Snakemake cannot plan the study.
+    """
+    result = subprocess.run([*command, "--summary"], capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise UserError(f"the study cannot be planned: {result.stderr.strip().splitlines()[-1]}")
+    lines = [line.split("\t") for line in result.stdout.splitlines()]
+    head = next(number for number, line in enumerate(lines) if line[0] == "output_file")
+    rows = [dict(zip(lines[head], line, strict=True)) for line in lines[head + 1 :] if len(line) == len(lines[head])]
+    return [
+        Planned(row["output_file"], row["log-file(s)"].strip("-"), row["status"], row["plan"] == CURRENT)
+        for row in rows
+    ]
+
+
+def doubts(planned: Iterable[Planned], versions: dict[str, str], digest: Callable[[str], str]) -> dict[str, str]:
+    """Return what speaks against files of a study, by file; nothing where each belongs to what is at hand.
+
+    Args:
+        planned: The files that the study is to have.
+        versions: Of the packages at hand.
+        digest: Returns the SHA-256 of a file, relative to the working directory.
+    """
+    found: dict[str, str] = {}
+    jobs: dict[str, list[str]] = {}
+    for file in planned:
+        if not file.current or not file.log:
+            found[file.file] = f"is not what would be made now ({file.status})" if file.log else "is missing"
+        else:
+            jobs.setdefault(file.log, []).append(file.file)
+    for log, files in jobs.items():
+        found |= _doubts_of_job(log, files, versions, digest)
+    return found
+
+
+def _doubts_of_job(
+    log: str, files: list[str], versions: dict[str, str], digest: Callable[[str], str]
+) -> dict[str, str]:
+    """Return what speaks against the files that the job with this `log` wrote."""
+    entry = entry_of(log)
+    if entry is None:
+        return dict.fromkeys(files, "has no record of how it was made, or the record was changed")
+    found = {
+        file: f"was made with {name} {version}, and {versions.get(name, 'none')} is here"
+        for name, version in entry["packages"].items()
         if versions.get(name) != version
-    ]
-    found += [
-        f"the study's {name.replace('_', ' ')} is another than when it ran"
-        for name, value in asked.items()
-        if record["asked"][name] != value
-    ]
-    images = folder / "generated"
-    return found + (_doubts_of_images(images, digest) if images.exists() else _doubts_of_scores(folder))
+        for file in files
+    }
+    for path, value in (entry["inputs"] | entry["outputs"]).items():
+        state = _state(path, value, digest)
+        if state:
+            made = path in entry["outputs"]
+            found |= {path: f"{state} since it was made"} if made else dict.fromkeys(files, f"{path} {state} since")
+    return found
 
 
-def _listed(inputs: dict[str, str]) -> dict[str, str]:
-    """Return the digests by path that those of `inputs` hold which are lists, of the large files beside them."""
-    lists = [Path(path) for path in inputs if path.endswith(".json") and Path(path).exists()]
+def _state(path: str, expected: str, digest: Callable[[str], str]) -> str | None:
+    """Return what has become of a file whose SHA-256 was `expected`, None where it is the same."""
+    try:
+        return None if digest(path) == expected else "has changed"
+    except FileNotFoundError:
+        return "is gone"
+
+
+def doubts_of_scores(folders: Iterable[Path]) -> dict[str, str]:
+    """Return which of the runs in `folders` have predictions that give other scores than those that are there."""
     return {
-        str(path.parent / file): value for path in lists for file, value in read_json(path).get("sha256", {}).items()
+        str(folder / "metrics.json"): "does not follow from predictions.csv"
+        for folder in folders
+        if all((folder / name).exists() for name in ("predictions.csv", "record.json", "metrics.json"))
+        and evaluate(read_table(folder / "predictions.csv"), read_json(folder / "record.json"))
+        != read_json(folder / "metrics.json")
     }
 
 
-def _doubts_of_scores(folder: Path) -> list[str]:
-    scores = evaluate(read_table(folder / "predictions.csv"), read_json(folder / "record.json"))
-    return [] if scores == read_json(folder / "metrics.json") else ["metrics.json does not follow from predictions.csv"]
-
-
-def _doubts_of_images(folder: Path, digest: Callable[[str], str]) -> list[str]:
-    """Return what is to be said of the images in `folder`: each of its tables lists those in the folder of its name."""
-    listed = {
-        str(table.with_suffix("") / row.file): row.sha256
-        for table in sorted(folder.glob("*.csv"))
-        for row in each_row(read_table(table))
-    }
-    return _changed(listed, digest)
-
-
-def _changed(expected: dict[str, str], digest: Callable[[str], str]) -> list[str]:
-    """Return what is to be said of the files whose digests are not as expected."""
-    states = []
-    for path, value in expected.items():
-        try:
-            if digest(path) != value:
-                states.append(f"{path} is not as it was when it ran")
-        except FileNotFoundError:
-            states.append(f"{path} is missing")
-    return states
+def unlisted(folder: Path, planned: Iterable[Planned]) -> dict[str, list[str]]:
+    """Return the files below `folder` that no check covers, by what they are."""
+    entries = filter(None, map(entry_of, {file.log for file in planned}))
+    written = {path for entry in entries for path in entry["outputs"]}
+    found: dict[str, list[str]] = {}
+    for file in files_in(folder):
+        if str(file) not in written and FOLDER not in file.parts:
+            kind = "logs" if file.suffix == ".log" else "files that no job of this study wrote"
+            found.setdefault(kind, []).append(str(file))
+    return found

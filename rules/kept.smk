@@ -1,0 +1,93 @@
+"""What a study keeps. Targets that are made of runs name all of it, so that what was deleted is made again."""
+
+
+def job_at(dataset, **others):
+    """The wildcards of a job on the data of a dataset."""
+    return {"dataset": dataset, "definition": definition_at(dataset)} | others
+
+
+def distinct(runs, *names):
+    """The distinct values of some wildcards over runs."""
+    return list(
+        dict.fromkeys(tuple(getattr(run, name) for name in names) for run in runs)
+    )
+
+
+CLASSIFIED = STUDY.runs(task="classification")
+SYNTHESISED = STUDY.runs(task="text-to-image")
+DATA_JOBS = [job_at(*values) for values in distinct(STUDY.runs(), "dataset")]
+CAPTION_JOBS = [job_at(*values) for values in distinct(SYNTHESISED, "dataset")]
+ENCODE_JOBS = [
+    job_at(dataset, backbone=backbone)
+    for dataset, backbone in distinct(SYNTHESISED, "dataset", "backbone")
+]
+RUN_JOBS = [run._asdict() for run in CLASSIFIED]
+UNET_JOBS = [run._asdict() for run in SYNTHESISED]
+DOWNSTREAM = bool(STUDY.settings["generation"]["downstream"])
+TUNING_SEED = STUDY.settings["tuning"]["seed"]
+
+# Every rule whose outputs stay, with the wildcards of its jobs in this study.
+JOBS = [
+    (
+        rules.download,
+        [
+            job | {"archive": archive.name}
+            for job in DATA_JOBS
+            for archive in kept(job["dataset"]).dataset.archives
+        ],
+    ),
+    (
+        rules.prepare,
+        [
+            job | {"pixels": stored_size(STUDY.settings["image_size"])}
+            for job in DATA_JOBS
+        ]
+        + [job | {"pixels": stored_size(STUDY.generated_size)} for job in CAPTION_JOBS],
+    ),
+    (rules.captions, CAPTION_JOBS),
+    (rules.duplicates, DATA_JOBS),
+    (rules.split, DATA_JOBS),
+    (
+        rules.subset,
+        [
+            {"dataset": name, "seed": seed}
+            for name, seed in distinct(STUDY.runs(), "dataset", "seed")
+        ]
+        + [
+            {"dataset": name, "seed": TUNING_SEED}
+            for (name,) in distinct(CLASSIFIED, "dataset")
+        ],
+    ),
+    (rules.audit_dataset, DATA_JOBS),
+    (rules.card, DATA_JOBS),
+    (
+        rules.weights,
+        [{"backbone": name} for (name,) in distinct(CLASSIFIED, "backbone")],
+    ),
+    (rules.diffusion_pipeline, ENCODE_JOBS),
+    (rules.embed, [job for job in RUN_JOBS if methods.on_features(job["method"])]),
+    (rules.tune, [search._asdict() for search in STUDY.searches()]),
+    (rules.finetune, RUN_JOBS),
+    (rules.evaluate, RUN_JOBS),
+    (rules.encode, ENCODE_JOBS),
+    (rules.finetune_unet, UNET_JOBS),
+    (rules.generate, [job | {"split": "test"} for job in UNET_JOBS]),
+    (rules.generate, [job | {"split": "train"} for job in UNET_JOBS * DOWNSTREAM]),
+    (rules.reference, CAPTION_JOBS),
+    (rules.fidelity, UNET_JOBS),
+    (rules.copies, UNET_JOBS),
+    (rules.features, CAPTION_JOBS * DOWNSTREAM),
+    (rules.downstream_classifier, UNET_JOBS * DOWNSTREAM),
+    (rules.count, [{}]),
+    (rules.collect, [{}]),
+    (rules.compare, [{}] * bool(CLASSIFIED)),
+    (rules.rank, [{}] * bool(CLASSIFIED)),
+]
+KEPT = list(
+    dict.fromkeys(
+        str(path).format(**job)
+        for rule, jobs in JOBS
+        for job in jobs
+        for path in rule.output
+    )
+)
