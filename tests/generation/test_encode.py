@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from toy_captions import MANIFEST, write_encoded
 
-from captions import MANIFEST, write_encoded
 from medpeft.networks.diffusion import load_diffusion_pipeline
 
 

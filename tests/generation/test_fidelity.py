@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch_fidelity
 from PIL import Image
+from toy_captions import MANIFEST, write_images
 
-from captions import MANIFEST, write_images
 from medpeft.base.errors import UserError
 from medpeft.generation.features import Extractor
 from medpeft.generation.fidelity import Pixels, fidelity, metrics_of, real_images

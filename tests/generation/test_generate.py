@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from toy_captions import MANIFEST, write_captioned, write_images
 
-from captions import MANIFEST, write_captioned, write_images
 from medpeft.base.errors import UserError
 from medpeft.generation.features import Extractor
 from medpeft.generation.fidelity import Pixels, metrics_of, real_images

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from toy_captions import write_captioned
 
-from captions import write_captioned
 from medpeft.base.errors import UserError
 from medpeft.training.captioned import CaptionedLatents, chosen, drawn
 
