@@ -12,6 +12,7 @@ from medpeft.base.files import read_table
 from medpeft.base.imports import dependencies
 from medpeft.data import registry
 from medpeft.data.archives import Source
+from medpeft.data.captions import captions
 from medpeft.data.medmnist import SPLIT_NAMES
 from medpeft.data.prepare import prepare
 from medpeft.data.registry import load
@@ -58,7 +59,7 @@ def test_images_and_their_published_split_come_through(tmp_path, colour):
     assert np.load(tmp_path / "images.npy")[:, 3, 3, 1].tolist() == number.tolist()
     assert manifest["label"].tolist() == ["normal or benign" if i % 2 else "malignant" for i in number]
     assert manifest["image_id"].iloc[0] == "test_000000"
-    assert manifest["caption"].iloc[0] == "BreastMNIST breast ultrasound, malignant."
+    assert captions(dataset, [source.path])["caption"].iloc[0] == "BreastMNIST breast ultrasound, malignant."
     given = manifest["image_id"].str.partition("_")[0].map(SPLIT_NAMES)
     assert split(manifest, NO_PAIRS, "paper")["split"].tolist() == given.tolist()
     assert split(manifest, NO_PAIRS, "grouped")["split"].tolist() != given.tolist()

@@ -153,7 +153,7 @@ def test_row_i_describes_image_i(tmp_path):
         content = FOUR[row.source_file.removeprefix("toy.zip/")]
         assert np.array_equal(image, decode(content, 24, "x"))
         assert row.sha256 == hashlib.sha256(content).hexdigest()
-    assert manifest.columns.tolist() == ["image_id", "group_id", "label", "caption", "source_file", "sha256"]
+    assert manifest.columns.tolist() == ["image_id", "group_id", "label", "source_file", "sha256"]
 
 
 def test_equal_archives_give_equal_bytes(tmp_path):
