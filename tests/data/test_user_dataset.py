@@ -357,7 +357,7 @@ def test_wording_makes_the_card_again_and_nothing_else(project):
 def test_two_studies_that_mean_other_data_by_one_name_do_not_overwrite_each_other(project):
     snakemake(project)
     before = {path: path.read_bytes() for path in (project / "data").rglob("*.*") if path.is_file()}
-    for number, change in enumerate(["group: '(p)'", "table: labels.csv", "path: elsewhere"]):
+    for number, change in enumerate(["group: '^p([0-9])'", "table: labels.csv", "path: elsewhere"]):
         other = STUDY.replace("study: toy", f"study: toy{number}").replace("group: '^(p[0-9]+)'", change)
         other = other.replace("path: home, path: elsewhere", "path: elsewhere")
         (project / f"other{number}.yaml").write_text(other, encoding="utf-8")

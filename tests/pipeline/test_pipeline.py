@@ -333,11 +333,15 @@ def test_one_other_byte_in_any_file_of_a_study_is_noticed(finished, monkeypatch)
         Path(path).write_bytes(before)
 
 
+# The ledger itself, which has a seal; what another test's study has; what Snakemake puts into folders.
+PASSED = {"provenance", "pipelines", ".snakemake_timestamp"}
+
+
 def _files(folder: Path) -> list[Path]:
     """Return the files of results and data but for logs and the ledger itself."""
     found = (path.relative_to(folder) for part in ("results/tiny", "data") for path in (folder / part).rglob("*"))
     return [
-        path for path in found if (folder / path).is_file() and path.suffix != ".log" and "provenance" not in path.parts
+        path for path in found if (folder / path).is_file() and path.suffix != ".log" and PASSED.isdisjoint(path.parts)
     ]
 
 
