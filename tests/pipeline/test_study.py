@@ -7,7 +7,7 @@ import yaml
 
 from medpeft.base.errors import UserError
 from medpeft.base.runs import Run
-from medpeft.pipeline.settings import SCHEMA
+from medpeft.pipeline.schema import SCHEMA
 from medpeft.pipeline.study import Study
 
 ROOT = Path(__file__).parents[2]

@@ -1,24 +1,22 @@
 """The settings of a study: its configuration with the schema's defaults, checked before anything runs."""
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import product
-from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, validators
-from jsonschema.exceptions import ValidationError, best_match
 
 from medpeft.base.errors import UserError
-from medpeft.base.places import PROJECT
 from medpeft.data import registry as datasets
 from medpeft.data.user_dataset import check_pattern
 from medpeft.methods import registry as methods
 from medpeft.networks.encoders import encoder
+from medpeft.pipeline.schema import fill
 
-SCHEMA = PROJECT / "schemas" / "study.schema.yaml"
 MULTIPLE = 8  # pixels that diffusers wants the sides of an image to be a multiple of
+LONGEST_NAME = 100  # bytes: names of files, which are made of these, have up to 255
+LARGEST_SEED = 2**32 - 1  # that numpy's RandomState takes, of which scikit-learn and Optuna draw
 
 
 def complete(config: dict) -> dict:
@@ -29,21 +27,16 @@ def complete(config: dict) -> dict:
             backbone of its grid; images would have a size that diffusers refuses. The message names the key.
     """
     settings = copy.deepcopy(config)
-    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    breach = best_match(_Filling(schema).iter_errors(settings))
-    if breach:
-        place = ".".join(map(str, breach.absolute_path)) or "the top level"
-        hint = _allowed_keys(breach) if breach.validator == "additionalProperties" else ""
-        raise UserError(f"the study's configuration is wrong at {place}: {breach.message}{hint}; see {SCHEMA.name}")
-    low, high = settings["tuning"]["low"], settings["tuning"]["high"]
-    if low >= high:
-        raise UserError(f"the study's configuration is wrong: tuning.low {low:g} is not below tuning.high {high:g}")
+    fill(settings)
+    _check_own_names(settings)
+    _check_ranges(settings)
     _check_own(settings["datasets"])
     _check_names(settings["generation"]["learning_rates"], methods.names(), "generation.learning_rates")
     for name, experiment in settings["experiments"].items():
         for place, grid in grids_of(name, experiment):
             for axis, known in (("datasets", [*datasets.names(), *settings["datasets"]]), ("methods", methods.names())):
                 _check_names(grid[axis], known, f"experiments.{place}.{axis}")
+            _check_fractions(grid["fractions"], f"experiments.{place}.fractions")
             _check_pairs(grid, f"experiments.{place}", settings["generation"]["pipelines"])
             _check_size(grid, settings)
     return settings
@@ -56,6 +49,53 @@ def grids_of(name: str, experiment: dict | list[dict]) -> list[tuple[str, dict]]
     return [(f"{name}.{number}", grid) for number, grid in enumerate(experiment)]
 
 
+def _check_own_names(settings: dict) -> None:
+    """Refuse a name of the user's own that no folder may have, or that YAML or a table would take for no text."""
+    named = {"study": [settings["study"]], "generation.pipelines": settings["generation"]["pipelines"]}
+    named |= {place: settings[place] for place in ("datasets", "experiments")}
+    for place, names in named.items():
+        for name in names:
+            where = f"the study's configuration is wrong at {place}: the name {name!r}"
+            if not _is_text(name):
+                raise UserError(f"{where} reads as a number or a truth value: choose another, such as 'set_{name}'")
+            if (size := len(name.encode())) > LONGEST_NAME:
+                raise UserError(f"{where} has {size} bytes: choose one of up to {LONGEST_NAME}")
+
+
+def _is_text(name: str) -> bool:
+    """Tell whether YAML and a CSV file both read `name` as the text that it is."""
+    try:
+        float(name)
+    except ValueError:
+        return isinstance(yaml.safe_load(name), str) and name.lower() not in ("true", "false")
+    return False
+
+
+def _check_ranges(settings: dict) -> None:
+    """Refuse a range whose ends are in the wrong order, and a search whose last seed no library takes."""
+    wrong, tuning = "the study's configuration is wrong:", settings["tuning"]
+    if tuning["low"] >= tuning["high"]:
+        raise UserError(f"{wrong} tuning.low {tuning['low']:g} is not below tuning.high {tuning['high']:g}")
+    low, high = settings["recipe"]["crop_scale"]
+    if low > high:
+        raise UserError(f"{wrong} recipe.crop_scale is [{low:g}, {high:g}]: write the smaller share first")
+    if tuning["seed"] + tuning["trials"] - 1 > LARGEST_SEED:
+        raise UserError(
+            f"{wrong} each trial has a seed of its own, tuning.seed and those that follow, up to {LARGEST_SEED}: write "
+            f"a tuning.seed of up to {LARGEST_SEED + 1 - tuning['trials']}"
+        )
+
+
+def _check_fractions(fractions: list[float], place: str) -> None:
+    """Refuse a fraction that is another one in the path of its runs, which has six digits."""
+    for fraction in fractions:
+        if float(f"{fraction:g}") != fraction:
+            raise UserError(
+                f"the study's configuration is wrong at {place}: {fraction!r} has more digits than a run's path, "
+                f"which has six: write {fraction:g}"
+            )
+
+
 def _check_own(own: dict[str, dict]) -> None:
     """Refuse a dataset of the user's own that has the name of another, or a pattern for groups that finds none."""
     for name, declared in own.items():
@@ -64,16 +104,6 @@ def _check_own(own: dict[str, dict]) -> None:
             raise UserError(f"{place}: there is a dataset of this name already; choose another name")
         if declared["group"] and (reason := check_pattern(declared["group"])):
             raise UserError(f"{place}.group: {reason}; an example is '^(\\d+)_'")
-
-
-def _allowed_keys(breach: ValidationError) -> str:
-    """Return which keys there are, after the one that may have been meant."""
-    schema: Any = breach.schema
-    known = list(schema["properties"])
-    given: Any = breach.instance
-    unknown = next(key for key in given if key not in known)
-    close = get_close_matches(unknown, known, n=1)
-    return (f": did you mean {close[0]!r}?" if close else "") + f" (allowed: {', '.join(known)})"
 
 
 def _check_names(given: Iterable[str], known: list[str], place: str) -> None:
@@ -110,23 +140,3 @@ def _check_size(grid: dict, settings: dict) -> None:
             "the study's configuration is wrong: diffusion pipelines generate images whose sides are a multiple of "
             f"{MULTIPLE} pixels, not {size}: change image_size, or set generation.image_size for them alone"
         )
-
-
-def _fill_defaults(
-    validator: Any, properties: dict[str, Any], instance: Any, schema: dict[str, Any]
-) -> Iterator[ValidationError]:
-    """Set the defaults of `properties` before they are validated, so that nested defaults are filled too.
-
-    Keys take the order of the schema: to Snakemake, settings in another order are other settings.
-    """
-    if isinstance(instance, dict):
-        given = dict(instance)
-        instance.clear()
-        for name, part in properties.items():
-            if name in given or "default" in part:
-                instance[name] = given[name] if name in given else copy.deepcopy(part["default"])
-        instance.update(given)
-    yield from Draft202012Validator.VALIDATORS["properties"](validator, properties, instance, schema)
-
-
-_Filling = validators.extend(Draft202012Validator, {"properties": _fill_defaults})  # type: ignore[no-untyped-call]
