@@ -99,6 +99,7 @@ rule findings:
         learning_rates="<study>/tables/learning_rates.csv",
         audits=expand("<study>/audit/{dataset}.csv", dataset=STUDY.values("dataset")),
         claims="<texts>/reference/claims.csv",
+        lengths=lengths_of(STUDY.values("dataset")),
         code=code_of("findings", dataset=STUDY.values("dataset")),
     output:
         findings="<study>/findings.json",
@@ -118,7 +119,7 @@ rule findings:
                 "generation",
             ]
         },
-        declared=STUDY.settings["datasets"],
+        declared=DECLARED,
         protocols={name: STUDY.protocol(name) for name in STUDY.values("dataset")},
     script:
         "../scripts/findings.py"

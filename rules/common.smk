@@ -12,6 +12,7 @@ from medpeft.artefacts import registry as artefacts
 from medpeft.base.errors import UserError
 from medpeft.base.imports import dependencies
 from medpeft.base.places import LIBRARY, prefer_here
+from medpeft.base.redaction import without_secrets
 from medpeft.data import registry as datasets
 from medpeft.data.sources import Kept, content_of_files, mirrored_files
 from medpeft.data.user_dataset import decisive, definition
@@ -39,6 +40,9 @@ try:
 except UserError as error:
     sys.exit(f"medpeft: {error}")
 
+
+# Params stand in Snakemake's report, metadata and messages: they hold no login and no signature of an address.
+DECLARED = without_secrets(STUDY.settings["datasets"])
 
 # Where a dataset is kept. Datasets of the user's own that have one name but other definitions lie apart.
 RAW = "data/raw/{dataset}{definition}"
@@ -123,6 +127,16 @@ def generated_of(runs):
     }
 
 
+def lengths_of(datasets):
+    """The files that count the captions of `datasets` which the text encoder of a diffusion pipeline cuts."""
+    generations = STUDY.runs(task="text-to-image")
+    pairs = dict.fromkeys(run[:2] for run in generations if run.dataset in datasets)
+    return [
+        kept_at(ENCODED, dataset, "lengths.json").format(backbone=backbone)
+        for dataset, backbone in pairs
+    ]
+
+
 def from_here(files):
     """Return files of the library as seen from the working directory."""
     return [PROJECT / file.relative_to(SCRIPTS.parent) for file in files]
@@ -157,14 +171,14 @@ def declared_at(dataset):
     return STUDY.settings["datasets"].get(dataset)
 
 
-def decisive_at(dataset):
-    """What of it decides the data."""
-    declared = declared_at(dataset)
-    return decisive(declared) if declared else None
-
-
 def declared_of(wildcards):
-    return declared_at(wildcards.dataset)
+    """What of it may be seen."""
+    return DECLARED.get(wildcards.dataset)
+
+
+def decisive_at(dataset):
+    """What of that decides the data."""
+    return decisive(DECLARED[dataset]) if dataset in DECLARED else None
 
 
 def titled_of(wildcards):

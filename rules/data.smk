@@ -151,6 +151,7 @@ rule audit_dataset:
 rule card:
     input:
         audit="<study>/audit/{dataset}.csv",
+        lengths=lambda wildcards: lengths_of([wildcards.dataset]),
         code=code_of("card"),
     output:
         card=report(

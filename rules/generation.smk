@@ -17,6 +17,7 @@ rule encode:
         moments="<encoded>/moments.npy",
         texts="<encoded>/texts.npy",
         captions="<encoded>/captions.csv",
+        lengths="<encoded>/lengths.json",
         hashes="<encoded>/hashes.json",
     log:
         "<encoded>/encode.log",

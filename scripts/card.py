@@ -1,15 +1,19 @@
 """Write the card of one dataset."""
 
+from pathlib import Path
+
 from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
     from medpeft.artefacts.card import card
-    from medpeft.base.files import read_table, replacing
+    from medpeft.base.files import read_json, read_table, replacing
     from medpeft.data import registry
 
     name, settings = snakemake.wildcards.dataset, snakemake.params
-    text = card(name, registry.load(name, settings.declared), read_table(snakemake.input.audit), settings.protocol)
+    dataset, audit = registry.load(name, settings.declared), read_table(snakemake.input.audit)
+    lengths = {Path(path).parts[-3]: read_json(path) for path in snakemake.input.lengths}
+    text = card(name, dataset, audit, settings.protocol, lengths)
     with replacing(snakemake.output.card) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

@@ -11,14 +11,16 @@ def main(snakemake):
     from medpeft.data.archives import is_link
     from medpeft.data.download import fetch
 
-    name, params, path = snakemake.wildcards.dataset, snakemake.params, Path(snakemake.output.archive)
-    dataset = registry.load(name, params.declared)
+    name, params, study = snakemake.wildcards.dataset, snakemake.params, snakemake.config
+    path = Path(snakemake.output.archive)
+    # Addresses are not from params, which hold no login; and where a file came from makes no fetched file stale.
+    own = study.get("datasets", {}).get(name, {})
+    dataset = registry.load(name, params.declared and params.declared | {"path": own.get("path")})
     fetch(
         dataset.archive(snakemake.wildcards.archive, params.checksum),
         name,
         path,
-        # Not from params: where a file came from makes no fetched file stale.
-        snakemake.config.get("mirror"),
+        study.get("mirror"),
         dataset.access,
         next(map(Path, snakemake.input.listing), None),
     )

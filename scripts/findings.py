@@ -7,7 +7,7 @@ from medpeft.pipeline.stage import run
 
 def main(snakemake):
     from medpeft.artefacts.findings import Evidence, findings
-    from medpeft.base.files import read_table, write_json
+    from medpeft.base.files import read_json, read_table, write_json
     from medpeft.data import registry
 
     given, declared = snakemake.input, snakemake.params.declared
@@ -25,8 +25,14 @@ def main(snakemake):
         protocols=dict(snakemake.params.protocols),
         audits=audits,
         claims=read_table(given.claims),
+        lengths={_dataset_and_backbone(path): read_json(path) for path in given.lengths},
     )
     write_json(snakemake.output.findings, findings(evidence))
+
+
+def _dataset_and_backbone(path: str) -> tuple[str, str]:
+    """Return whose captions the file `data/encoded/<dataset>/.../<backbone>/<size>/lengths.json` is about."""
+    return Path(path).parts[2], Path(path).parts[-3]
 
 
 run(main, snakemake)  # noqa: F821

@@ -26,8 +26,8 @@ def write_images(folder: Path) -> Path:
 def write_encoded(pipeline: Path, folder: Path) -> dict[str, Path]:
     """Encode the centres, of 32 pixels, in `folder`."""
     moments, texts, captions = folder / "moments.npy", folder / "texts.npy", folder / "captions.csv"
-    table = encode(Encoder(pipeline, 32, "cpu"), write_images(folder), MANIFEST, moments, texts)
-    table.to_csv(captions, index=False)
+    encoded = encode(Encoder(pipeline, 32, "cpu"), write_images(folder), MANIFEST, moments, texts)
+    encoded.captions.to_csv(captions, index=False)
     return {"moments": moments, "texts": texts, "captions": captions}
 
 

@@ -7,6 +7,7 @@ from medpeft.artefacts.card import Numbers, audit_sentence, card
 from medpeft.data import registry
 from medpeft.data.audit import audit
 from medpeft.data.split import split
+from medpeft.data.user_dataset import user_dataset
 
 NO_PAIRS = pd.DataFrame(columns=["first", "second", "kind", "similarity", "same_label", "same_group"])
 NO_PAIRS = NO_PAIRS.astype({"same_label": bool})
@@ -57,3 +58,24 @@ def test_the_sentence_names_the_split_that_was_used(manifest, protocol):
 def test_without_sources_the_sentence_is_silent_of_them(manifest):
     table = audited(manifest.drop(columns="source"), "grouped")
     assert "source" not in audit_sentence(Numbers(table, "grouped"))
+
+
+def test_the_card_says_how_many_captions_were_cut(manifest):
+    lengths = {"tiny": {"tokens": 77, "captions": 90, "cut": 1, "images": 2}}
+    text = card("busi", registry.load("busi"), audited(manifest, "grouped"), "grouped", lengths)
+    assert "The text encoder of tiny takes 77 tokens: it cut 1 caption of 90, those of 2 images." in text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://user:s3cr3t@example.org/x.zip",
+        "https://example.org/x.zip?X-Amz-Signature=s3cr3t",
+        "https://s3cr3t%40s3cr3t@example.org/x.zip?sv=1&sig=s3cr3t",
+    ],
+)
+def test_the_card_tells_no_secret_of_an_address(manifest, address):
+    declared = {"classes": ["benign", "malignant"], "path": address, "table": None, "group": None, "title": None}
+    text = card("mine", user_dataset("mine", declared | {"licence": "my own"}), audited(manifest, "paper"), "paper")
+    assert "example.org/x.zip" in text
+    assert "s3cr3t" not in text

@@ -50,6 +50,26 @@ def test_a_mistake_of_the_user_is_one_sentence(tmp_path):
     assert "Traceback" not in log
 
 
+@pytest.mark.parametrize("kind", [UserError, ValueError, OSError])
+def test_neither_sentence_nor_log_nor_traceback_tells_a_secret(kind, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "abc123def456")
+
+    def main(_):
+        logging.info("trying %s", "https://user:s3cr3t@example.org/x.zip")
+        try:
+            raise ValueError("url: /x.zip?X-Amz-Signature=s3cr3t with abc123def456")
+        except ValueError as error:
+            raise kind("https://example.org/x.zip?sig=s3cr3t gave nothing") from error
+
+    logging.getLogger().handlers.clear()
+    with pytest.raises(SystemExit) as caught:
+        run(main, _job(tmp_path))
+    log = (tmp_path / "log").read_text()
+    assert "https://REDACTED@example.org/x.zip" in log
+    assert ("Traceback" in log) == (kind is not UserError)
+    assert not any(secret in log + str(caught.value) for secret in ("s3cr3t", "abc123def456"))
+
+
 @pytest.mark.parametrize(
     "error",
     [

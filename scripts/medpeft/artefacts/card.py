@@ -1,8 +1,11 @@
 """What is known of a dataset and its split, in words: sentences of the audit, and a card of one page."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from medpeft.artefacts.markup import Cell, Layout, markdown
+from medpeft.base.redaction import redacted
 from medpeft.data.dataset import Archive, Dataset
 from medpeft.data.split import SPLITS
 
@@ -61,7 +64,22 @@ def _shortcut_sentence(get: Numbers) -> str:
     )
 
 
-def card(name: str, dataset: Dataset, audit: pd.DataFrame, protocol: str) -> str:
+def captions_sentence(pipeline: str, lengths: Mapping[str, int]) -> str:
+    """Return how many captions the text encoder of a diffusion `pipeline` cut; see `generation.encode.Encoded`."""
+    cut = counted(lengths["cut"], "caption")
+    return (
+        f"The text encoder of {pipeline} takes {lengths['tokens']:,} tokens: it cut {cut} of "
+        f"{lengths['captions']:,}, those of {counted(lengths['images'], 'image')}."
+    )
+
+
+def card(
+    name: str,
+    dataset: Dataset,
+    audit: pd.DataFrame,
+    protocol: str,
+    lengths: Mapping[str, Mapping[str, int]] | None = None,
+) -> str:
     """Return the card of a dataset as Markdown.
 
     Args:
@@ -69,6 +87,7 @@ def card(name: str, dataset: Dataset, audit: pd.DataFrame, protocol: str) -> str
         dataset: What is known of it.
         audit: The numbers of its images and groups, see `medpeft.data.audit.audit`.
         protocol: That it was split under.
+        lengths: What the text encoder of each diffusion pipeline took of its captions.
     """
     get = Numbers(audit, protocol)
     known = {
@@ -82,6 +101,7 @@ def card(name: str, dataset: Dataset, audit: pd.DataFrame, protocol: str) -> str
         markdown(_counts(get)).rstrip(),
         f"Split `{protocol}`. Groups are patients, lesions, eyes or reports, as far as they are known.",
         audit_sentence(get),
+        *(captions_sentence(pipeline, found) for pipeline, found in (lengths or {}).items()),
         "\n".join(f"- **{word}**: {text}." for word, text in known.items()),
         "## Beware",
         "\n".join(f"- {caveat}" for caveat in dataset.caveats),
@@ -104,5 +124,5 @@ def _counts(get: Numbers) -> Layout:
 
 
 def _archive(archive: Archive) -> str:
-    places = "generated here" if archive.generate else ", ".join(archive.urls) or "no public address"
+    places = "generated here" if archive.generate else redacted(", ".join(archive.urls)) or "no public address"
     return f"`{archive.name}` ({places}{f'; {archive.checksum}' if archive.checksum else ''})"

@@ -1,8 +1,16 @@
 """Exceptions: the one for the person at the keyboard, and those that are the result of a run."""
 
+from medpeft.base.redaction import redacted
+
 
 class UserError(Exception):
-    """Something that the user can mend: its message is one sentence that says what is wrong, where, and what to do."""
+    """Something that the user can mend: its message is one sentence that says what is wrong, where, and what to do.
+
+    Secrets of addresses are left out of it.
+    """
+
+    def __init__(self, message: str):
+        super().__init__(redacted(message))
 
 
 class RunFailed(Exception):

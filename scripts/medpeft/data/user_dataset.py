@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from medpeft.base.errors import UserError
+from medpeft.base.redaction import fingerprint
 from medpeft.data.archives import Source, find_member, find_table, visible_members
 from medpeft.data.dataset import Archive, Dataset
 
@@ -156,7 +157,8 @@ def _below_common_folder(members: pd.Series) -> pd.Series:
 
 def definition(declared: dict[str, Any]) -> str:
     """Return what tells the data of this dataset from those of another one of its name."""
-    return hashlib.sha256(json.dumps(decisive(declared), sort_keys=True).encode()).hexdigest()[:8]
+    keys = decisive(declared) | {"path": fingerprint(declared["path"])}
+    return hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def decisive(declared: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,10 +34,23 @@ class Encoder:
     device: str
 
 
-def encode(encoder: Encoder, images: Path, manifest: pd.DataFrame, moments: Path, texts: Path) -> pd.DataFrame:
+class Encoded(NamedTuple):
+    """What was encoded.
+
+    Attributes:
+        captions: image_id, label, caption and text, the row of the caption in `texts`, of each image.
+        lengths: `tokens` that the text encoder takes, distinct `captions`, how many of them were `cut` to that length,
+            and of how many `images` these are the captions.
+    """
+
+    captions: pd.DataFrame
+    lengths: dict[str, int]
+
+
+def encode(encoder: Encoder, images: Path, manifest: pd.DataFrame, moments: Path, texts: Path) -> Encoded:
     """Write the latents of all images and the embeddings of all captions, and return which image has which.
 
-    The first text is that of the empty caption. Captions longer than the text encoder takes are cut.
+    The first text is that of the empty caption. Captions longer than the text encoder takes are cut, and counted.
 
     Args:
         encoder: the diffusion pipeline and its settings.
@@ -44,9 +58,6 @@ def encode(encoder: Encoder, images: Path, manifest: pd.DataFrame, moments: Path
         manifest: image_id, label and caption of each image, in their order.
         moments: file to write, an array as `medpeft.training.captioned` describes it.
         texts: file to write, likewise.
-
-    Returns:
-        image_id, label, caption and text, the row of the caption in `texts`, of each image.
     """
     pipeline = load_diffusion_pipeline(encoder.pipeline, unet=None, scheduler=None).to(encoder.device)
     captions = ["", *sorted(set(manifest["caption"]) - {""})]  # captioned.UNCONDITIONAL
@@ -57,7 +68,8 @@ def encode(encoder: Encoder, images: Path, manifest: pd.DataFrame, moments: Path
         batches = (_moments(pipeline, centre(stored[batch], encoder.size)) for batch in _batches(len(stored)))
         _write(moments, batches, len(stored))
     places = {caption: place for place, caption in enumerate(captions)}
-    return manifest[["image_id", "label", "caption"]].assign(text=manifest["caption"].map(places))
+    table = manifest[["image_id", "label", "caption"]].assign(text=manifest["caption"].map(places))
+    return Encoded(table, _lengths(pipeline, captions, manifest["caption"]))
 
 
 def _batches(count: int) -> list[slice]:
@@ -65,8 +77,24 @@ def _batches(count: int) -> list[slice]:
 
 
 def _embeddings(pipeline: StableDiffusionPipeline, captions: list[str]) -> Tensor:
-    """Return the embeddings, (captions, tokens, width), that the diffusion pipeline makes of its prompts."""
-    return pipeline.encode_prompt(captions, pipeline.text_encoder.device, 1, do_classifier_free_guidance=False)[0]
+    """Return the embeddings, (captions, tokens, width), that the diffusion pipeline makes of its prompts.
+
+    Its own `encode_prompt` prints the end of each caption that it cuts, and captions may be reports on patients.
+    """
+    tokenizer, network = pipeline.tokenizer, pipeline.text_encoder
+    longest = {"max_length": tokenizer.model_max_length, "truncation": True, "padding": "max_length"}
+    tokens = tokenizer(captions, return_tensors="pt", **longest).to(network.device)
+    mask = tokens.attention_mask if getattr(network.config, "use_attention_mask", False) else None
+    return network(tokens.input_ids, attention_mask=mask)[0]
+
+
+def _lengths(pipeline: StableDiffusionPipeline, captions: list[str], of_images: pd.Series) -> dict[str, int]:
+    """Return how many of the distinct `captions`, and of those of images, are longer than the text encoder takes."""
+    tokens = pipeline.tokenizer.model_max_length
+    found = pipeline.tokenizer(captions, truncation=False, verbose=False).input_ids
+    cut = {caption for caption, ids in zip(captions, found, strict=True) if len(ids) > tokens}
+    counts = {"tokens": tokens, "captions": of_images.nunique(), "cut": len(cut), "images": of_images.isin(cut).sum()}
+    return {name: int(count) for name, count in counts.items()}
 
 
 def _moments(pipeline: StableDiffusionPipeline, images: np.ndarray) -> Tensor:

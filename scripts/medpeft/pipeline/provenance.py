@@ -13,6 +13,7 @@ import torch
 
 from medpeft.base.files import sha256
 from medpeft.base.places import PROJECT
+from medpeft.base.redaction import without_secrets
 from medpeft.pipeline.packages import versions
 
 
@@ -20,7 +21,7 @@ def provenance(study: dict[str, Any], inputs: Sequence[str | Path], outputs: Seq
     """Return where a result comes from.
 
     Args:
-        study: The settings as given; their hash leaves out where archives are fetched from.
+        study: The settings as given; their hash leaves out where archives are fetched from, and secrets of addresses.
         inputs: Files, whose hashes are given by path.
         outputs: Files, whose hashes are given by name, for they lie beside the record.
 
@@ -28,7 +29,7 @@ def provenance(study: dict[str, Any], inputs: Sequence[str | Path], outputs: Seq
         What `record.json` holds under `provenance`. The commit is None outside a checkout, and `dirty` tells whether
         files differ from it.
     """
-    settings = {key: value for key, value in study.items() if key != "mirror"}
+    settings = without_secrets({key: value for key, value in study.items() if key != "mirror"})
     return {
         "study": hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),
         "commit": _git("rev-parse", "HEAD"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from medpeft.base.errors import UserError
+from medpeft.base.redaction import redacted
 from medpeft.pipeline import ledger, warm
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
@@ -48,6 +49,8 @@ def run(main: Callable[[AnyJob], Iterable[Path] | None], snakemake: AnyJob) -> N
         logging.basicConfig(filename=log, filemode="w", level=logging.INFO, format=FORMAT)
     except OSError as error:
         sys.exit(f"medpeft: {snakemake.rule}: {log} cannot be written ({error.strerror}): mend that and run again")
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_Redacting(FORMAT))
     if sentence:
         _end(sentence)
     for module, reason in warm.failed_imports.items():
@@ -61,6 +64,13 @@ def run(main: Callable[[AnyJob], Iterable[Path] | None], snakemake: AnyJob) -> N
     gc.freeze()  # the process ends here: without this Python would look through all of torch for garbage, for a second
 
 
+class _Redacting(logging.Formatter):
+    """Writes no secret into a log, whoever logs it: not in a message, and not in a traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(super().format(record))
+
+
 def _last_error(log: Path) -> str | None:
     """Return the sentence with which the attempt that wrote `log` ended, or None where it was killed."""
     if not log.exists():
@@ -71,7 +81,7 @@ def _last_error(log: Path) -> str | None:
 
 def _end(sentence: str) -> None:
     logging.critical(sentence)
-    sys.exit(f"medpeft: {sentence}")
+    sys.exit(f"medpeft: {redacted(sentence)}")
 
 
 def _explain(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """What a study found, and how its sentences look it up."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -18,7 +18,10 @@ Case = tuple[str, str, float, pd.DataFrame]
 
 @dataclass(frozen=True)
 class Evidence:
-    """The study's settings and result tables; `differences` has one row a method, `friedman` one a test."""
+    """The study's settings and result tables; `differences` has one row a method, `friedman` one a test.
+
+    `lengths` is what text encoders took of captions, by dataset and diffusion pipeline.
+    """
 
     settings: dict
     runs: pd.DataFrame
@@ -32,6 +35,7 @@ class Evidence:
     protocols: dict[str, str]
     audits: dict[str, pd.DataFrame]
     claims: pd.DataFrame
+    lengths: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
 
 
 def cases(evidence: Evidence, metric: str = "f1_micro") -> Iterator[Case]:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from medpeft.artefacts.card import captions_sentence
 from medpeft.artefacts.sentences.evidence import Evidence
 from medpeft.artefacts.words import plain
 from medpeft.statistics.generation_scores import generation_scores
@@ -55,5 +56,9 @@ def limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
             (evidence.runs["status"] != "ok").any(),
             "Failed runs are left out of the means, which flatters a method that fails on hard seeds.",
         ),
+    ]
+    sentences += [
+        (found["cut"], f"{plain(dataset)}: {captions_sentence(pipeline, found)}")
+        for (dataset, pipeline), found in evidence.lengths.items()
     ]
     return [sentence for applies, sentence in sentences if applies]
