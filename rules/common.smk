@@ -171,6 +171,11 @@ def declared_at(dataset):
     return STUDY.settings["datasets"].get(dataset)
 
 
+def accepted_of(wildcards):
+    """How many losses of each reason the study accepts of a dataset."""
+    return STUDY.settings["accept"].get(wildcards.dataset, {})
+
+
 def declared_of(wildcards):
     """What of it may be seen."""
     return DECLARED.get(wildcards.dataset)

@@ -38,6 +38,7 @@ rule prepare:
     output:
         images="<stored>/images.npy",
         manifest="<stored>/manifest.csv",
+        losses="<stored>/losses.csv",
     log:
         "<stored>/prepare.log",
     conda:
@@ -46,6 +47,7 @@ rule prepare:
     params:
         size=lambda wildcards: int(wildcards.pixels),
         declared=decisive_of,
+        accepted=accepted_of,
     script:
         "../scripts/prepare.py"
 
@@ -103,6 +105,7 @@ rule split:
         duplicates=STUDY.settings["split"]["duplicates"],
         seed=STUDY.settings["split"]["seed"],
         declared=decisive_of,
+        accepted=accepted_of,
     script:
         "../scripts/split.py"
 
@@ -128,6 +131,8 @@ rule audit_dataset:
         manifest=prepared("manifest.csv"),
         duplicates=prepared("duplicates.csv"),
         split="<splits>/split.csv",
+        losses="<prepared>/losses.csv",
+        given=given_split_of,
         code=code_of("audit"),
     output:
         table="<study>/audit/{dataset}.csv",

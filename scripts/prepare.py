@@ -2,15 +2,17 @@
 
 from pathlib import Path
 
-from medpeft.pipeline.stage import run
+from medpeft.pipeline.stage import run, tell
 
 
 def main(snakemake):
+    from medpeft.base.files import write_table
+    from medpeft.base.losses import told
     from medpeft.data import registry
     from medpeft.data.prepare import prepare
 
     name = snakemake.wildcards.dataset
-    prepare(
+    losses = prepare(
         name,
         registry.load(name, snakemake.params.declared),
         [Path(archive) for archive in snakemake.input.archives],
@@ -18,7 +20,11 @@ def main(snakemake):
         Path(snakemake.output.images),
         Path(snakemake.output.manifest),
         snakemake.threads,
-    )
+        snakemake.params.accepted,
+    ).table()
+    write_table(snakemake.output.losses, losses)
+    if lost := told(losses):
+        tell(f"{name}: {lost}")
 
 
 run(main, snakemake)  # noqa: F821

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from medpeft.artefacts.card import Numbers, audit_sentence, card
+from medpeft.base.losses import Losses
 from medpeft.data import registry
 from medpeft.data.audit import audit
 from medpeft.data.split import split
@@ -79,3 +80,17 @@ def test_the_card_tells_no_secret_of_an_address(manifest, address):
     text = card("mine", user_dataset("mine", declared | {"licence": "my own"}), audited(manifest, "paper"), "paper")
     assert "example.org/x.zip" in text
     assert "s3cr3t" not in text
+
+
+def test_card_and_sentence_say_what_is_lost(manifest):
+    losses = Losses()
+    losses.add("unlisted", *map(str, range(1200)))
+    losses.add("ungrouped", "x.png")
+    table = audit(manifest, NO_PAIRS, split(manifest, NO_PAIRS), "grouped", seed=0, losses=losses.table())
+    words = (
+        "Not used, or in doubt: images whose group is not known, each its own: 1; images that the table does not list: "
+        "1,200. "
+    )
+    assert words in audit_sentence(Numbers(table, "grouped"))
+    assert words in card("busi", registry.load("busi"), table, "grouped")
+    assert "in doubt" not in card("busi", registry.load("busi"), audited(manifest, "grouped"), "grouped")

@@ -18,6 +18,7 @@ from medpeft.artefacts.typeset import typeset
 from medpeft.base.errors import UserError
 from medpeft.base.files import read_table, write_table
 from medpeft.data import registry
+from medpeft.data.audit import AUDIT_COLUMNS
 from medpeft.pipeline.study import Study
 from medpeft.statistics.collect import RUN_COLUMNS
 from medpeft.statistics.compare import compare
@@ -165,6 +166,17 @@ def test_the_audit_is_told_in_numbers():
 @pytest.mark.parametrize(("seeds", "sentence"), [(1, "single seed"), (3, "With 3 seeds")])
 def test_limitations_depend_on_the_seeds(seeds, sentence):
     assert any(sentence in limitation for limitation in findings(evidence(seeds=seeds))["limitations"])
+
+
+def test_losses_that_the_study_accepts_are_a_limitation_and_others_are_none():
+    told = evidence()
+    counts = {"unreadable": 3, "unlisted": 9}
+    rows = [("", "left_out", reason, "", count) for reason, count in counts.items()]
+    lost = pd.DataFrame(rows, columns=AUDIT_COLUMNS)
+    of_losses = replace(told, audits={"busi": pd.concat([told.audits["busi"], lost])})
+    sentence = "Of busi, not all could be used or understood: unreadable files: 3."
+    assert sentence in findings(of_losses)["limitations"]
+    assert not any("understood" in limitation for limitation in findings(told)["limitations"])
 
 
 GENERATED = {"n_train": 100, "n_test": 60, "feature_extractor": "efficientnet_lite0", "features": 1280}

@@ -42,9 +42,9 @@ def test_what_stops_is_named_with_counts_examples_remedy_and_what_to_write(losse
     with pytest.raises(UserError) as caught:
         losses.refuse("chest", "chest", {"ungrouped": 4})
     assert str(caught.value) == (
-        "chest has unreadable files: 2, such as 'b.png', 'a.png' (put sound copies in their place); images whose group is "
-        "not known, each its own: 5, such as 'v', 'w', 'x' (correct `group` or the table); if that is as it should be, "
-        "write `accept: {chest: {ungrouped: 5, unreadable: 2}}` in the study"
+        "chest has unreadable files: 2, such as 'b.png', 'a.png' (put sound copies in their place); images whose group "
+        "is not known, each its own: 5, such as 'v', 'w', 'x' (correct `group` or the table); if that is as it should "
+        "be, write `accept: {chest: {ungrouped: 5, unreadable: 2}}` in the study"
     )
 
 

@@ -124,7 +124,7 @@ def test_a_table_may_be_packed_with_gzip(pack):
 def test_a_file_that_is_no_archive_is_named_with_the_remedy(tmp_path, content):
     path = tmp_path / "a.zip"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"a\.zip is not a readable zip archive .*: delete it and run again"):
+    with pytest.raises(UserError, match=r"a\.zip is not a readable zip archive .*: delete the archive and run again"):
         Source(path)
 
 
@@ -202,21 +202,23 @@ def test_images_are_found_by_the_end_of_their_names_and_the_first_of_copies_is_t
     }
 
 
-def test_missing_images_are_left_out_counted_and_listed(caplog):
+def test_missing_images_are_left_out_and_counted(pack):
+    source = pack("z.zip", {"a.png": b""})
     table = pd.DataFrame({"image_id": ["c", "b", "a"], "label": ["x", "y", "z"]})
-    result = with_images(table, {"a": "z.zip/a.png", "c": "z.zip/c.png"})
+    result = with_images(table, {"a": "z.zip/a.png", "c": "z.zip/c.png"}, source)
     assert result["image_id"].tolist() == ["a", "c"]
     assert result["source_file"].tolist() == ["z.zip/a.png", "z.zip/c.png"]
     assert result["label"].tolist() == ["z", "x"]
-    assert caplog.messages == ["1 of 3 images are missing and left out: b"]
+    assert source.losses.names("missing") == ["b"]
 
 
-def test_nothing_is_logged_where_no_image_is_missing(caplog):
-    assert len(with_images(pd.DataFrame({"image_id": ["a"]}), {"a": "z.zip/a.png"})) == 1
-    assert not caplog.messages
+def test_nothing_is_counted_where_no_image_is_missing(pack):
+    source = pack("z.zip", {"a.png": b""})
+    assert len(with_images(pd.DataFrame({"image_id": ["a"]}), {"a": "z.zip/a.png"}, source)) == 1
+    assert len(source.losses.table()) == 0
 
 
-def test_no_image_at_all_gives_an_empty_table():
-    result = with_images(pd.DataFrame({"image_id": ["a"]}), {})
+def test_no_image_at_all_gives_an_empty_table(pack):
+    result = with_images(pd.DataFrame({"image_id": ["a"]}), {}, pack("z.zip", {"a.png": b""}))
     assert len(result) == 0
     assert "source_file" in result

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from medpeft.base.losses import Losses
 from medpeft.data.audit import audit, picture
 from medpeft.data.split import split
 
@@ -144,3 +145,15 @@ def test_the_picture_shows_each_kind_with_names_and_labels():
 def test_a_dataset_without_duplicates_gets_a_picture_that_says_so():
     figure = picture(np.zeros((8, 32, 32, 3), np.uint8), MANIFEST, PAIRS[:0])
     assert [text.get_text() for text in figure.texts] == ["No duplicates among 8 images."]
+
+
+def test_what_is_lost_is_counted_by_reason():
+    losses = Losses()
+    losses.add("unreadable", "a.png", "b.png")
+    losses.add("unlisted", "c.png")
+    table = audit(MANIFEST, PAIRS, SPLITS, "paper", seed=0, losses=losses.table())
+    rows = table[table["measure"] == "left_out"]
+    assert rows[["protocol", "scope", "label", "value"]].values.tolist() == [
+        ["", "unreadable", "", 2],
+        ["", "unlisted", "", 1],
+    ]

@@ -74,11 +74,12 @@ def test_a_table_without_patients_is_read_by_its_names(pack):
     assert groups["BEH-1"] == groups["BEH-2"] == "BEH IM000000"
 
 
-def test_a_missing_image_is_told_even_where_its_mask_is_there(pack, caplog):
+def test_a_missing_image_is_counted_even_where_its_mask_is_there(pack):
     files = members()
     del files["full-fundus/full-fundus/BEH-3.png"]
-    assert "BEH-3" not in set(smdg.index(pack("smdg.zip", files))["image_id"])
-    assert f"1 of {len(KEPT)} images are missing and left out: BEH-3" in caplog.text
+    source = pack("smdg.zip", files)
+    assert "BEH-3" not in set(smdg.index(source)["image_id"])
+    assert source.losses.names("missing") == ["BEH-3"]
 
 
 def test_an_unknown_type_is_kept_for_prepare_to_refuse(pack):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from medpeft.base.errors import UserError
-from medpeft.data.split import SPLITS, apportion, clusters, split
+from medpeft.data.split import SPLITS, apportion, clusters, read_given, split, strangers
 
 SEEDS = range(8)
 NO_PAIRS = pd.DataFrame({"first": [], "second": [], "same_label": []}).astype({"same_label": bool})
@@ -169,13 +169,40 @@ def test_a_split_from_outside_is_taken_as_it_is(protocol):
     assert result["cluster"].tolist() == clusters(table, NO_PAIRS).tolist()
 
 
-def test_images_on_one_side_alone_are_left_out_and_counted(caplog):
+def test_images_on_one_side_alone_are_left_out_and_counted():
     table = patients(0)
     asked = given(table, *SPLITS).iloc[10:]
     asked = pd.concat([asked, pd.DataFrame({"image_id": ["vanished"], "split": ["test"]})])
     assert split(table, NO_PAIRS, given=asked)["image_id"].tolist() == table["image_id"].tolist()[10:]
-    assert f"1 of {len(asked)} images that the given split names are not there" in caplog.text
-    assert f"10 of {len(table)} images are left out, for the given split does not name them" in caplog.text
+    losses = strangers(asked, table)
+    assert losses.names("strangers") == ["vanished"]
+    with pytest.raises(UserError, match=r"dataset lacks: 1, such as 'vanished'.*accept: {chest: {strangers: 1}}"):
+        losses.refuse("the given split", "chest", {})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_split_from_outside_is_read_as_any_table(tmp_path, encoding, separator):
+    rows = [["split", "image_id", "note"], ["train", "Größe 1.png", "x"], ["test ", "001", ""]]
+    (tmp_path / "split.csv").write_bytes("\r\n".join(map(separator.join, rows)).encode(encoding))
+    assert read_given(tmp_path / "split.csv").to_dict("list") == {
+        "image_id": ["Größe 1.png", "001"],
+        "split": ["train", "test"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", r"split\.csv is no table \(its first line names no columns\): save it as CSV"),
+        ("image_id,split\na,train\nb\n", "line 3 has 1 values where the first one has 2"),
+        ("image;split\na;train\n", r"split\.csv, lacks the columns image_id; it has image, split"),
+    ],
+)
+def test_what_is_no_split_is_named_with_its_file(tmp_path, content, sentence):
+    (tmp_path / "split.csv").write_text(content)
+    with pytest.raises(UserError, match=sentence):
+        read_given(tmp_path / "split.csv")
 
 
 def test_dropped_duplicates_leave_a_split_from_outside_too():
@@ -187,20 +214,31 @@ def test_dropped_duplicates_leave_a_split_from_outside_too():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda asked: asked.drop(columns="split"), "the given split lacks the columns split: add them"),
+        (lambda asked: asked[:0], "the given split names no image: add rows"),
         (lambda asked: pd.concat([asked, asked[:1]]), "the given split names 'i0000' twice"),
         (
             lambda asked: asked.replace("validation", "val"),
             r"into 'val': correct that to one of train, validation, test",
         ),
         (lambda asked: asked.assign(image_id="x" + asked["image_id"]), "such as 'xi0000', none of which is in the"),
-        (lambda asked: asked.assign(split="train"), "class 'a' has no images for validation and test"),
+        (
+            lambda asked: asked.assign(split="train"),
+            r"class 'a' has no images for validation and test.*clusters: give it some there.* split\.files names",
+        ),
     ],
 )
 def test_a_split_from_outside_that_does_not_fit_is_refused(change, sentence):
     table = manifest([1] * 60, ["a"] * 60)
     with pytest.raises(UserError, match=sentence):
         split(table, NO_PAIRS, given=change(given(table, *SPLITS)))
+
+
+def test_an_own_split_without_validation_is_refused_with_what_can_be_done():
+    table = patients(0)
+    table["split"] = ["train", "test"] * (len(table) // 2) + ["train"] * (len(table) % 2)
+    with pytest.raises(UserError, match=r"for validation.*under .* split\.files, or set split\.protocol to grouped"):
+        split(table, NO_PAIRS, "paper")
+    assert set(split(table, NO_PAIRS)["split"]) == set(SPLITS)
 
 
 def test_the_publishers_own_split_is_the_published_protocol():

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from medpeft.artefacts.markup import Cell, Layout, markdown
+from medpeft.base.losses import REASONS, summary
 from medpeft.base.redaction import redacted
 from medpeft.data.dataset import Archive, Dataset
 from medpeft.data.split import SPLITS
@@ -18,6 +19,11 @@ class Numbers:
         self._value = table.set_index(["protocol", "measure", "scope", "label"])["value"]
         self.protocol = protocol
         self.labels = sorted(set(table.loc[table["measure"] == "images", "label"]) - {""})
+
+    @property
+    def losses(self) -> dict[str, int]:
+        """What was listed and is not used, or is in doubt: numbers by reason."""
+        return {reason: self("", "left_out", reason) for reason in REASONS}
 
     def __call__(self, protocol: str, measure: str, scope: str, label: str = "") -> int:
         return int(self._value.get((protocol, measure, scope, label), 0))
@@ -36,6 +42,8 @@ def audit_sentence(get: Numbers) -> str:
         f"with {counted(get('', 'exact_pairs', 'all'), 'pair')} of exact and {get('', 'near_pairs', 'all'):,} of near "
         f"duplicates, {get('', 'contradicting_pairs', 'all'):,} of them with contradicting labels. "
     )
+    if lost := summary(get.losses):
+        sentence += f"Not used, or in doubt: {lost}. "
     if dropped := get(get.protocol, "images", "dropped"):
         sentence += f"{counted(dropped, 'image takes', 'images take')} no part in the split. "
     leaked, test = get("paper", "leaked_images", "train-test"), get("paper", "images", "test")

@@ -28,6 +28,9 @@ REASONS = {
     "unknown": Reason("files of an unknown format", "convert them, or name them under `exclude`"),
     "outside": Reason("images in no folder that is declared", "add their class, or name them under `exclude`"),
     "missing": Reason("listed images that are not there", "add them, or delete their rows"),
+    "strangers": Reason(
+        "images that the given split names and the dataset lacks", "correct them, or take the split of these images"
+    ),
     "unlabelled": Reason("rows whose label is none of the classes", "correct them, or add their class"),
     "paired": Reason("images that look like masks of others", "name them under `exclude`"),
     "ungrouped": Reason("images whose group is not known, each its own", "correct `group` or the table"),
@@ -108,6 +111,11 @@ class Losses:
             for reason, (words, remedy) in REASONS.items()
             if remedy and len(names := self.names(reason)) > accepted.get(reason, 0)
         }
+
+
+def told(losses: pd.DataFrame) -> str:
+    """Return what a table of losses says, in words; empty where nothing is lost."""
+    return summary(dict(zip(losses["reason"], losses["count"], strict=True)))
 
 
 def summary(counts: Mapping[str, int]) -> str:

@@ -3,10 +3,8 @@
 import gzip
 import io
 import json
-import logging
 import math
 import re
-import stat
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -18,7 +16,11 @@ import numpy as np
 import pandas as pd
 
 from medpeft.base.errors import UserError
+from medpeft.base.listing import list_folder, packed_members, unclear_names
+from medpeft.base.losses import Losses
+from medpeft.base.tables import parse_table
 
+FETCH_AGAIN = "delete the archive and run again to fetch another"
 LINK_START = '{"folder": '  # how a file begins that stands for a folder elsewhere
 SYSTEM_FOLDERS = ("__MACOSX", "@eaDir")  # folders that macOS and Synology fill with files named like those beside them
 LARGEST_MEMBER = 2**30  # bytes of a member when unpacked; larger ones are taken for a bomb
@@ -31,16 +33,24 @@ class Source:
 
     A file that `link` wrote in place of an archive stands for the folder that it names. In a NumPy archive (`.npz`)
     each image of an array `<name>_images` (N, H, W) or (N, H, W, 3) is a member, `<name>_images/000012.npy`. Any other
-    file, such as a table that is published by itself, is its own only member.
+    file, such as a table that is published by itself, is its own only member. Links within a folder are followed.
+
+    Args:
+        path: Of the archive or folder.
+        remedy: What to do about an archive that cannot be used, for messages.
+
+    Attributes:
+        losses: What of its content is not used; who lists images adds to it.
 
     Raises:
-        UserError: A `path` that ends in `.zip` or `.npz` is no archive, a member's name leads out of it, a member is a
-            symbolic link, or the folder that is named is gone.
+        UserError: A `path` that ends in `.zip` or `.npz` is no archive, or one that cannot be unpacked here; a member's
+            name leads out of it or is there twice; a member is a symbolic link; or the folder that is named is gone.
     """
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
+    def __init__(self, path: str | Path, remedy: str = FETCH_AGAIN):
+        self.path, self.remedy, self.losses = Path(path), remedy, Losses()
         self._zip, self._stacks = None, {}
+        self._packed: dict[str, zipfile.ZipInfo] = {}
         self._folder = self.path if self.path.is_dir() else _linked(self.path)
         if self.path.suffix in (".zip", ".npz") and not self._folder:
             try:
@@ -48,24 +58,28 @@ class Source:
                 if self.path.suffix == ".npz":
                     self._stacks = _stacks(self._zip)
             except (zipfile.BadZipFile, OSError, ValueError) as error:
-                raise UserError(
-                    f"{self.path} is not a readable zip archive ({error}): delete it and run again to fetch another"
-                ) from error
-            _refuse_escapes(self.path, self._zip.infolist())
+                raise UserError(f"{self.path} is not a readable zip archive ({error}): {remedy}") from error
+            self._packed = packed_members(self.path, self._zip)
 
     def names(self) -> list[str]:
-        """Return the sorted names of all members that are files."""
-        return self._names
+        """Return the sorted names of all members that are files and can be listed."""
+        return self._listed[0]
+
+    def broken(self) -> dict[str, str]:
+        """Return what lies in a folder and cannot be listed or read under its name, with the cause."""
+        return self._listed[1]
 
     @cached_property
-    def _names(self) -> list[str]:
+    def _listed(self) -> tuple[list[str], dict[str, str]]:
         if self._zip:
-            plain = [name for name in self._zip.namelist() if not name.endswith("/") and name not in self._stacks]
+            plain = [name for name in self._packed if name not in self._stacks]
             stacks = ((Path(name).stem, range(len(stack))) for name, stack in self._stacks.items())
-            return sorted(plain + [f"{name}/{number:06d}.npy" for name, numbers in stacks for number in numbers])
-        if not self._folder:
-            return [self.path.name]
-        return sorted(path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*") if path.is_file())
+            return sorted(plain + [f"{name}/{number:06d}.npy" for name, numbers in stacks for number in numbers]), {}
+        return list_folder(self._folder) if self._folder else ([self.path.name], {})
+
+    def unclear(self) -> list[str]:
+        """Return the names of members of a zip whose letters are a guess, for it does not tell their encoding."""
+        return sorted(unclear_names(self._packed))
 
     def read(self, name: str) -> bytes:
         """Return the content of the member `name`; a damaged, missing or outsized member is a `UserError`."""
@@ -74,22 +88,26 @@ class Source:
             if stack := self._stacks.get(f"{array}.npy"):
                 return stack.read(int(number.removesuffix(".npy")))
             if self._zip:
-                _refuse_bomb(self._zip.getinfo(name))
-                return self._zip.read(name)
+                _refuse_bomb(self._packed[name])
+                return self._zip.read(self._packed[name])
             return (self._folder / name if self._folder else self.path).read_bytes()
         except _UNREADABLE as error:
-            raise UserError(
-                f"{self.path} holds no readable {name!r} ({error}): delete the archive and run again to fetch another"
-            ) from error
+            raise self._unreadable(name, error) from error
 
+    def head(self, name: str, count: int) -> bytes:
+        """Return the first `count` bytes of the member `name`, which is no array; errors are those of `read`."""
+        try:
+            if self._zip:
+                with self._zip.open(self._packed[name]) as stream:
+                    return stream.read(count)
+            with open(self._folder / name if self._folder else self.path, "rb") as file:
+                return file.read(count)
+        except _UNREADABLE as error:
+            raise self._unreadable(name, error) from error
 
-def _refuse_escapes(path: Path, members: list[zipfile.ZipInfo]) -> None:
-    """Refuse an archive that would write elsewhere if it were unpacked: it is not what a publisher offers."""
-    for member in members:
-        outside = bool(re.match(r"[/\\]|[A-Za-z]:", member.filename)) or ".." in re.split(r"[/\\]", member.filename)
-        if outside or stat.S_ISLNK(member.external_attr >> 16):
-            kind = "a name that leads out of it" if outside else "a symbolic link"
-            raise UserError(f"{path} is refused: its member {member.filename!r} is {kind}; get a sound copy")
+    def _unreadable(self, name: str, error: Exception) -> UserError:
+        reason = "there is no such member" if isinstance(error, KeyError) else error
+        return UserError(f"{self.path} holds no readable {name!r} ({reason}): {self.remedy}")
 
 
 def _refuse_bomb(member: zipfile.ZipInfo) -> None:
@@ -162,8 +180,18 @@ def _linked(path: Path) -> Path | None:
 
 
 def find_member(sources: Iterable[Source], name: str) -> tuple[Source, str] | None:
-    """Return the first member called `name` (which may hold `*`), wherever in `sources` it lies, and its source."""
-    return next((place for place in visible_members(sources) if fnmatch(Path(place[1]).name, name)), None)
+    """Return the member called `name` (which may hold `*`), wherever in `sources` it lies, and its source.
+
+    Of several with the same content, the first is taken.
+
+    Raises:
+        UserError: There are several with different content.
+    """
+    places = [place for place in visible_members(sources) if fnmatch(Path(place[1]).name, name)]
+    if len(places) > 1 and len({_unpacked(*place) for place in places}) > 1:
+        names = " and ".join(f"{member!r} in {source.path}" for source, member in places)
+        raise UserError(f"{name} may be each of {names}, which differ: leave only the one there that is meant")
+    return places[0] if places else None
 
 
 def find_table(sources: Iterable[Source], name: str, columns: Iterable[str]) -> pd.DataFrame:
@@ -172,7 +200,7 @@ def find_table(sources: Iterable[Source], name: str, columns: Iterable[str]) -> 
     Every value is text, empty where there is none.
 
     Raises:
-        UserError: There is no such member, it is no table, or it lacks one of `columns`.
+        UserError: There is no such member or several that differ, it is no table, or it lacks one of `columns`.
     """
     sources = list(sources)
     found = find_member(sources, name)
@@ -182,14 +210,7 @@ def find_table(sources: Iterable[Source], name: str, columns: Iterable[str]) -> 
             "or fetch the archive as it is published, with its tables"
         )
     source, member = found
-    content = source.read(member)
-    try:
-        content = gzip.decompress(content) if member.endswith(".gz") else content
-        table = pd.read_csv(io.BytesIO(content), sep=_separator(content), dtype=str, keep_default_na=False)
-    except (ValueError, OSError, EOFError, zlib.error) as error:
-        raise UserError(
-            f"{member!r} in {source.path} is no table ({error}): save it as CSV in UTF-8, or fetch it once more"
-        ) from error
+    table = read_member_table(source, member)
     if missing := set(columns) - set(table.columns):
         raise UserError(
             f"{member!r} in {source.path} lacks the columns {', '.join(sorted(missing))}: add them, or fetch the "
@@ -198,10 +219,21 @@ def find_table(sources: Iterable[Source], name: str, columns: Iterable[str]) -> 
     return table
 
 
-def _separator(content: bytes) -> str:
-    """Return what separates the columns in the first line of a table: spreadsheets also write semicolons and tabs."""
-    header = content.partition(b"\n")[0].decode("utf-8", "replace")
-    return max(",;\t", key=header.count)
+def read_member_table(source: Source, member: str) -> pd.DataFrame:
+    """Return the table in a member of `source`, whose losses tell where its encoding was assumed."""
+    table, assumed = parse_table(_unpacked(source, member), f"{member!r} in {source.path}", source.remedy)
+    if assumed:
+        source.losses.add("recoded", member)
+    return table
+
+
+def _unpacked(source: Source, member: str) -> bytes:
+    """Return the content of `member`, unpacked if it is gzip."""
+    content = source.read(member)
+    try:
+        return gzip.decompress(content) if member.endswith(".gz") else content
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{member!r} in {source.path} is no table ({error}): {source.remedy}") from error
 
 
 def find_images(sources: Iterable[Source], pattern: str) -> dict[str, str]:
@@ -218,16 +250,13 @@ def find_images(sources: Iterable[Source], pattern: str) -> dict[str, str]:
     return found
 
 
-def with_images(table: pd.DataFrame, images: dict[str, str]) -> pd.DataFrame:
+def with_images(table: pd.DataFrame, images: dict[str, str], source: Source) -> pd.DataFrame:
     """Return the rows of `table` whose `image_id` is among `images`, sorted by it, with that place as `source_file`.
 
-    The images that are missing are counted and listed in the log.
+    The images that are missing are added to the losses of `source`.
     """
     table = table.assign(source_file=table["image_id"].map(images))
-    missing = table.loc[table["source_file"].isna(), "image_id"]
-    if len(missing):
-        names = ", ".join(sorted(missing))
-        logging.warning("%d of %d images are missing and left out: %s", len(missing), len(table), names)
+    source.losses.add("missing", *sorted(table.loc[table["source_file"].isna(), "image_id"]))
     return table.dropna(subset="source_file").sort_values("image_id", ignore_index=True)
 
 

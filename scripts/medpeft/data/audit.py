@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from medpeft.base.files import replacing
+from medpeft.base.frames import each_row
 from medpeft.data.split import SPLITS, clusters, split
 
 AUDIT_COLUMNS = ["protocol", "measure", "scope", "label", "value"]
@@ -25,6 +26,7 @@ def audit(
     protocol: str,
     seed: int,
     sizes: tuple[int, int, int] | None = None,
+    losses: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return the audit of one split, and of the published, image-level one beside it.
 
@@ -35,6 +37,7 @@ def audit(
         protocol: What the split was made under.
         seed: Of the published split, which is drawn from all images, duplicates included.
         sizes: Of the published split.
+        losses: What was listed and is not used, or is in doubt; see `medpeft.base.losses.Losses.table`.
 
     Returns:
         One row a number. `protocol` is that of a split, or empty for the dataset as a whole. `scope` is `all`, a split,
@@ -43,6 +46,7 @@ def audit(
 
         - `images`, `groups` (distinct group_id) and `clusters`, per split;
         - `exact_pairs`, `near_pairs` and `contradicting_pairs` (of differing labels), within a split or across two;
+        - `left_out`: what was listed and is not used, or is in doubt; its scope is the reason;
         - `shared_groups`: group_ids found in both splits;
         - `leaked_images`: images of the second split that have a duplicate or a group member in the first;
         - `majority_right` and `source_right`, where the manifest tells sources: images of a split that a model gets
@@ -50,6 +54,8 @@ def audit(
     """
     images = manifest.assign(cluster=clusters(manifest, pairs))
     rows = _counts("", "all", images) + _pairs("", "all", pairs)
+    if losses is not None:
+        rows += [("", "left_out", row.reason, "", int(row.count)) for row in each_row(losses)]
     tables = {protocol: table}
     if protocol != "paper":
         tables["paper"] = split(manifest, pairs, "paper", seed=seed, sizes=sizes)

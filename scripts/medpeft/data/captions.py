@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from medpeft.data.archives import Source
 from medpeft.data.dataset import Dataset
 
 
@@ -15,4 +14,5 @@ def captions(dataset: Dataset, archives: list[Path]) -> pd.DataFrame:
         dataset: How its archives are read.
         archives: Its archives, in the order in which it reads them.
     """
-    return dataset.index(*map(Source, archives))[["image_id", "caption"]]
+    table, _ = dataset.listing(archives)
+    return table[["image_id", "caption"]]

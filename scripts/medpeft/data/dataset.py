@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from medpeft.base.losses import Losses
+from medpeft.data.archives import FETCH_AGAIN, Source
+
 
 class Link(NamedTuple):
     """A file somewhere in the web: its name here, its address, and its MD5 (empty where that is unknown)."""
@@ -57,7 +60,9 @@ class Dataset:
         caveats: What a reader of its scores must know, in sentences.
         sizes: Images for training, validation and test in the study that is reproduced. Without them 70, 10 and 20 %
             are taken.
-        may_lack_images: Images have vanished since they were published: fewer than `counts` are reported, not refused.
+        tolerated: Reasons of losses that the caveats speak of: they are counted and stop nothing. With `missing`,
+            images have vanished since they were published: fewer than `counts` are no fault.
+        remedy: What to do about an archive that cannot be used.
     """
 
     title: str
@@ -69,9 +74,18 @@ class Dataset:
     citation: str
     caveats: tuple[str, ...] = ()
     sizes: tuple[int, int, int] | None = None
-    may_lack_images: bool = False
+    tolerated: tuple[str, ...] = ()
+    remedy: str = FETCH_AGAIN
 
     def archive(self, name: str, checksum: str | None = None) -> Archive:
         """Return the archive called `name`, with `checksum` in place of the published one where it is given."""
         archive = next(archive for archive in self.archives if archive.name == name)
         return replace(archive, checksum=checksum or archive.checksum)
+
+    def listing(self, archives: list[Path]) -> tuple[pd.DataFrame, Losses]:
+        """Return the index of the dataset (see `index`), and what its `archives` hold that is not in it."""
+        sources = [Source(archive, self.remedy) for archive in archives]
+        table, losses = self.index(*sources), Losses()
+        for source in sources:
+            losses.update(source.losses)
+        return table, losses

@@ -5,7 +5,7 @@ import io
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from joblib import Parallel, delayed
 
 from medpeft.base.errors import UserError
 from medpeft.base.files import write_table
+from medpeft.base.losses import Losses
 from medpeft.data.archives import Source
 from medpeft.data.dataset import Dataset
 from medpeft.data.decode import decode
@@ -26,8 +27,15 @@ OPTIONAL_COLUMNS = ["split", "source"]  # of datasets that have them
 
 
 def prepare(
-    name: str, dataset: Dataset, archives: list[Path], size: int, images: Path, manifest: Path, processes: int = 1
-) -> None:
+    name: str,
+    dataset: Dataset,
+    archives: list[Path],
+    size: int,
+    images: Path,
+    manifest: Path,
+    processes: int = 1,
+    accepted: Mapping[str, int] | None = None,
+) -> Losses:
     """Write the images of `dataset` and their table.
 
     The bytes are the same for any number of `processes`. A call that was killed is continued by the next with the same
@@ -42,24 +50,33 @@ def prepare(
             written image by image, so that memory does not grow with N.
         manifest: Where the table is written; row i describes image i.
         processes: How many decode images side by side.
+        accepted: How many losses of each reason the study accepts; see `medpeft.base.losses`.
+
+    Returns:
+        What the archives hold that is not used.
 
     Raises:
-        UserError: The images per class differ from the published counts, or some images cannot be read: the log lists
-            all of these.
+        UserError: More is lost than the study accepts, the images per class differ from the published counts, or some
+            images cannot be read: the log lists all of these.
     """
-    sources = [Source(archive) for archive in archives]
-    table = dataset.index(*sources).drop(columns="caption")  # see `medpeft.data.captions`
+    listed, losses = dataset.listing(archives)
+    table = listed.drop(columns="caption")  # see `medpeft.data.captions`
+    for line in losses.lines():
+        logging.info(line)
+    tolerated = {reason: len(losses.names(reason)) for reason in dataset.tolerated}
+    losses.refuse(f"{name} as read from {', '.join(map(str, archives))}", name, tolerated | dict(accepted or {}))
     _check(name, dataset, table, archives)
     places = table["source_file"].tolist()
     unfinished = _Unfinished(images, [table.to_csv(), *map(_state, archives)], (len(table), size, size, 3))
     try:
-        _decode_all({source.path.name: source.path for source in sources}, places, size, processes, unfinished)
+        _decode_all({archive.name: archive for archive in archives}, places, size, processes, unfinished)
     except Exception:
         unfinished.delete()
         raise
     optional = [column for column in OPTIONAL_COLUMNS if column in table]
     write_table(manifest, table.assign(sha256=unfinished.digests())[MANIFEST_COLUMNS + optional])
     unfinished.finish(images)
+    return losses
 
 
 def _decode_all(
@@ -172,7 +189,7 @@ def _check(name: str, dataset: Dataset, table: pd.DataFrame, archives: list[Path
             raise UserError(f"{where} has {sizes} images for {', '.join(SPLITS)} where {dataset.sizes} are published")
     if not table["image_id"].is_unique:
         twice = table.loc[table["image_id"].duplicated(), "image_id"].iloc[0]
-        raise UserError(f"{where} has two images named {twice!r}: fetch an unaltered copy of the archive")
+        raise UserError(f"{where} has two images named {twice!r}: {dataset.remedy}")
 
 
 def _check_counts(dataset: Dataset, found: dict[str, int], where: str) -> None:
@@ -185,7 +202,7 @@ def _check_counts(dataset: Dataset, found: dict[str, int], where: str) -> None:
         if (not have if published is None else have != published)
     ]
     may_lack = all(0 < have <= (have if published is None else published) for have, published in counts.values())
-    if wrong and dataset.may_lack_images and may_lack:
+    if wrong and "missing" in dataset.tolerated and may_lack:
         logging.warning("%s has %s: it goes on with these", where, ", ".join(wrong))
     elif wrong:
-        raise UserError(f"{where} has {', '.join(wrong)}: delete the archive and fetch a complete, unaltered copy")
+        raise UserError(f"{where} has {', '.join(wrong)}: {dataset.remedy}")

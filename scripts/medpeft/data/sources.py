@@ -59,7 +59,7 @@ class Kept:
         archive, made = self.dataset.archives[0], self.prepared / "captions.csv"
         place = local_place(archive, self.name, mirror)
         if place and place.is_dir():
-            return digest(self.dataset.index(Source(place))["caption"])
+            return digest(self.dataset.listing([place])[0]["caption"])
         folder_is_gone = made.exists() and is_link(self.raw / archive.name)
         return digest(read_table(made)["caption"]) if folder_is_gone else None
 
@@ -77,8 +77,8 @@ class Kept:
             return False
         source, manifest = Source(place), _with_member(read_table(manifests[0]), archive.name)
         try:
-            opened = [source if one == archive else Source(self.raw / one.name) for one in self.dataset.archives]
-            table = _with_member(self.dataset.index(*opened), place.name)
+            archives = [place if one == archive else self.raw / one.name for one in self.dataset.archives]
+            table = _with_member(self.dataset.listing(archives)[0], place.name)
             columns = [column for column in IDENTITY if column in manifest]
             if _rows(table, columns) != _rows(manifest, columns):
                 return False

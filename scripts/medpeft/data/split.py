@@ -9,7 +9,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from medpeft.base.errors import UserError
-from medpeft.base.files import check_checksum, read_table, sha256
+from medpeft.base.files import check_checksum, sha256
+from medpeft.base.losses import Losses
+from medpeft.base.tables import parse_table
 
 SPLITS = ("train", "validation", "test")
 USUAL_SHARES = (0.7, 0.1, 0.2)  # of a dataset whose published sizes are unknown
@@ -46,33 +48,51 @@ def split(
     """
     images = manifest[["image_id", "label"]].assign(cluster=clusters(manifest, pairs))
     images = images[_kept(manifest, pairs, duplicates)].reset_index(drop=True)
+    remedy = "change the study's key split.seed or split.duplicates, or use a larger dataset"
     if given is not None:
         images = _as_given(images, given)
+        remedy = "give it some there, in the file that the study's key split.files names"
     elif protocol == "paper" and "split" in manifest:
         images["split"] = images["image_id"].map(manifest.set_index("image_id")["split"])
         _check_names(images, "the dataset's own split")
+        remedy = "name a split that has some under the study's key split.files, or set split.protocol to grouped"
     else:
         draw = {"grouped": _whole_clusters, "paper": _single_images}[protocol]
         images["split"] = draw(images, apportion(len(images), sizes or USUAL_SHARES), seed)
-    _check(images, manifest["label"])
+    _check(images, manifest["label"], remedy)
     return images[["image_id", "split", "cluster"]]
 
 
 def read_given(path: Path) -> pd.DataFrame:
-    """Return the split that the file `path` holds; the log tells which one it is.
+    """Return image_id and split of the split that the file `path` holds; the log tells which one it is.
 
     Raises:
-        UserError: It is not the file whose checksum stands beside it.
+        UserError: It is not the file whose checksum stands beside it, is no table, or lacks one of these columns.
     """
     check_checksum(path)
     logging.info("the split is that of %s, SHA-256 %s", path, sha256(path))
-    return read_table(path)
+    given, assumed = parse_table(path.read_bytes(), str(path), "name another under the study's key split.files")
+    if assumed:
+        logging.warning("%s is not in UTF-8: it is read as Windows-1252", path)
+    if missing := {"image_id", "split"} - set(given):
+        raise UserError(
+            f"the given split, {path}, lacks the columns {', '.join(sorted(missing))}; it has "
+            f"{', '.join(given.columns)}: call its columns so"
+        )
+    return given[["image_id", "split"]].assign(split=given["split"].str.strip())
+
+
+def strangers(given: pd.DataFrame, manifest: pd.DataFrame) -> Losses:
+    """Return which images a `given` split names that a dataset, of this `manifest`, does not have."""
+    losses = Losses()
+    losses.add("strangers", *given.loc[~given["image_id"].isin(manifest["image_id"]), "image_id"])
+    return losses
 
 
 def _as_given(images: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
     """Return the `images` that the table `given` names, with their splits."""
-    if missing := {"image_id", "split"} - set(given):
-        raise UserError(f"the given split lacks the columns {', '.join(sorted(missing))}: add them")
+    if given.empty:
+        raise UserError("the given split names no image: add rows with image_id and split")
     if given["image_id"].duplicated().any():
         twice = given.loc[given["image_id"].duplicated(), "image_id"].iloc[0]
         raise UserError(f"the given split names {twice!r} twice: delete one of its rows")
@@ -83,10 +103,6 @@ def _as_given(images: pd.DataFrame, given: pd.DataFrame) -> pd.DataFrame:
             f"the given split names {len(given)} images, such as {given['image_id'].iloc[0]!r}, none of which is in "
             f"the dataset, whose names are like {images['image_id'].iloc[0]!r}: correct the column image_id"
         )
-    if unknown := len(given) - len(found):
-        logging.warning("%d of %d images that the given split names are not there", unknown, len(given))
-    if unnamed := len(images) - len(found):
-        logging.warning("%d of %d images are left out, for the given split does not name them", unnamed, len(images))
     return found
 
 
@@ -184,14 +200,13 @@ def _check_names(images: pd.DataFrame, where: str) -> None:
         )
 
 
-def _check(images: pd.DataFrame, labels: pd.Series) -> None:
-    """Refuse `images` if one of the classes in `labels` is missing from a split."""
+def _check(images: pd.DataFrame, labels: pd.Series, remedy: str) -> None:
+    """Refuse `images` if one of the classes in `labels` is missing from a split; `remedy` says what to do about it."""
     for label in sorted(set(labels)):
         rows = images[images["label"] == label]
         missing = [name for name in SPLITS if name not in set(rows["split"])]
         if missing:
             raise UserError(
                 f"class {label!r} has no images for {' and '.join(missing)}, having only {len(rows)} images in "
-                f"{rows['cluster'].nunique()} clusters: change the study's key split.seed or split.duplicates, or use "
-                "a larger dataset"
+                f"{rows['cluster'].nunique()} clusters: {remedy}"
             )

@@ -64,6 +64,12 @@ def run(main: Callable[[AnyJob], Iterable[Path] | None], snakemake: AnyJob) -> N
     gc.freeze()  # the process ends here: without this Python would look through all of torch for garbage, for a second
 
 
+def tell(sentence: str) -> None:
+    """Write what whoever started the job wants to know to its log and to the terminal."""
+    logging.warning(sentence)
+    print(f"medpeft: {redacted(sentence)}", file=sys.stderr)
+
+
 class _Redacting(logging.Formatter):
     """Writes no secret into a log, whoever logs it: not in a message, and not in a traceback."""
 

@@ -2,9 +2,10 @@
 
 import pandas as pd
 
-from medpeft.artefacts.card import captions_sentence
+from medpeft.artefacts.card import Numbers, captions_sentence
 from medpeft.artefacts.sentences.evidence import Evidence
 from medpeft.artefacts.words import plain
+from medpeft.base.losses import REASONS, summary
 from medpeft.statistics.generation_scores import generation_scores
 
 PUBLISHED_SIZE = 224
@@ -22,6 +23,7 @@ def limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
     generated = not generation_scores(evidence.runs).empty
     sentences = [
         (simulated, f"The images of {', '.join(simulated)} are simulated: they say nothing about medicine."),
+        *_accepted_losses(evidence),
         (
             not runs.empty,
             "The interval of a score covers another sample of test images for these networks, not another training.",
@@ -62,3 +64,16 @@ def limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
         for (dataset, pipeline), found in evidence.lengths.items()
     ]
     return [sentence for applies, sentence in sentences if applies]
+
+
+def _accepted_losses(evidence: Evidence) -> list[tuple[bool, str]]:
+    """Return a sentence a dataset about losses that would have stopped the study, had it not accepted them."""
+    lost = {name: Numbers(audit, evidence.protocols[name]).losses for name, audit in evidence.audits.items()}
+    stopping = {
+        name: summary({reason: count for reason, count in counts.items() if REASONS[reason].remedy})
+        for name, counts in lost.items()
+    }
+    return [
+        (bool(found), f"Of {plain(name)}, not all could be used or understood: {found}.")
+        for name, found in stopping.items()
+    ]

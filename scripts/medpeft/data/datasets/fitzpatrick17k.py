@@ -7,7 +7,6 @@ the published study. The class is `three_partition_label`.
 
 import hashlib
 import io
-import logging
 from pathlib import Path
 
 import pandas as pd
@@ -24,11 +23,11 @@ IMAGE_ARCHIVE = "fitzpatrick17k_images.zip"
 def index(*sources: Source) -> pd.DataFrame:
     """Return one row an image that is there, sorted by image_id, its md5hash; each is its own group.
 
-    See `Dataset.index`. The log counts the images that are missing or are not the ones that the table was made with.
+    See `Dataset.index`. The losses count the images that are missing or are not the ones that the table was made with.
     """
     table = find_table(sources, TABLE, TABLE_COLUMNS)
     table = table[table["fitzpatrick_scale"] != "-1"].rename(columns={"md5hash": "image_id"})
-    table = with_images(table, _pictures(sources))
+    table = with_images(table, _pictures(sources), sources[0])
     return pd.DataFrame(
         {
             "image_id": table["image_id"],
@@ -50,20 +49,15 @@ def links(path: Path) -> list[Link]:
 def _pictures(sources: tuple[Source, ...]) -> dict[str, str]:
     """Return the images that are there, but for files that are none, as dead links give web pages."""
     by_name = {source.path.name: source for source in sources}
-    pictures, altered, foreign = {}, [], []
+    pictures = {}
     for image_id, place in find_images(sources, r"([0-9a-f]{32})\.(?:jpe?g|png)").items():
         archive, _, member = place.partition("/")
         content = by_name[archive].read(member)
         if hashlib.md5(content, usedforsecurity=False).hexdigest() != image_id:
             if not _is_picture(content):
-                foreign.append(image_id)
-                continue
-            altered.append(image_id)
+                continue  # a missing one
+            by_name[archive].losses.add("altered", image_id)
         pictures[image_id] = place
-    if foreign:
-        logging.warning("%d files are no images and are left out: %s", len(foreign), ", ".join(foreign))
-    if altered:
-        logging.warning("%d images differ from the md5 in their names: %s", len(altered), ", ".join(altered))
     return pictures
 
 
@@ -88,7 +82,7 @@ DATASET = Dataset(
     index=index,
     counts={"benign": 2160, "malignant": 2160, "non-neoplastic": 11692},
     sizes=(12809, 1601, 1602),
-    may_lack_images=True,
+    tolerated=("missing",),
     licence="CC BY-NC-SA 3.0; the images belong to the atlases DermaAmin and Atlas Dermatologico",
     access="the table is public; of the images the pipeline gathers what the table's links still give; for all of "
     "them fill in the form that https://github.com/mattgroh/fitzpatrick17k names, and the authors send a link; the "

@@ -25,7 +25,7 @@ DIAGNOSES = {
 def index(*sources: Source) -> pd.DataFrame:
     """Return one row an image, sorted by image_id; images of one lesion are a group. See `Dataset.index`."""
     table = find_table(sources, "HAM10000_metadata*", ["image_id", "lesion_id", "dx", "localization"])
-    table = with_images(table, find_images(sources, r"(ISIC_\d+)\.jpg"))
+    table = with_images(table, find_images(sources, r"(ISIC_\d+)\.jpg"), sources[0])
     place = table["localization"].where(table["localization"] != "unknown", "unknown site")
     return pd.DataFrame(
         {

@@ -21,7 +21,7 @@ def index(*sources: Source) -> pd.DataFrame:
     table = images[images["projection"] == "Frontal"].merge(reports, on="uid", validate="many_to_one")
     table = table[table["Problems"] != NOT_INDEXED]
     table = table.assign(image_id=table["filename"].str.removesuffix(".png").str.removesuffix(".dcm"))
-    table = with_images(table, find_images(sources, r"([\w-]+)(?:\.dcm)?\.png"))
+    table = with_images(table, find_images(sources, r"([\w-]+)(?:\.dcm)?\.png"), sources[0])
     label = table["Problems"].where(table["Problems"] == "normal", "abnormal")
     caption = table["impression"].where(table["impression"] != "", table["findings"])
     caption = caption.str.split().str.join(" ")

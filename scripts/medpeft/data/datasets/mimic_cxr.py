@@ -5,7 +5,6 @@ publisher's split, and, in MIMIC-CXR, one text a study in `mimic-cxr-reports.zip
 impression are taken, with it as caption. The class says whether CheXpert's labeller found any of 13 findings.
 """
 
-import logging
 import re
 
 import pandas as pd
@@ -30,10 +29,10 @@ def index(*sources: Source) -> pd.DataFrame:
     table = images[images["ViewPosition"].isin(["PA", "AP"])]
     table = table.merge(labels[["study_id", "No Finding"]], on="study_id", validate="many_to_one")
     table = table.merge(split[["dicom_id", "split"]], on="dicom_id", validate="one_to_one")
-    table = with_images(table.rename(columns={"dicom_id": "image_id"}), find_images(sources, r"s\d+/([0-9a-f-]+)\.jpg"))
+    table = table.rename(columns={"dicom_id": "image_id"})
+    table = with_images(table, find_images(sources, r"s\d+/([0-9a-f-]+)\.jpg"), sources[0])
     caption = table["study_id"].map(_impressions(sources, set(table["study_id"]))).fillna("")
-    if without := int((caption == "").sum()):
-        logging.warning("%d of %d frontal images have no impression and are left out", without, len(table))
+    sources[0].losses.add("unreported", *table.loc[caption == "", "image_id"])
     table = table.assign(caption=caption)[caption != ""].reset_index(drop=True)
     return pd.DataFrame(
         {

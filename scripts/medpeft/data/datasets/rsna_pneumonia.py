@@ -10,7 +10,6 @@ that file lies beside the tables.
 """
 
 import json
-import logging
 
 import pandas as pd
 
@@ -28,11 +27,12 @@ def index(*sources: Source) -> pd.DataFrame:
     """
     boxes = find_table(sources, "stage_2_train_labels.csv", ["patientId", "Target"])
     table = boxes.drop_duplicates("patientId").rename(columns={"patientId": "image_id"})
-    table = with_images(table, find_images(sources, r"stage_2_train_images/([\w-]+)\.dcm"))
+    table = with_images(table, find_images(sources, r"stage_2_train_images/([\w-]+)\.dcm"), sources[0])
     classes = find_table(sources, "stage_2_detailed_class_info.csv", ["patientId", "class"])
     finding = table["image_id"].map(classes.drop_duplicates("patientId").set_index("patientId")["class"])
     label = table["Target"].replace(LABELS)
     patients = _patients(sources)
+    sources[0].losses.add("ungrouped", *(image_id for image_id in table["image_id"] if image_id not in patients))
     return pd.DataFrame(
         {
             "image_id": table["image_id"],
@@ -48,7 +48,6 @@ def _patients(sources: tuple[Source, ...]) -> dict[str, str]:
     """Return the NIH patient of each image, as far as RSNA's list of them is in `sources`."""
     found = find_member(sources, MAPPING)
     if not found:
-        logging.warning("there is no %s: each image is taken to be of another patient", MAPPING)
         return {}
     source, member = found
     rows = json.loads(source.read(member))
@@ -75,4 +74,5 @@ DATASET = Dataset(
         "Pneumonia means opacities that radiologists suspect to be pneumonia; no other test confirms it.",
         "Images without pneumonia show other diseases in more than half of the cases.",
     ),
+    tolerated=("ungrouped",),
 )

@@ -31,7 +31,7 @@ def index(*sources: Source) -> pd.DataFrame:
         )
     suspects = table["types"] == "-1"
     table = table[~suspects].assign(image_id=table["names"], group_id=_patients(table))
-    table = with_images(table, find_images(sources, r"full-fundus/([\w-]+)\.png"))
+    table = with_images(table, find_images(sources, r"full-fundus/([\w-]+)\.png"), sources[0])
     label = table["types"].replace(LABELS)
     return pd.DataFrame(
         {
