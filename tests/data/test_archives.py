@@ -113,6 +113,13 @@ def test_an_image_that_a_numpy_archive_lacks_is_named(stacked, name):
         stacked.read(name)
 
 
+def test_a_table_that_grows_out_of_bounds_is_refused(pack):
+    """Four megabytes that become gigabytes, and lines so short that their number alone fills the memory."""
+    for content in (bytes(10**9), b"a\n" * 5_000_001):
+        with pytest.raises(UserError, match=r"t\.csv\.gz' in .* is no table \((unpacked it|it) has more than"):
+            find_table([pack("a.zip", {"t.csv.gz": gzip.compress(content, 1)})], "t.csv*", ["id"])
+
+
 def test_a_table_may_be_packed_with_gzip(pack):
     whole = gzip.compress(b"id\n7\n")
     assert find_table([pack("a.zip", {"t.csv.gz": whole})], "t.csv*", ["id"])["id"].tolist() == ["7"]

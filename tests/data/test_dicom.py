@@ -8,7 +8,12 @@ import pytest
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit, RLELossless
+from pydicom.uid import (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    RLELossless,
+)
 
 from medpeft.base.errors import UserError
 from medpeft.data.decode import decode
@@ -45,7 +50,7 @@ def dicom(pixels: np.ndarray, syntax=ExplicitVRLittleEndian, frames: list[bytes]
 
 def grey(content: bytes) -> np.ndarray:
     """Return the decoded file as (H, W), all three channels being equal."""
-    pixels = decode(content, SIDE, "x")
+    pixels = decode(content, SIDE, "x").pixels
     assert pixels.dtype == np.uint8
     assert (pixels == pixels[:, :, :1]).all()
     return pixels[:, :, 0]
@@ -77,12 +82,12 @@ def test_jpeg_baseline_is_what_pillow_makes_of_it():
 def test_colour_jpeg_becomes_rgb():
     colour = np.stack([EIGHT, EIGHT[::-1], np.full_like(EIGHT, 90)], axis=2)
     content = dicom(colour, JPEGBaseline8Bit, [jpeg(colour)], PhotometricInterpretation="YBR_FULL_422")
-    assert np.abs(decode(content, SIDE, "x").astype(int) - colour).mean() < 8
+    assert np.abs(decode(content, SIDE, "x").pixels.astype(int) - colour).mean() < 8
 
 
 def test_rgb_is_kept():
     colour = np.stack([EIGHT, EIGHT[::-1], EIGHT.T], axis=2)
-    assert np.array_equal(decode(dicom(colour), SIDE, "x"), colour)
+    assert np.array_equal(decode(dicom(colour), SIDE, "x").pixels, colour)
 
 
 def test_run_length_encoding_is_read():
@@ -125,8 +130,113 @@ def test_a_window_of_an_inverted_picture_is_inverted_after_it():
     assert np.array_equal(shown, 255 - linear(VALUES, 2000, 1000))
 
 
-def test_an_empty_window_is_none():
-    assert np.array_equal(grey(dicom(EIGHT, WindowCenter="", WindowWidth="")), EIGHT)
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"WindowCenter": "", "WindowWidth": ""},
+        {"WindowWidth": 400},
+        {"WindowCenter": 40},
+        {"VOILUTSequence": [Dataset()]},
+    ],
+    ids=["empty", "no centre", "no width", "empty table"],
+)
+@pytest.mark.parametrize("pixels", [EIGHT, VALUES], ids=["8 bits", "more"])
+def test_half_a_window_is_none(pixels, tags):
+    assert np.array_equal(grey(dicom(pixels, **tags)), grey(dicom(pixels)))
+
+
+def padded(marker: int) -> np.ndarray:
+    """Return values of a CT with three rows of padding."""
+    pixels = VALUES.astype(np.int16) - 1000
+    pixels[:3] = marker
+    return pixels
+
+
+def shown_below(pixels: np.ndarray) -> np.ndarray:
+    """Return what becomes of `pixels` below three black rows."""
+    low, high = float(pixels[3:].min()), float(pixels[3:].max())
+    expected = np.round((pixels - low) * (255 / (high - low)))
+    expected[:3] = 0
+    return expected
+
+
+@pytest.mark.parametrize(
+    ("marker", "tags"),
+    [
+        (-32000, {"PixelPaddingValue": -32000}),
+        (-2000, {"PixelPaddingValue": -2000}),
+        (-1024, {"PixelPaddingValue": -1500, "PixelPaddingRangeLimit": -1010}),
+        (-32000, {}),
+        (-32000, {"PixelPaddingValue": -32000, "RescaleSlope": 2, "RescaleIntercept": 0}),
+    ],
+    ids=["declared", "near", "range", "not declared", "rescaled"],
+)
+def test_padding_is_black_and_not_in_the_range(marker, tags):
+    found = decode(dicom(padded(marker), **tags), SIDE, "x")
+    assert np.array_equal(found.pixels[:, :, 0], shown_below(padded(marker)))
+    assert found.masked == 3 * SIDE
+
+
+def test_padding_is_black_where_low_is_bright():
+    tags = {"PixelPaddingValue": -2000, "PhotometricInterpretation": "MONOCHROME1"}
+    expected = 255 - shown_below(padded(-2000))
+    expected[:3] = 0
+    assert np.array_equal(grey(dicom(padded(-2000), **tags)), expected)
+    windowed = grey(dicom(padded(-2000), WindowCenter=300, WindowWidth=4000, **tags))
+    assert (windowed[:3] == 0).all()
+    assert np.array_equal(windowed[3:], 255 - linear(padded(-2000)[3:], 300, 4000))
+
+
+def test_padding_of_8_bits_is_black():
+    pixels = EIGHT.copy()
+    pixels[:3] = 255
+    assert np.array_equal(grey(dicom(pixels, PixelPaddingValue=255))[:4], [*np.zeros((3, SIDE)), EIGHT[3]])
+
+
+def test_fewer_than_8_bits_are_stretched():
+    dim = EIGHT // 16
+    shown = np.round((dim - 3.0) * (255 / (dim.max() - 3.0)))
+    assert np.array_equal(grey(dicom(dim, BitsStored=4, HighBit=3)), shown)
+
+
+def test_colour_of_16_bits_is_stretched():
+    colour = np.stack([VALUES, VALUES[::-1], VALUES.T], axis=2)
+    assert np.array_equal(decode(dicom(colour), SIDE, "x").pixels, np.round(colour * (255 / 4095)))
+
+
+TABLES = np.random.default_rng(0).integers(0, 256, (3, 256))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_palette_gives_colours(bits):
+    tags = {}
+    for colour, values in zip(("Red", "Green", "Blue"), TABLES, strict=True):
+        tags[f"{colour}PaletteColorLookupTableDescriptor"] = [256, 0, bits]
+        tags[f"{colour}PaletteColorLookupTableData"] = (values << (bits - 8)).astype(f"<u{bits // 8}").tobytes()
+    content = dicom(EIGHT, PhotometricInterpretation="PALETTE COLOR", **tags)
+    assert np.array_equal(decode(content, SIDE, "x").pixels, np.stack([table[EIGHT] for table in TABLES], axis=2))
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+@pytest.mark.parametrize("described", [True, False], ids=["described", "bare"])
+def test_a_file_without_preamble_is_read(syntax, described):
+    content = dicom(VALUES, syntax)[132:]
+    start = 0 if described else content.index(b"\x08\x00\x16\x00")
+    assert np.array_equal(grey(content[start:]), grey(dicom(VALUES)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("1.2.840.10008.5.1.4.1.1.88.11", "Basic Text SR"), ("1.2.840.10008.1.3.10", "Media Storage Dir")],
+)
+def test_dicom_without_a_picture_is_named(kind, name):
+    report = pydicom.dcmread(io.BytesIO(dicom(EIGHT)))
+    del report.Rows, report.Columns, report.PixelData
+    report.SOPClassUID = kind
+    stream = io.BytesIO()
+    report.save_as(stream)
+    with pytest.raises(UserError, match=f"a DICOM file without a picture, of the kind {name}"):
+        grey(stream.getvalue())
 
 
 @pytest.mark.parametrize(
@@ -137,14 +247,14 @@ def test_an_empty_window_is_none():
         dicom(EIGHT, JPEGBaseline8Bit, [jpeg(EIGHT)[:100]]),
         dicom(EIGHT, JPEGBaseline8Bit, [b"no jpeg"]),
         dicom(np.stack([EIGHT, EIGHT]).reshape(2 * SIDE, SIDE), Rows=SIDE, NumberOfFrames=2),
-        dicom(EIGHT, PhotometricInterpretation="PALETTE COLOR"),
+        dicom(EIGHT, PhotometricInterpretation="PALETTE COLOR"),  # without a palette
         dicom(VALUES, WindowCenter=10, WindowWidth=0.5),
     ],
     ids=["header", "cut", "cut jpeg", "no jpeg", "frames", "palette", "window"],
 )
 def test_what_cannot_be_shown_is_named(content):
     with pytest.raises(
-        UserError, match=r"'a\.dcm' in z\.zip is not a readable image \(DICOM: .*delete the archive and run again"
+        UserError, match=r"'a\.dcm' in z\.zip is not a readable image \(.*\): put a sound copy in its place"
     ):
         decode(content, SIDE, "'a.dcm' in z.zip")
 

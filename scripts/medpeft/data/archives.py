@@ -1,6 +1,5 @@
 """Archives and folders read in place: nothing is unpacked, so nothing can be written outside its folder."""
 
-import gzip
 import io
 import json
 import math
@@ -19,11 +18,14 @@ from medpeft.base.errors import UserError
 from medpeft.base.listing import list_folder, packed_members, unclear_names
 from medpeft.base.losses import Losses
 from medpeft.base.tables import parse_table
+from medpeft.base.unpacking import ungzipped
 
 FETCH_AGAIN = "delete the archive and run again to fetch another"
 LINK_START = '{"folder": '  # how a file begins that stands for a folder elsewhere
 SYSTEM_FOLDERS = ("__MACOSX", "@eaDir")  # folders that macOS and Synology fill with files named like those beside them
 LARGEST_MEMBER = 2**30  # bytes of a member when unpacked; larger ones are taken for a bomb
+LARGEST_TABLE = 2**27  # bytes of a table when unpacked
+MOST_ROWS = 5_000_000  # lines of a table: each takes some hundred bytes of memory, however short
 # What zipfile raises for members that are cut, altered, encrypted or packed in a way that it does not know.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, KeyError, OSError, EOFError, RuntimeError, ValueError)
 
@@ -228,11 +230,14 @@ def read_member_table(source: Source, member: str) -> pd.DataFrame:
 
 
 def _unpacked(source: Source, member: str) -> bytes:
-    """Return the content of `member`, unpacked if it is gzip."""
+    """Return the content of `member`, a table, unpacked if it is gzip."""
     content = source.read(member)
     try:
-        return gzip.decompress(content) if member.endswith(".gz") else content
-    except (OSError, EOFError, zlib.error) as error:
+        content = ungzipped(content, LARGEST_TABLE) if member.endswith(".gz") else content
+        if content.count(b"\n") > MOST_ROWS:
+            raise ValueError(f"it has more than {MOST_ROWS:,} lines")
+        return content
+    except (ValueError, OSError, EOFError, zlib.error) as error:
         raise UserError(f"{member!r} in {source.path} is no table ({error}): {source.remedy}") from error
 
 

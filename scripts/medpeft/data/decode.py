@@ -1,111 +1,111 @@
 """One image file of any common format to a square of 8-bit RGB."""
 
 import io
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from medpeft.base.errors import UserError
+from medpeft.data.formats import pillow
+from medpeft.data.formats.marks import is_dicom, is_tiff
+from medpeft.data.formats.picture import Picture, Reading, TooLarge, shown
 
-DEEP_GREY = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's modes of more than 8 bits
+DARK = 16  # grey levels up to here are nearly black
+LEAST_LIGHT = 0.01  # share of the pixels of an image that are lighter, at least, where it is not nearly black
 
 
-def decode(content: bytes, size: int, place: str) -> np.ndarray:
-    """Return an image file as (size, size, 3) uint8 RGB: the centre square, resized.
+class Decoded(NamedTuple):
+    """A square made of an image file, and what is to be said of that file's pixels.
 
-    The largest centred square is resampled by Pillow's bicubic filter, which widens with the reduction and so does not
-    alias. The shorter side is resized and the longer one cropped, as evaluation transforms do. A camera's rotation
-    (EXIF) is undone. Grey of more than 8 bits is stretched from its own lowest to its highest value. Palettes and CMYK
-    become RGB; transparency is ignored. A DICOM file is shown through its first window where it has one. An array as
-    NumPy saves it is an image too.
+    Attributes:
+        pixels: (size, size, 3) uint8, RGB.
+        width: Of the upright image in the file.
+        height: Of the same.
+        not_finite: How many of its pixels had a value that is no number, or infinite.
+        masked: How many of its pixels were padding or held a marker.
+        constant: Whether all pixels of the square that come from the image are the same.
+        nearly_black: Whether fewer than `LEAST_LIGHT` of these are lighter than `DARK`, although not all are the same.
+    """
+
+    pixels: np.ndarray
+    width: int
+    height: int
+    not_finite: int
+    masked: int
+    constant: bool
+    nearly_black: bool
+
+
+def decode(
+    content: bytes, size: int, place: str, reading: Reading | None = None, remedy: str = "put a sound copy in its place"
+) -> Decoded:
+    """Return an image file as a square of `size` pixels of 8-bit RGB, resampled by Pillow's bicubic filter.
+
+    The filter widens with the reduction and so does not alias. `crop` takes the largest centred square, as evaluation
+    transforms do. A camera's rotation (EXIF) is undone. More than 8 bits are stretched from their own lowest to their
+    highest value; see `medpeft.data.formats.picture.shown`. Palettes and CMYK become RGB; transparency is ignored. A
+    DICOM file is shown through its first window where it has one. An array as NumPy saves it is an image too. What a
+    file is, its content tells, not its name.
 
     Args:
         content: The bytes of the file.
         size: Side of the square in pixels.
         place: Where the file lies, for messages.
+        reading: How files are read and fitted to the square.
+        remedy: What to do about a damaged file, for messages.
 
     Raises:
-        UserError: The image is damaged, of an unknown format, or a decompression bomb.
+        UserError: The image is damaged, of another format, has several frames, or is larger than it may be.
     """
+    reading = reading or Reading()
     try:
-        if content[128:132] == b"DICM":
-            picture = _dicom(content)
-        elif content.startswith(np.lib.format.MAGIC_PREFIX):
-            picture = Image.fromarray(np.load(io.BytesIO(content), allow_pickle=False))
-        else:
-            picture = _picture(content)
-        return np.asarray(_square(picture, size).convert("RGB"))  # grey is resized as one channel: a third of the work
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{place} is refused for its size ({error}): replace the archive by a sound copy") from error
-    except (OSError, SyntaxError, ValueError, EOFError, TypeError) as error:
+        with reading.bounding_pillow():
+            picture = _picture(content, reading)
+            return _square(picture, size, reading.fit)
+    except TooLarge as error:
         raise UserError(
-            f"{place} is not a readable image ({error}): put a sound copy in its place, or delete the archive and run "
-            "again to fetch it once more"
+            f"{place} is refused for its size ({error}, where {reading.largest:g} megapixels are allowed): give the "
+            "study's key `largest_image` a larger value if the image is what it should be"
         ) from error
+    except Exception as error:  # codecs name no set of exceptions that a damaged file can raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{place} is not a readable image ({reason}): {remedy}") from error
 
 
-def _picture(content: bytes) -> Image.Image:
-    """Return an image file of any format that Pillow knows as grey or RGB of 8 bits, upright."""
-    with Image.open(io.BytesIO(content)) as image:
-        _refuse_bomb(*image.size)
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-    if upright.mode in DEEP_GREY:
-        return Image.fromarray(_stretched(np.asarray(upright)))
-    return upright if upright.mode == "L" else upright.convert("RGB")
+def _picture(content: bytes, reading: Reading) -> Picture:
+    """Return what the reader for the format of a file makes of it; slow libraries are imported when they are needed."""
+    if content.startswith(np.lib.format.MAGIC_PREFIX):
+        return shown(np.load(io.BytesIO(content), allow_pickle=False))
+    if is_dicom(content):
+        from medpeft.data.formats import dicom
+
+        return dicom.read(content, reading)
+    if is_tiff(content):
+        from medpeft.data.formats import tiff
+
+        return tiff.read(content, reading)
+    return pillow.read(content, reading)
 
 
-def _refuse_bomb(width: int, height: int) -> None:
-    """Refuse what Pillow only warns of; warnings cannot be made errors in one thread alone."""
-    if Image.MAX_IMAGE_PIXELS and width * height > Image.MAX_IMAGE_PIXELS:
-        raise Image.DecompressionBombError(f"{width} x {height} pixels")
+def _square(picture: Picture, size: int, fit: str) -> Decoded:
+    image = picture.image
+    part = np.asarray(_resized(image, size, fit).convert("RGB"))  # grey is resized as one channel: a third of the work
+    constant = bool((part == part[0, 0]).all())
+    light = (part.max(axis=2) > DARK).mean()
+    pixels = np.zeros((size, size, 3), np.uint8)
+    top, left = ((size - side) // 2 for side in part.shape[:2])
+    pixels[top : top + part.shape[0], left : left + part.shape[1]] = part
+    dark = not constant and bool(light < LEAST_LIGHT)
+    return Decoded(pixels, *image.size, picture.not_finite, picture.masked, constant, dark)
 
 
-def _dicom(content: bytes) -> Image.Image:
-    """Return the picture in a DICOM file, grey or RGB of 8 bits; none of its tags goes along.
-
-    Grey passes through the modality table, then through the first window or value table; 8 bits without one are kept as
-    they are, and more are stretched. MONOCHROME1 is inverted, so that high is bright (DICOM PS3.3, C.7.6.3.1.2, C.11).
-    """
-    try:
-        return _shown(content)
-    except Image.DecompressionBombError:
-        raise
-    except Exception as error:  # pydicom names no set of exceptions that a damaged file can raise
-        raise ValueError(f"DICOM: {' '.join(str(error).split())}") from error
-
-
-def _shown(content: bytes) -> Image.Image:
-    from pydicom import dcmread
-    from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
-
-    dataset = dcmread(io.BytesIO(content))
-    _refuse_bomb(dataset.Columns, dataset.Rows)
-    if int(dataset.get("NumberOfFrames", None) or 1) > 1:
-        raise ValueError(f"{dataset.NumberOfFrames} frames in one file")
-    pixels = dataset.pixel_array
-    if pixels.ndim == 3:
-        return Image.fromarray(pixels)
-    if not dataset.PhotometricInterpretation.startswith("MONOCHROME"):
-        raise ValueError(f"photometric interpretation {dataset.PhotometricInterpretation}")
-    if dataset.get("WindowWidth") or dataset.get("VOILUTSequence"):
-        low, high = apply_voi_lut(np.array([-(2**31), 2**31]), dataset)  # the darkest and the brightest that can be
-        shown = apply_voi_lut(apply_modality_lut(pixels, dataset), dataset)
-        grey = np.round((shown - low) * (255 / (high - low))).astype(np.uint8)
-    else:
-        grey = pixels if pixels.dtype == np.uint8 else _stretched(apply_modality_lut(pixels, dataset))
-    return Image.fromarray(255 - grey if dataset.PhotometricInterpretation == "MONOCHROME1" else grey)
-
-
-def _stretched(values: np.ndarray) -> np.ndarray:
-    """Return `values` as uint8, their lowest as 0 and their highest as 255."""
-    values = values.astype(np.float64)
-    low, high = values.min(), values.max()
-    stretched = (values - low) * (255 / (high - low)) if high > low else np.zeros_like(values)
-    return np.round(stretched).astype(np.uint8)
-
-
-def _square(image: Image.Image, size: int) -> Image.Image:
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
+def _resized(image: Image.Image, size: int, fit: str) -> Image.Image:
+    """Return what of an image goes into a square of `size` pixels, which `pad` does not fill."""
+    if fit == "crop":
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        return image.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side))
+    longer = max(image.size) if fit == "pad" else None
+    shape = [max(1, round(size * side / longer)) if longer else size for side in image.size]
+    return image.resize((shape[0], shape[1]), Image.Resampling.BICUBIC)

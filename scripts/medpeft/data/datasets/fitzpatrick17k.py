@@ -6,14 +6,13 @@ the published study. The class is `three_partition_label`.
 """
 
 import hashlib
-import io
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image, UnidentifiedImageError
 
 from medpeft.data.archives import Source, find_images, find_table, with_images
 from medpeft.data.dataset import Archive, Dataset, Link
+from medpeft.data.formats.pillow import open_image
 
 TABLE_COLUMNS = ["md5hash", "fitzpatrick_scale", "label", "three_partition_label"]
 TABLE = "fitzpatrick17k.csv"
@@ -63,8 +62,8 @@ def _pictures(sources: tuple[Source, ...]) -> dict[str, str]:
 
 def _is_picture(content: bytes) -> bool:
     try:
-        Image.open(io.BytesIO(content)).close()
-    except UnidentifiedImageError:
+        open_image(content).close()
+    except ValueError:
         return False
     return True
 
