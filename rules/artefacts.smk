@@ -113,6 +113,7 @@ rule findings:
             for name in [
                 "study",
                 "image_size",
+                "image_fit",
                 "split",
                 "recipe",
                 "tuning",

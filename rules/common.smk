@@ -20,7 +20,7 @@ from medpeft.methods import registry as methods
 from medpeft.networks.unets import UNETS
 from medpeft.pipeline.code import KINDS, code
 from medpeft.pipeline.paths import sources
-from medpeft.pipeline.study import Study, stored_size
+from medpeft.pipeline.study import Study, fitted_folder
 
 prefer_here()
 SCRIPTS = LIBRARY.parent
@@ -47,11 +47,9 @@ DECLARED = without_secrets(STUDY.settings["datasets"])
 # Where a dataset is kept. Datasets of the user's own that have one name but other definitions lie apart.
 RAW = "data/raw/{dataset}{definition}"
 DESCRIBED = "data/prepared/{dataset}{definition}"
-PREPARED = f"{DESCRIBED}/{stored_size(STUDY.settings['image_size'])}px"
-PICTURES = f"{DESCRIBED}/{stored_size(STUDY.generated_size)}px"
-ENCODED = (
-    f"data/encoded/{{dataset}}{{definition}}/{{backbone}}/{STUDY.generated_size}px"
-)
+PREPARED = f"{DESCRIBED}/{STUDY.stored_folder(STUDY.settings['image_size'])}"
+PICTURES = f"{DESCRIBED}/{STUDY.stored_folder(STUDY.generated_size)}"
+ENCODED = f"data/encoded/{{dataset}}{{definition}}/{{backbone}}/{fitted_folder(STUDY.generated_size, STUDY.settings['image_fit'])}"
 
 
 def constrained(folder):
@@ -64,7 +62,7 @@ pathvars:
     texts=str(PROJECT / "paper"),
     raw=constrained(RAW),
     described=constrained(DESCRIBED),
-    stored=constrained(f"{DESCRIBED}/{{pixels}}px"),
+    stored=constrained(f"{DESCRIBED}/{{pixels,\\d+}}px{{fit,(_pad|_squash)?}}"),
     prepared=constrained(PREPARED),
     pictures=constrained(PICTURES),
     encoded=constrained(ENCODED),
@@ -80,6 +78,7 @@ wildcard_constraints:
     dataset=r"\w+",
     archive=r"[^/]+",
     pixels=r"\d+",
+    fit=r"(_pad|_squash)?",
     backbone=r"[\w.]+",
     method=r"\w+",
     fraction=r"\d+(\.\d+)?",

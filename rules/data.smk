@@ -39,6 +39,7 @@ rule prepare:
         images="<stored>/images.npy",
         manifest="<stored>/manifest.csv",
         losses="<stored>/losses.csv",
+        pixels="<stored>/pixels.csv",
     log:
         "<stored>/prepare.log",
     conda:
@@ -131,8 +132,9 @@ rule audit_dataset:
         manifest=prepared("manifest.csv"),
         duplicates=prepared("duplicates.csv"),
         split="<splits>/split.csv",
-        losses="<prepared>/losses.csv",
+        losses=prepared("losses.csv"),
         given=given_split_of,
+        pixels=prepared("pixels.csv"),
         code=code_of("audit"),
     output:
         table="<study>/audit/{dataset}.csv",
@@ -149,6 +151,7 @@ rule audit_dataset:
         protocol=lambda wildcards: STUDY.protocol(wildcards.dataset),
         seed=STUDY.settings["split"]["seed"],
         declared=decisive_of,
+        fit=STUDY.settings["image_fit"],
     script:
         "../scripts/audit.py"
 
@@ -171,6 +174,8 @@ rule card:
     params:
         protocol=lambda wildcards: STUDY.protocol(wildcards.dataset),
         declared=declared_of,
+        fit=STUDY.settings["image_fit"],
+        flips=STUDY.settings["recipe"]["horizontal_flip"],
     script:
         "../scripts/card.py"
 

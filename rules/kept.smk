@@ -6,6 +6,12 @@ def job_at(dataset, **others):
     return {"dataset": dataset, "definition": definition_at(dataset)} | others
 
 
+def stored_at(size):
+    """The wildcards that tell how images are stored of which networks see `size` pixels."""
+    pixels, _, fit = STUDY.stored_folder(size).partition("px")
+    return {"pixels": pixels, "fit": fit}
+
+
 def distinct(runs, *names):
     """The distinct values of some wildcards over runs."""
     return list(
@@ -38,11 +44,8 @@ JOBS = [
     ),
     (
         rules.prepare,
-        [
-            job | {"pixels": stored_size(STUDY.settings["image_size"])}
-            for job in DATA_JOBS
-        ]
-        + [job | {"pixels": stored_size(STUDY.generated_size)} for job in CAPTION_JOBS],
+        [job | stored_at(STUDY.settings["image_size"]) for job in DATA_JOBS]
+        + [job | stored_at(STUDY.generated_size) for job in CAPTION_JOBS],
     ),
     (rules.captions, CAPTION_JOBS),
     (rules.duplicates, DATA_JOBS),

@@ -11,14 +11,15 @@ def main(snakemake):
 
     from medpeft.base.files import read_table, write_table
     from medpeft.data import registry
-    from medpeft.data.audit import audit, write_picture
+    from medpeft.data.audit import audit, with_appearance, write_picture
     from medpeft.data.split import read_given, strangers
 
     files, params, output = snakemake.input, snakemake.params, snakemake.output
     manifest, pairs, split = (read_table(path) for path in (files.manifest, files.duplicates, files.split))
     sizes = registry.load(snakemake.wildcards.dataset, params.declared).sizes
     losses = [read_table(files.losses), *(strangers(read_given(Path(file)), manifest).table() for file in files.given)]
-    write_table(output.table, audit(manifest, pairs, split, params.protocol, params.seed, sizes, pd.concat(losses)))
+    table = audit(manifest, pairs, split, params.protocol, params.seed, sizes, pd.concat(losses))
+    write_table(output.table, with_appearance(table, read_table(files.pixels), params.fit))
     write_picture(Path(output.picture), np.load(files.images, mmap_mode="r"), manifest, pairs)
 
 

@@ -93,6 +93,7 @@ def recipe() -> Recipe:
         weight_decay=1e-4,
         warmup=0.1,
         crop_scale=(0.5, 1.0),
+        horizontal_flip=True,
         validations=2,
         threads=1,
         precision="fp32",

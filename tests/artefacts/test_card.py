@@ -3,10 +3,11 @@
 import pandas as pd
 import pytest
 
-from medpeft.artefacts.card import Numbers, audit_sentence, card
+from medpeft.artefacts.card import Numbers, Shown, audit_sentence, card
 from medpeft.base.losses import Losses
 from medpeft.data import registry
-from medpeft.data.audit import audit
+from medpeft.data.appearance import APPEARANCE_COLUMNS
+from medpeft.data.audit import audit, with_appearance
 from medpeft.data.split import split
 from medpeft.data.user_dataset import user_dataset
 
@@ -63,7 +64,7 @@ def test_without_sources_the_sentence_is_silent_of_them(manifest):
 
 def test_the_card_says_how_many_captions_were_cut(manifest):
     lengths = {"tiny": {"tokens": 77, "captions": 90, "cut": 1, "images": 2}}
-    text = card("busi", registry.load("busi"), audited(manifest, "grouped"), "grouped", lengths)
+    text = card("busi", registry.load("busi"), audited(manifest, "grouped"), "grouped", Shown(lengths=lengths))
     assert "The text encoder of tiny takes 77 tokens: it cut 1 caption of 90, those of 2 images." in text
 
 
@@ -94,3 +95,22 @@ def test_card_and_sentence_say_what_is_lost(manifest):
     assert words in audit_sentence(Numbers(table, "grouped"))
     assert words in card("busi", registry.load("busi"), table, "grouped")
     assert "in doubt" not in card("busi", registry.load("busi"), audited(manifest, "grouped"), "grouped")
+
+
+@pytest.mark.parametrize(
+    ("fit", "flips", "words"),
+    [
+        ("crop", True, "The centre square of each image is used"),
+        ("pad", True, "where it is not square. Training images are mirrored left to right at random"),
+        ("squash", False, "squashed where it is not square. Training images are never mirrored."),
+    ],
+)
+def test_the_card_says_how_images_become_square_and_whether_they_are_mirrored(manifest, fit, flips, words):
+    rows = [(name, 500, 1000, 0, 0, 0, int(name == "i000")) for name in manifest["image_id"]]
+    appearance = pd.DataFrame(rows, columns=APPEARANCE_COLUMNS)
+    table = with_appearance(audited(manifest, "grouped"), appearance, fit)
+    text = card("busi", registry.load("busi"), table, "grouped", Shown(fit, flips))
+    assert words in text
+    assert "120 images are not square and" in text
+    assert ("cuts off 50.0% of the area" in text) == (fit == "crop")
+    assert "1 image is nearly black." in text

@@ -163,6 +163,18 @@ def test_the_audit_is_told_in_numbers():
     assert dataset["classes"][0] == {"label": "benign", "train": 300, "validation": 0, "test": 0}
 
 
+def test_the_paper_says_what_cropping_costs(tmp_path):
+    found = evidence()
+    rows = [("", measure, "all", "", value) for measure, value in (("not_square", 9), ("area", 400), ("cut_area", 100))]
+    name, table = next(iter(found.audits.items()))
+    found.audits[name] = pd.concat([table, pd.DataFrame(rows, columns=table.columns)])
+    (dataset,) = findings(found)["datasets"]
+    assert (
+        "9 images are not square and cropped to the centre square, which cuts off 25.0% of the area"
+        in dataset["pixels"]
+    )
+
+
 @pytest.mark.parametrize(("seeds", "sentence"), [(1, "single seed"), (3, "With 3 seeds")])
 def test_limitations_depend_on_the_seeds(seeds, sentence):
     assert any(sentence in limitation for limitation in findings(evidence(seeds=seeds))["limitations"])

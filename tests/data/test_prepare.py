@@ -8,27 +8,18 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+from pictures import encoded, gradient, square
 from PIL import Image
 from test_dicom import dicom
 
 from medpeft.base.errors import UserError
 from medpeft.base.files import read_table
 from medpeft.data import prepare as prepare_module
+from medpeft.data.appearance import Notes
 from medpeft.data.dataset import Archive, Dataset
 from medpeft.data.decode import decode
+from medpeft.data.formats.picture import Reading
 from medpeft.data.prepare import prepare
-
-
-def encoded(image: Image.Image, kind: str = "PNG", **options) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
-
-
-def gradient(height: int = 40, width: int = 40) -> np.ndarray:
-    """Return a grey image (height, width) uint8 that rises from left to right."""
-    return np.tile(np.linspace(0, 255, width).round().astype(np.uint8), (height, 1))
-
 
 GREY = Image.fromarray(gradient())
 RGB = Image.merge("RGB", [GREY, GREY.rotate(90), GREY.rotate(180)])
@@ -47,31 +38,31 @@ RGB = Image.merge("RGB", [GREY, GREY.rotate(90), GREY.rotate(180)])
     ids=["RGB", "grey", "RGBA", "grey with alpha", "bilevel", "palette"],
 )
 def test_each_mode_becomes_rgb(image, expected):
-    assert np.array_equal(decode(encoded(image), 40, "x"), np.asarray(expected))
+    assert np.array_equal(square(encoded(image)), np.asarray(expected))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_deep_grey_is_stretched_from_its_own_range(kind):
     values = np.linspace(300, 4300, 40 * 40).reshape(40, 40).astype(np.uint16)
-    decoded = decode(encoded(Image.fromarray(values), kind), 40, "x")
+    decoded = square(encoded(Image.fromarray(values), kind))
     expected = np.round((values.astype(float) - 300) / 4000 * 255)
     assert np.array_equal(decoded, np.repeat(expected.astype(np.uint8)[:, :, None], 3, axis=2))
 
 
 def test_constant_deep_grey_is_black():
-    assert decode(encoded(Image.fromarray(np.full((40, 40), 1234, np.uint16))), 40, "x").max() == 0
+    assert square(encoded(Image.fromarray(np.full((40, 40), 1234, np.uint16)))).max() == 0
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_jpeg_is_close_to_its_original(mode):
-    decoded = decode(encoded(GREY.convert("RGB").convert(mode), "JPEG", quality=95), 40, "x")
+    decoded = square(encoded(GREY.convert("RGB").convert(mode), "JPEG", quality=95))
     assert np.abs(decoded.astype(int) - gradient()[:, :, None]).mean() < 4
 
 
 def test_a_cameras_rotation_is_undone():
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held so that the picture must be turned clockwise by 90 degrees
-    decoded = decode(encoded(GREY, exif=exif), 40, "x")
+    decoded = square(encoded(GREY, exif=exif))
     assert np.array_equal(decoded[:, :, 0], np.rot90(gradient(), -1))
 
 
@@ -80,19 +71,19 @@ def test_the_centre_square_is_kept(height, width):
     canvas = np.zeros((height, width), np.uint8)
     top, left = (height - 40) // 2, (width - 40) // 2
     canvas[top : top + 40, left : left + 40] = gradient()
-    assert np.array_equal(decode(encoded(Image.fromarray(canvas)), 40, "x")[:, :, 0], gradient())
+    assert np.array_equal(square(encoded(Image.fromarray(canvas)))[:, :, 0], gradient())
 
 
 def test_reduction_does_not_alias():
     """A one-pixel chequerboard has no structure at a tenth of its size: it becomes its mean."""
     board = ((np.indices((400, 400)).sum(axis=0) % 2) * 255).astype(np.uint8)
-    decoded = decode(encoded(Image.fromarray(board)), 40, "x")
+    decoded = square(encoded(Image.fromarray(board)))
     assert np.abs(decoded.astype(int) - 127.5).max() < 3
 
 
 @pytest.mark.parametrize("size", [16, 40, 97])
 def test_any_size_can_be_asked_for(size):
-    decoded = decode(encoded(RGB), size, "x")
+    decoded = square(encoded(RGB), size)
     assert decoded.shape == (size, size, 3)
     assert decoded.dtype == np.uint8
 
@@ -105,15 +96,14 @@ NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), d
 def test_a_truncated_image_is_named(kind, share):
     content = encoded(NOISE, kind)
     with pytest.raises(
-        UserError, match=r"'b \(1\)\.png' in data/a\.zip is not a readable image .*delete the archive and run again"
+        UserError, match=r"'b \(1\)\.png' in data/a\.zip is not a readable image \(.*\): put a sound copy in its place"
     ):
         decode(content[: int(share * len(content))], 40, "'b (1).png' in data/a.zip")
 
 
-def test_a_decompression_bomb_is_refused(monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    with pytest.raises(UserError, match="place is refused for its size"):
-        decode(encoded(GREY), 40, "place")
+def test_a_decompression_bomb_is_refused():
+    with pytest.raises(UserError, match=r"place is refused for its size .*0\.001 megapixels .*`largest_image`"):
+        decode(encoded(GREY), 40, "place", Reading(largest=0.001))
 
 
 def toy(folder, images: dict[str, bytes], counts: dict[str, int], **options):
@@ -151,7 +141,7 @@ def test_row_i_describes_image_i(tmp_path):
     assert isinstance(images, np.memmap)
     for image, row in zip(images, manifest.itertuples(), strict=True):
         content = FOUR[row.source_file.removeprefix("toy.zip/")]
-        assert np.array_equal(image, decode(content, 24, "x"))
+        assert np.array_equal(image, square(content, 24))
         assert row.sha256 == hashlib.sha256(content).hexdigest()
     assert manifest.columns.tolist() == ["image_id", "group_id", "label", "source_file", "sha256"]
 
@@ -216,6 +206,55 @@ def test_all_damaged_images_are_listed_and_the_first_is_said(tmp_path, caplog):
     assert [name for name in FOUR if repr(name) in caplog.text] == ["a/2.png", "b/1.png"]
 
 
+def test_unreadable_images_are_left_out_where_the_study_accepts_them(tmp_path):
+    broken = {name: FOUR[name][:100] for name in ("a/2.png", "b/1.png")}
+    dataset, path = toy(tmp_path, FOUR | broken, {"a": 2, "b": 2})
+    out = tmp_path / "out"
+    arguments = ("toy", dataset, [path], 24, out / "images.npy", out / "manifest.csv", 1)
+    with pytest.raises(UserError, match=r"to do without, write `accept: \{toy: \{unreadable: 2\}\}` in the study"):
+        prepare(*arguments, {"unreadable": 1})
+    assert list(out.iterdir()) == []
+    losses = prepare(*arguments, {"unreadable": 2})
+    assert losses.names("unreadable") == ["toy.zip/a/2.png", "toy.zip/b/1.png"]
+    images, manifest = np.load(out / "images.npy"), read_table(out / "manifest.csv")
+    assert manifest["image_id"].tolist() == ["a/1", "b/001"]
+    assert read_table(out / "pixels.csv")["image_id"].tolist() == ["a/1", "b/001"]
+    for image, name in zip(images, ("a/1.png", "b/001.png"), strict=True):
+        assert np.array_equal(image, square(FOUR[name], 24))
+    assert len(list(out.iterdir())) == 3
+
+
+def test_a_class_whose_images_are_all_unreadable_is_refused_whatever_is_accepted(tmp_path):
+    broken = {name: b"" for name in ("b/1.png", "b/001.png")}
+    dataset, path = toy(tmp_path, FOUR | broken, {"a": 2, "b": 2})
+    with pytest.raises(UserError, match="no image of class 'b' can be read"):
+        prepare("toy", dataset, [path], 24, tmp_path / "images.npy", tmp_path / "manifest.csv", 1, {"unreadable": 9})
+
+
+def test_what_was_found_in_the_pixels_stands_beside_the_images(tmp_path):
+    values = np.arange(1600, dtype=np.float32).reshape(40, 40)
+    values[0, :5] = np.nan
+    wide = Image.fromarray(np.full((20, 60), 9, np.uint8))
+    run(tmp_path, {"a/1.png": encoded(Image.fromarray(values), "TIFF"), "a/2.png": encoded(wide)}, {"a": 2})
+    found = read_table(tmp_path / "out" / "pixels.csv")
+    assert found.to_dict("records") == [
+        dict(zip(found.columns, ("a/1", 40, 40, 5, 0, 0, 0), strict=True)),
+        dict(zip(found.columns, ("a/2", 60, 20, 0, 0, 1, 0), strict=True)),
+    ]
+
+
+def test_a_note_that_was_lost_is_made_again(tmp_path):
+    """As when the machine stopped: the image is on the disk, what was found in it is not, or half a line of it."""
+    notes = tmp_path / ".pixels.notes"
+    decoded = decode(FOUR["a/1.png"], 24, "x")
+    Notes(notes, "reading").add("digest", decoded)
+    with open(notes, "a") as stream:
+        stream.write("other 40 4")
+    assert "digest" in Notes(notes, "reading")
+    assert "other" not in Notes(notes, "reading")
+    assert "digest" not in Notes(notes, "another reading")
+
+
 MANY = {f"a/{i:02d}.png": encoded(GREY.rotate(i)) for i in range(20)}
 
 
@@ -226,13 +265,15 @@ def test_a_killed_preparation_goes_on_where_it_stopped(tmp_path, monkeypatch, to
     whole, expected = np.array(whole), expected.copy()
     for name in ("images.npy", "manifest.csv"):
         (tmp_path / "out" / name).unlink()
+    appearance = (tmp_path / "out" / "pixels.csv").read_bytes()
+    (tmp_path / "out" / "pixels.csv").unlink()
     decoded = []
 
-    def killed_at_the_twelfth(archive, member, size):
+    def killed_at_the_twelfth(*args):
         if len(decoded) == 11:
             raise KeyboardInterrupt
-        decoded.append(member)
-        return load(archive, member, size)
+        decoded.append(args[-1].removeprefix("toy.zip/"))
+        return load(*args)
 
     load = prepare_module._load
     monkeypatch.setattr(prepare_module, "_load", killed_at_the_twelfth)
@@ -246,34 +287,36 @@ def test_a_killed_preparation_goes_on_where_it_stopped(tmp_path, monkeypatch, to
     (unfinished,) = (tmp_path / "out").glob(".images.npy.*.npy")
     with open(unfinished, "ab") as stream:
         stream.write(b"x" * torn)
-    monkeypatch.setattr(prepare_module, "_load", lambda *args: decoded.append(args[1]) or load(*args))
+    counted = lambda *args: decoded.append(args[-1].removeprefix("toy.zip/")) or load(*args)  # noqa: E731
+    monkeypatch.setattr(prepare_module, "_load", counted)
     prepare(*arguments)
     assert sorted(decoded) == sorted(MANY)  # none was decoded twice
     assert np.array_equal(np.load(tmp_path / "out" / "images.npy"), whole)
     assert read_table(tmp_path / "out" / "manifest.csv").equals(expected)
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["images.npy", "manifest.csv"]
+    assert (tmp_path / "out" / "pixels.csv").read_bytes() == appearance
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["images.npy", "manifest.csv", "pixels.csv"]
 
 
 def test_what_another_archive_left_unfinished_is_not_continued(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / ".images.npy.0123456789abcdef.npy").write_bytes(b"\x93NUMPY of another archive")
     images, _ = run(tmp_path, FOUR, {"a": 2, "b": 2})
-    assert np.array_equal(images[0], decode(FOUR["a/1.png"], 24, "x"))
-    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert np.array_equal(images[0], square(FOUR["a/1.png"], 24))
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["images.npy", "manifest.csv", "pixels.csv"]
 
 
 @pytest.mark.parametrize("image", [GREY, RGB])
 def test_an_array_of_numpy_is_an_image(image):
     stream = io.BytesIO()
     np.save(stream, np.asarray(image))
-    assert np.array_equal(decode(stream.getvalue(), 40, "x"), np.asarray(image.convert("RGB")))
+    assert np.array_equal(square(stream.getvalue()), np.asarray(image.convert("RGB")))
 
 
 def test_an_array_of_anything_else_is_none():
     stream = io.BytesIO()
     np.save(stream, np.array([{}], dtype=object))
     with pytest.raises(UserError, match="x is not a readable image"):
-        decode(stream.getvalue(), 40, "x")
+        square(stream.getvalue())
 
 
 @pytest.mark.parametrize("content", [encoded(GREY), dicom(gradient(200, 200).astype(np.uint16))], ids=["PNG", "DICOM"])

@@ -1,12 +1,14 @@
 """What is known of a dataset and its split, in words: sentences of the audit, and a card of one page."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from medpeft.artefacts.markup import Cell, Layout, markdown
 from medpeft.base.losses import REASONS, summary
 from medpeft.base.redaction import redacted
+from medpeft.data.appearance import sentences
 from medpeft.data.dataset import Archive, Dataset
 from medpeft.data.split import SPLITS
 
@@ -81,13 +83,38 @@ def captions_sentence(pipeline: str, lengths: Mapping[str, int]) -> str:
     )
 
 
-def card(
-    name: str,
-    dataset: Dataset,
-    audit: pd.DataFrame,
-    protocol: str,
-    lengths: Mapping[str, Mapping[str, int]] | None = None,
-) -> str:
+def pixel_sentence(get: Numbers, fit: str) -> str:
+    """Return what was found in the pixels of a dataset's images; empty where there is nothing to say."""
+    return " ".join(sentences(lambda measure: get("", measure, "all"), fit))
+
+
+def _made_square(fit: str, flips: bool) -> str:
+    """Return how images become what a classifier sees."""
+    seen = {
+        "crop": "The centre square of each image is used; evaluation sees the central 87.5 % of its sides",
+        "pad": "Each image is used whole, with black borders where it is not square",
+        "squash": "Each image is used whole, squashed where it is not square",
+    }[fit]
+    mirrored = "mirrored left to right at random: a class must not depend on the side" if flips else "never mirrored"
+    return f"{seen}. Training images are {mirrored}."
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What networks see of a dataset.
+
+    Attributes:
+        fit: How images become square.
+        flips: Whether training images are mirrored at random.
+        lengths: What the text encoder of each diffusion pipeline took of its captions.
+    """
+
+    fit: str = "crop"
+    flips: bool = True
+    lengths: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+def card(name: str, dataset: Dataset, audit: pd.DataFrame, protocol: str, shown: Shown = Shown()) -> str:
     """Return the card of a dataset as Markdown.
 
     Args:
@@ -95,7 +122,7 @@ def card(
         dataset: What is known of it.
         audit: The numbers of its images and groups, see `medpeft.data.audit.audit`.
         protocol: That it was split under.
-        lengths: What the text encoder of each diffusion pipeline took of its captions.
+        shown: What networks see of it.
     """
     get = Numbers(audit, protocol)
     known = {
@@ -109,7 +136,8 @@ def card(
         markdown(_counts(get)).rstrip(),
         f"Split `{protocol}`. Groups are patients, lesions, eyes or reports, as far as they are known.",
         audit_sentence(get),
-        *(captions_sentence(pipeline, found) for pipeline, found in (lengths or {}).items()),
+        " ".join(filter(None, [_made_square(shown.fit, shown.flips), pixel_sentence(get, shown.fit)])),
+        *(captions_sentence(pipeline, found) for pipeline, found in shown.lengths.items()),
         "\n".join(f"- **{word}**: {text}." for word, text in known.items()),
         "## Beware",
         "\n".join(f"- {caveat}" for caveat in dataset.caveats),

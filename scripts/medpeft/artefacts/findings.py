@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from medpeft.artefacts.card import Numbers, audit_sentence
+from medpeft.artefacts.card import Numbers, audit_sentence, pixel_sentence
 from medpeft.artefacts.sentences.answers import answers, verdict
 from medpeft.artefacts.sentences.choice import recommendations, test_sentence
 from medpeft.artefacts.sentences.claims import claims
@@ -57,4 +57,5 @@ def _dataset(name: str, evidence: Evidence) -> dict:
         "classes": classes,
         "total": {part: get(get.protocol, "images", part) for part in SPLITS},
         "audit": audit_sentence(get),
+        "pixels": pixel_sentence(get, evidence.settings["image_fit"]),
     }

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from medpeft.base.files import replacing
 from medpeft.base.frames import each_row
+from medpeft.data.appearance import measures
 from medpeft.data.split import SPLITS, clusters, split
 
 AUDIT_COLUMNS = ["protocol", "measure", "scope", "label", "value"]
@@ -62,6 +63,12 @@ def audit(
     for name, one in tables.items():
         rows += _audit_one(name, images, pairs, one.set_index("image_id")["split"])
     return pd.DataFrame(rows, columns=AUDIT_COLUMNS)
+
+
+def with_appearance(table: pd.DataFrame, appearance: pd.DataFrame, fit: str) -> pd.DataFrame:
+    """Return the audit `table` with what was found in the pixels of all images; see `medpeft.data.appearance`."""
+    rows = [("", measure, "all", "", value) for measure, value in measures(appearance, fit).items()]
+    return pd.concat([table, pd.DataFrame(rows, columns=AUDIT_COLUMNS)], ignore_index=True)
 
 
 def _audit_one(protocol: str, images: pd.DataFrame, pairs: pd.DataFrame, split_of: pd.Series) -> list[Row]:

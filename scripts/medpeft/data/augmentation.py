@@ -11,16 +11,19 @@ ASPECT = (3 / 4, 4 / 3)  # of width to height, as in Szegedy et al. 2015 and tim
 FEATURE_DIMENSIONS = 2  # dimensions of a batch that has been through the backbone
 
 
-def training_batch(images: Tensor, size: int, scale: tuple[float, float], generator: Generator) -> Tensor:
+def training_batch(
+    images: Tensor, size: int, scale: tuple[float, float], generator: Generator, horizontal_flip: bool = True
+) -> Tensor:
     """Return randomly cropped, resized, mirrored and normalised images, float32 (N, 3, size, size).
 
-    Each image gets its own crop at a log-uniform aspect ratio, and is mirrored left to right half the time.
+    Each image gets its own crop at a log-uniform aspect ratio.
 
     Args:
         images: uint8 (N, H, H, 3). Features of images, float32 (N, width), are returned as they are.
         size: Side of the result in pixels.
         scale: The share of the area that a crop covers is drawn between these two.
         generator: On the CPU; all draws come from it.
+        horizontal_flip: Whether images are mirrored left to right half the time. Crops are the same with and without.
 
     Source:
         Szegedy et al. 2015, arXiv 1409.4842.
@@ -28,13 +31,13 @@ def training_batch(images: Tensor, size: int, scale: tuple[float, float], genera
     if images.ndim == FEATURE_DIMENSIONS:
         return images
     count = len(images)
-    area, aspect, x, y, mirror = torch.rand(5, count, generator=generator)
+    area, aspect, x, y, flip = torch.rand(5, count, generator=generator)
     area = scale[0] + (scale[1] - scale[0]) * area
     low, high = torch.tensor(ASPECT).log()
     root = torch.exp((low + (high - low) * aspect) / 2)
     width, height = (area.sqrt() * root).clamp(max=1), (area.sqrt() / root).clamp(max=1)
     theta = torch.zeros(count, 2, 3)
-    theta[:, 0, 0] = torch.where(mirror < 0.5, -width, width)
+    theta[:, 0, 0] = torch.where(flip < 0.5, -width, width) if horizontal_flip else width
     theta[:, 1, 1] = height
     theta[:, 0, 2] = (1 - width) * (2 * x - 1)
     theta[:, 1, 2] = (1 - height) * (2 * y - 1)

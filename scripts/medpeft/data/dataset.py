@@ -63,6 +63,7 @@ class Dataset:
         tolerated: Reasons of losses that the caveats speak of: they are counted and stop nothing. With `missing`,
             images have vanished since they were published: fewer than `counts` are no fault.
         remedy: What to do about an archive that cannot be used.
+        frame: Which frame is taken of a file that holds several; see `medpeft.data.formats.picture.Reading`.
     """
 
     title: str
@@ -76,6 +77,7 @@ class Dataset:
     sizes: tuple[int, int, int] | None = None
     tolerated: tuple[str, ...] = ()
     remedy: str = FETCH_AGAIN
+    frame: str | int | None = None
 
     def archive(self, name: str, checksum: str | None = None) -> Archive:
         """Return the archive called `name`, with `checksum` in place of the published one where it is given."""

@@ -7,7 +7,8 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,18 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from medpeft.base.errors import UserError
-from medpeft.base.files import write_table
+from medpeft.base.files import replacing, write_table
 from medpeft.base.losses import Losses
+from medpeft.data.appearance import Notes
 from medpeft.data.archives import Source
 from medpeft.data.dataset import Dataset
-from medpeft.data.decode import decode
+from medpeft.data.decode import Decoded, decode
+from medpeft.data.formats.picture import Reading
 from medpeft.data.split import SPLITS
 
 MANIFEST_COLUMNS = ["image_id", "group_id", "label", "source_file", "sha256"]
 OPTIONAL_COLUMNS = ["split", "source"]  # of datasets that have them
+UNREADABLE = "0" * 64  # in place of the SHA-256 of a file that cannot be decoded
 
 
 def prepare(
@@ -35,6 +39,7 @@ def prepare(
     manifest: Path,
     processes: int = 1,
     accepted: Mapping[str, int] | None = None,
+    reading: Reading | None = None,
 ) -> Losses:
     """Write the images of `dataset` and their table.
 
@@ -51,66 +56,113 @@ def prepare(
         manifest: Where the table is written; row i describes image i.
         processes: How many decode images side by side.
         accepted: How many losses of each reason the study accepts; see `medpeft.base.losses`.
+        reading: How image files are read and fitted to the square.
 
     Returns:
-        What the archives hold that is not used.
+        What the archives hold that is not used. `pixels.csv` beside `images` says what was found in the pixels of each
+        image; see `medpeft.data.appearance`.
 
     Raises:
-        UserError: More is lost than the study accepts, the images per class differ from the published counts, or some
-            images cannot be read: the log lists all of these.
+        UserError: More is lost than the study accepts, some of it images that cannot be read, or the images per class
+            differ from the published counts: the log lists all of these.
     """
+    reading = replace(reading or Reading(), frame=dataset.frame)
     listed, losses = dataset.listing(archives)
     table = listed.drop(columns="caption")  # see `medpeft.data.captions`
     for line in losses.lines():
         logging.info(line)
-    tolerated = {reason: len(losses.names(reason)) for reason in dataset.tolerated}
-    losses.refuse(f"{name} as read from {', '.join(map(str, archives))}", name, tolerated | dict(accepted or {}))
+    accepted = {reason: len(losses.names(reason)) for reason in dataset.tolerated} | dict(accepted or {})
+    losses.refuse(f"{name} as read from {', '.join(map(str, archives))}", name, accepted)
     _check(name, dataset, table, archives)
     places = table["source_file"].tolist()
-    unfinished = _Unfinished(images, [table.to_csv(), *map(_state, archives)], (len(table), size, size, 3))
+    made_from = [table.to_csv(), *map(_state, archives), str(reading)]
+    unfinished = _Unfinished(images, made_from, (len(table), size, size, 3))
+    notes = Notes(images.with_name(".pixels.notes"), str(reading))
+    load = partial(_load, {archive.name: archive for archive in archives}, size, reading, dataset.remedy)
     try:
-        _decode_all({archive.name: archive for archive in archives}, places, size, processes, unfinished)
+        _decode_all(load, places, processes, unfinished, notes)
+        table = table.assign(sha256=unfinished.digests())
+        readable = table["sha256"] != UNREADABLE
+        _refuse_unreadable(load, table.loc[~readable, "source_file"].tolist(), name, accepted, losses)
+        _check_classes(table["label"], table.loc[readable, "label"])
     except Exception:
         unfinished.delete()
+        notes.delete()
         raise
+    table = table[readable]
     optional = [column for column in OPTIONAL_COLUMNS if column in table]
-    write_table(manifest, table.assign(sha256=unfinished.digests())[MANIFEST_COLUMNS + optional])
+    write_table(images.with_name("pixels.csv"), notes.table(table["image_id"], table["sha256"]))
+    write_table(manifest, table[MANIFEST_COLUMNS + optional])
     unfinished.finish(images)
+    if not readable.all():
+        _keep(images, np.flatnonzero(readable))
+    notes.delete()
     return losses
 
 
-def _decode_all(
-    archives: dict[str, Path], places: list[str], size: int, processes: int, unfinished: "_Unfinished"
-) -> None:
-    """Decode the images at `places` that `unfinished` lacks into it; name all that cannot be read."""
+Load = Callable[[str], tuple[Decoded | None, str]]  # the image at a place, and its SHA-256 or why there is none
+
+
+def _decode_all(load: Load, places: list[str], processes: int, unfinished: "_Unfinished", notes: Notes) -> None:
+    """Decode the images at `places` that `unfinished` lacks into it; those that cannot be read are black there."""
     pool = Parallel(n_jobs=processes, return_as="generator", pre_dispatch="16 * n_jobs", batch_size=4)
-    rest = places[len(unfinished) :]
-    failures = []
     with unfinished.opened() as add:
-        for pixels, outcome in pool(delayed(_load)(*_located(archives, place), size) for place in rest):
-            if pixels is None:
+        for decoded, outcome in pool(delayed(load)(place) for place in places[len(unfinished) :]):
+            if decoded is None:
                 logging.error(outcome)
-                failures.append(outcome)
-            elif not failures:
-                add(pixels, outcome)
-    if failures:
-        others = f" ({len(failures) - 1} more images cannot be read: the log names each)" if failures[1:] else ""
-        raise UserError(failures[0] + others)
+                add(unfinished.black(), UNREADABLE)
+            else:
+                notes.add(outcome, decoded)
+                add(decoded.pixels, outcome)
+    for place, digest in zip(places, unfinished.digests(), strict=True):
+        if digest != UNREADABLE and digest not in notes:  # the machine stopped before the note was on the disk
+            decoded, _ = load(place)
+            if decoded:
+                notes.add(digest, decoded)
 
 
-def _located(archives: dict[str, Path], place: str) -> tuple[Path, str]:
-    archive, _, member = place.partition("/")
-    return archives[archive], member
-
-
-def _load(archive: Path, member: str, size: int) -> tuple[np.ndarray | None, str]:
+def _load(
+    archives: dict[str, Path], size: int, reading: Reading, remedy: str, place: str
+) -> tuple[Decoded | None, str]:
     """Return one image and the SHA-256 of its file, or None and why it cannot be read."""
+    name, _, member = place.partition("/")
+    archive = archives[name]
     try:
         source = _opened(archive, archive.stat().st_mtime_ns)
         content = source.read(member)
-        return decode(content, size, f"{member!r} in {source.path}"), hashlib.sha256(content).hexdigest()
+        decoded = decode(content, size, f"{member!r} in {source.path}", reading, remedy)
+        return decoded, hashlib.sha256(content).hexdigest()
     except UserError as error:
         return None, str(error)
+
+
+def _refuse_unreadable(load: Load, places: list[str], name: str, accepted: Mapping[str, int], losses: Losses) -> None:
+    """Note the images at `places`, none of which can be read; refuse more of them than the study accepts."""
+    losses.add("unreadable", *places)
+    count = len(losses.names("unreadable"))
+    if not places or count <= accepted.get("unreadable", 0):
+        return
+    others = f" ({len(places) - 1} more images cannot be read: the log names each)" if places[1:] else ""
+    remedy = f"to do without, write `accept: {{{name}: {{unreadable: {count}}}}}` in the study"
+    raise UserError(f"{load(places[0])[1]}{others}; {remedy}")
+
+
+def _check_classes(labels: pd.Series, readable: pd.Series) -> None:
+    """Refuse a dataset of which a class has no readable image."""
+    if lost := sorted(set(labels) - set(readable)):
+        raise UserError(
+            f"no image of class {lost[0]!r} can be read: the log names each; put sound copies in their place"
+        )
+
+
+def _keep(images: Path, rows: np.ndarray) -> None:
+    """Keep only these `rows` of the array in the file `images`."""
+    every = np.load(images, mmap_mode="r")
+    with replacing(images) as temporary:
+        kept = np.lib.format.open_memmap(temporary, "w+", every.dtype, (len(rows), *every.shape[1:]), version=(1, 0))
+        for row, source in enumerate(rows):
+            kept[row] = every[source]
+        kept.flush()
 
 
 @lru_cache(maxsize=8)
@@ -135,7 +187,7 @@ class _Unfinished:
     def __init__(self, images: Path, made_from: list[str], shape: tuple[int, ...]):
         stream = io.BytesIO()
         np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        self._header, self._bytes = stream.getvalue(), math.prod(shape[1:])
+        self._header, self._bytes, self._shape = stream.getvalue(), math.prod(shape[1:]), shape[1:]
         key = hashlib.sha256("\n".join([*made_from, str(shape)]).encode()).hexdigest()[:16]
         self._array, self._digests = (images.with_name(f".{images.name}.{key}.{kind}") for kind in ("npy", "sha256"))
         images.parent.mkdir(parents=True, exist_ok=True)
@@ -165,6 +217,10 @@ class _Unfinished:
                 digests.write(f"{digest}\n")
 
             yield add
+
+    def black(self) -> np.ndarray:
+        """Return an image that takes the place of one that cannot be read."""
+        return np.zeros(self._shape, np.uint8)
 
     def digests(self) -> list[str]:
         return self._digests.read_text(encoding="ascii").split()

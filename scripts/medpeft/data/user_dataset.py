@@ -37,6 +37,8 @@ def user_dataset(name: str, declared: dict[str, Any]) -> Dataset:
         access="your own",
         citation="none: described by the study",
         caveats=("The classes and groups are those that the study declares.",),
+        frame=declared["frame"],
+        remedy="put a sound copy in its place",
     )
 
 

@@ -34,6 +34,11 @@ class Study:
         """The height and width in pixels of the images that diffusion pipelines learn from and generate."""
         return self.settings["generation"]["image_size"] or self.settings["image_size"]
 
+    def stored_folder(self, size: int) -> str:
+        """Return what the folder is called of stored images of which networks see `size` pixels."""
+        fit = self.settings["image_fit"]
+        return fitted_folder(stored_size(size, fit), fit)
+
     @property
     def recipe(self) -> dict:
         """The recipe of a run, image size and device included."""
@@ -151,9 +156,17 @@ FEATURES: dict[str, Callable[[Study], bool]] = {
 }
 
 
-def stored_size(size: int) -> int:
-    """Return the height and width at which images are stored whose centre of `size` pixels networks see."""
-    return round(size / CENTRE_SHARE)
+def stored_size(size: int, fit: str = "crop") -> int:
+    """Return the height and width at which images are stored of which networks see `size` pixels.
+
+    Of images that are cropped these are the centre. Where the whole image is asked for, evaluation cuts nothing off.
+    """
+    return round(size / CENTRE_SHARE) if fit == "crop" else size
+
+
+def fitted_folder(pixels: int, fit: str) -> str:
+    """Return the name of a folder for images `pixels` wide: those that were fitted in different ways lie apart."""
+    return f"{pixels}px{'' if fit == 'crop' else f'_{fit}'}"
 
 
 def _text(value: str | float) -> str:

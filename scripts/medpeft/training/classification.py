@@ -33,6 +33,7 @@ class Recipe(CommonRecipe):
     min_steps: int
     warmup: float
     crop_scale: tuple[float, float]
+    horizontal_flip: bool
     validations: int
     gradient_checkpointing: bool
     image_size: int
@@ -177,7 +178,9 @@ class ClassifierLoop(Loop[Fit]):
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate * self.schedule(number)
         rows, recipe = self.rows[number % self.interval], self.recipe
-        images = training_batch(self.train.images[rows], recipe.image_size, recipe.crop_scale, self.generator)
+        images = training_batch(
+            self.train.images[rows], recipe.image_size, recipe.crop_scale, self.generator, recipe.horizontal_flip
+        )
         loss = self.backpropagate((images, self.train.labels[rows]))
         self.update()
         return loss
