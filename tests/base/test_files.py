@@ -1,13 +1,28 @@
 """Files are written whole or not at all, and tables come back as they went."""
 
 import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from safetensors.numpy import save_file
 
 from medpeft.base.errors import UserError
-from medpeft.base.files import check_checksum, read_table, replacing, write_checksum, write_json, write_table
+from medpeft.base.files import (
+    check_checksum,
+    drop_torn_line,
+    read_table,
+    replacing,
+    set_modes,
+    write_checksum,
+    write_json,
+    write_table,
+)
 
 
 def test_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -26,6 +41,78 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     with replacing(tmp_path / "file") as temporary:
         temporary.write_text("whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".file2.1234.part", "file"]
+
+
+def test_what_a_killed_process_left_of_a_file_whose_name_begins_alike_stays(tmp_path):
+    """It may be in use by another job: split.csv and split.csv.sha256, a.zip and a.zip.csv, labels[1].csv."""
+    for name in (".split.csv.sha256.12ab.part", ".split.csv.12ab.part", ".split1csv.12ab.part"):
+        (tmp_path / name).write_text("half")
+    with replacing(tmp_path / "split.csv") as temporary:
+        temporary.write_text("whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".split.csv.sha256.12ab.part",
+        ".split1csv.12ab.part",
+        "split.csv",
+    ]
+    (tmp_path / ".labels[1].csv.12ab.part").write_text("half")
+    with replacing(tmp_path / "labels[1].csv") as temporary:
+        temporary.write_text("whole")
+    assert not (tmp_path / ".labels[1].csv.12ab.part").exists()
+
+
+def _private(path):
+    """Write a file as a library does that makes a temporary file of its own."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent)
+    os.close(descriptor)
+    Path(name).replace(path)
+
+
+WRITERS = {
+    "a private temporary file": _private,
+    "safetensors": lambda path: save_file({"x": np.zeros(3, np.float32)}, path),
+    "torch": lambda path: torch.save({"x": torch.zeros(3)}, path),
+    "pandas": lambda path: pd.DataFrame({"x": [1]}).to_csv(path),
+    "a copy of a private file": lambda path: shutil.copy2(_made(path.with_name("source"), 0o600), path),
+}
+
+
+def _made(path, mode):
+    path.touch()
+    path.chmod(mode)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("mask", "mode", "passable"), [(0o022, 0o644, 0o755), (0o002, 0o664, 0o775), (0o077, 0o600, 0o700)]
+)
+def test_the_umask_decides_who_may_read_whatever_library_writes(tmp_path, mask, mode, passable):
+    before = os.umask(mask)
+    try:
+        for name, write in WRITERS.items():
+            with replacing(tmp_path / name) as temporary:
+                write(temporary)
+            assert (tmp_path / name).stat().st_mode & 0o777 == mode, name
+        folder = tmp_path / "folder" / "inner"
+        folder.mkdir(parents=True, mode=0o700)
+        _made(folder / "weights", 0o600)
+        set_modes(folder.parent)
+        assert (folder / "weights").stat().st_mode & 0o777 == mode
+        assert folder.stat().st_mode & 0o777 == passable
+        assert [path.name for path in folder.parent.rglob("*")] == ["inner", "weights"]
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize(("content", "kept"), [(b"a\nb\nha", b"a\nb\n"), (b"half", b""), (b"", b""), (b"a\n", b"a\n")])
+def test_a_torn_last_line_is_cut_off(tmp_path, content, kept):
+    (tmp_path / "journal").write_bytes(content)
+    drop_torn_line(tmp_path / "journal")
+    assert (tmp_path / "journal").read_bytes() == kept
+
+
+def test_where_there_is_no_file_there_is_no_torn_line(tmp_path):
+    drop_torn_line(tmp_path / "journal")
+    assert not list(tmp_path.iterdir())
 
 
 def test_equal_content_gives_equal_bytes(tmp_path):

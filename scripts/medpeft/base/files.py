@@ -2,7 +2,9 @@
 
 import hashlib
 import json
-import os
+import re
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -20,18 +22,48 @@ FLAGS = {"same_label", "same_group"}
 def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` and rename it to `path` on success; on an error leave `path` as it was.
 
-    Temporary files that a killed process left of the same `path` are removed: no two processes write one.
+    Temporary files that a killed process left of the same `path` are removed: a job owns what it writes
+    (`medpeft.pipeline.ownership`), so that no two processes write one. Whatever library writes the file, its mode is
+    that of a new file, as the umask of the process says.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{path.name}.*.part"):
-        left.unlink(missing_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    for left in path.parent.iterdir():
+        if re.fullmatch(rf"\.{re.escape(path.name)}\.[0-9a-f]+\.part", left.name):
+            left.unlink(missing_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # a name that no other node takes either
+    mode = _mode_of_new(temporary)
     try:
         yield temporary
+        if stat.S_IMODE(temporary.stat().st_mode) != mode:
+            temporary.chmod(mode)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def set_modes(folder: Path) -> None:
+    """Give all that is in `folder` the modes of new files and folders, whatever library has written or copied it."""
+    probe = folder / ".new.part"
+    modes = {False: _mode_of_new(probe), True: _mode_of_new(probe, folder=True)}
+    for path in folder.rglob("*"):
+        path.chmod(modes[path.is_dir()])
+
+
+def _mode_of_new(path: Path, folder: bool = False) -> int:
+    """Return the mode of a new file or folder at `path`, found by making one: umask and access lists decide it."""
+    make, remove = (path.mkdir, path.rmdir) if folder else (path.touch, path.unlink)
+    make()
+    mode = stat.S_IMODE(path.stat().st_mode)
+    remove()
+    return mode
+
+
+def drop_torn_line(path: Path) -> None:
+    """Cut off what follows the last line break of the file `path`, if there is one: its writer was stopped there."""
+    if path.exists():
+        with open(path, "r+b") as stream:
+            stream.truncate(stream.read().rfind(b"\n") + 1)
 
 
 def write_json(path: str | Path, content: dict) -> None:

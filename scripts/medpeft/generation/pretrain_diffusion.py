@@ -19,6 +19,7 @@ from timm.models import EfficientNet
 from torch import Tensor
 from torch.nn import functional
 
+from medpeft.base.files import set_modes
 from medpeft.data.augmentation import normalise
 from medpeft.generation.encode import Encoder, encode
 from medpeft.networks.device import fix_arithmetic
@@ -121,6 +122,7 @@ def pretrain_diffusion(
         learning_rate = recipe.unet["learning_rate"]
         fit = fit_unet(network, whole, captioned, _unet_recipe(recipe), learning_rate, recipe.seed, checkpoint)
     _save(folder, coder.half(), network.half())
+    set_modes(folder)
     checkpoint.unlink(missing_ok=True)
     return {
         "images": len(pixels),

@@ -18,7 +18,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 
 from medpeft.base.errors import UserError, cause
-from medpeft.base.files import read_json, sha256, write_json
+from medpeft.base.files import read_json, set_modes, sha256, write_json
 from medpeft.base.places import PROJECT
 from medpeft.base.redaction import redacted
 from medpeft.data.download import mirrored, retrieve
@@ -69,6 +69,7 @@ def fetch_diffusion_pipeline(name: str, repository: str | None, folder: Path, mi
             logging.warning(failures[-1])
             shutil.rmtree(folder, ignore_errors=True)
         else:
+            set_modes(folder)
             hashes = {file: sha256(folder / file) for file in (*REQUIRED, *OPTIONAL) if (folder / file).exists()}
             write_json(folder / "source.json", {"origin": redacted(place), "sha256": hashes})
             return
