@@ -2,6 +2,10 @@
 
 import hashlib
 import io
+import os
+import signal
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 
@@ -16,6 +20,7 @@ from medpeft.base.errors import UserError
 from medpeft.base.files import read_table
 from medpeft.data import prepare as prepare_module
 from medpeft.data.appearance import Notes
+from medpeft.data.archives import Source
 from medpeft.data.dataset import Archive, Dataset
 from medpeft.data.decode import decode
 from medpeft.data.formats.picture import Reading
@@ -258,43 +263,162 @@ def test_a_note_that_was_lost_is_made_again(tmp_path):
 MANY = {f"a/{i:02d}.png": encoded(GREY.rotate(i)) for i in range(20)}
 
 
-@pytest.mark.parametrize("torn", [0, 7])
-def test_a_killed_preparation_goes_on_where_it_stopped(tmp_path, monkeypatch, torn):
-    """Whatever part of the next image was on the disk when it was killed."""
-    whole, expected = run(tmp_path, MANY, {"a": 20})
-    whole, expected = np.array(whole), expected.copy()
-    for name in ("images.npy", "manifest.csv"):
-        (tmp_path / "out" / name).unlink()
-    appearance = (tmp_path / "out" / "pixels.csv").read_bytes()
-    (tmp_path / "out" / "pixels.csv").unlink()
-    decoded = []
+def _arguments(folder) -> tuple:
+    """Write an archive of many images and return the arguments of `prepare` for it."""
+    dataset, path = toy(folder, MANY, {"a": 20})
+    return "toy", dataset, [path], 24, folder / "out" / "images.npy", folder / "out" / "manifest.csv"
 
-    def killed_at_the_twelfth(*args):
-        if len(decoded) == 11:
-            raise KeyboardInterrupt
-        decoded.append(args[-1].removeprefix("toy.zip/"))
+
+# Prepares the archive in a folder, and is killed when it is asked for the twelfth image.
+KILLED = """
+import os, sys
+from pathlib import Path
+from medpeft.data import prepare as module
+import test_prepare
+
+load, asked = module._load, []
+def killed_at_the_twelfth(*arguments):
+    asked.append(arguments)
+    if len(asked) == 12:
+        os.kill(os.getpid(), 9)
+    return load(*arguments)
+
+module._load = killed_at_the_twelfth
+module.prepare(*test_prepare._arguments(Path(sys.argv[1])))
+"""
+
+
+@pytest.fixture
+def killed(tmp_path) -> tuple:
+    """A preparation whose process was killed, and the bytes of both files of one that was not."""
+    arguments = _arguments(tmp_path)
+    prepare(*arguments)
+    whole = _written(arguments)
+    for path in arguments[-2].parent.iterdir():
+        path.unlink()
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    result = subprocess.run([sys.executable, "-c", KILLED, tmp_path], env=environment, check=False)
+    assert result.returncode == -signal.SIGKILL
+    # The process held what it had written last in its own memory: here it has reached the disk.
+    unfinished = prepare_module._Unfinished(arguments[-2], *_made_from(arguments))
+    assert len(unfinished.rest) == 20
+    notes = Notes(tmp_path / "out" / ".pixels.notes", str(Reading()))
+    with unfinished.opened() as add:
+        for place in unfinished.rest[:11]:
+            decoded, digest = prepare_module._load({"toy.zip": arguments[2][0]}, 24, Reading(), "", place)
+            notes.add(digest, decoded)
+            add(decoded.pixels, digest)
+    return arguments, whole
+
+
+def _written(arguments) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(arguments[-2].parent.iterdir())}
+
+
+def _made_from(arguments) -> tuple:
+    _, dataset, (path,), size, *_ = arguments
+    table = dataset.index(Source(path)).drop(columns="caption")
+    made_from = [table.to_csv(), prepare_module._state(path), str(Reading())]
+    return made_from, table["source_file"].tolist(), size
+
+
+def _resumed(arguments, monkeypatch) -> list[str]:
+    """Prepare once more and return the members that were decoded."""
+    decoded, load = [], prepare_module._load
+    monkeypatch.setattr(
+        prepare_module, "_load", lambda *args: decoded.append(args[-1].removeprefix("toy.zip/")) or load(*args)
+    )
+    prepare(*arguments)
+    return decoded
+
+
+@pytest.mark.parametrize("torn", [0, 7])
+def test_a_killed_preparation_goes_on_where_it_stopped(killed, monkeypatch, torn):
+    """Whatever part of the next image was on the disk when it was killed."""
+    arguments, whole = killed
+    (array,) = arguments[-2].parent.glob(".images.npy.*.npy")
+    with open(array, "ab") as stream:
+        stream.write(b"x" * torn)
+    assert _resumed(arguments, monkeypatch) == sorted(MANY)[11:]  # none was decoded twice
+    assert _written(arguments) == whole
+    assert list(whole) == ["images.npy", "manifest.csv", "pixels.csv"]
+
+
+IMAGE = 24 * 24 * 3
+
+
+def _swap(array, ledger):
+    """Two writers: images 3 and 4 in another order."""
+    content = bytearray(array.read_bytes())
+    third, fourth = len(content) - 8 * IMAGE, len(content) - 7 * IMAGE
+    content[third:fourth], content[fourth : fourth + IMAGE] = content[fourth : fourth + IMAGE], content[third:fourth]
+    array.write_bytes(content)
+
+
+def _repeat(array, ledger):
+    """Two writers: image 2 and its line once more in place of image 3."""
+    content, lines = array.read_bytes(), ledger.read_bytes().splitlines(keepends=True)
+    start = len(content) - 9 * IMAGE
+    array.write_bytes(content[: start + IMAGE] + content[start : start + IMAGE] + content[start + 2 * IMAGE :])
+    ledger.write_bytes(b"".join([*lines[:3], lines[2], *lines[4:]]))
+
+
+def _bit(array, ledger):
+    content = bytearray(array.read_bytes())
+    content[-8 * IMAGE] ^= 1
+    array.write_bytes(content)
+
+
+def _digest(array, ledger):
+    lines = ledger.read_bytes().splitlines(keepends=True)
+    lines[3] = (b"0" if lines[3][:1] != b"0" else b"1") + lines[3][1:]
+    ledger.write_bytes(b"".join(lines))
+
+
+DAMAGES = {"swapped": _swap, "repeated": _repeat, "one bit": _bit, "a digest": _digest}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_what_was_stored_is_checked_before_it_is_continued(killed, monkeypatch, caplog, damage):
+    arguments, whole = killed
+    (array,), (ledger,) = (arguments[-2].parent.glob(f".images.npy.*.{kind}") for kind in ("npy", "ledger"))
+    damage(array, ledger)
+    assert _resumed(arguments, monkeypatch) == sorted(MANY)[3:]
+    assert "image 3 and those after it are decoded again: they are not as stored" in caplog.text
+    assert _written(arguments) == whole
+
+
+def test_a_damaged_header_begins_anew(killed, monkeypatch):
+    arguments, whole = killed
+    (array,) = arguments[-2].parent.glob(".images.npy.*.npy")
+    array.write_bytes(b"x" + array.read_bytes()[1:])
+    assert _resumed(arguments, monkeypatch) == sorted(MANY)
+    assert _written(arguments) == whole
+
+
+OTHERS = {**DAMAGES, "more": lambda array, _: array.write_bytes(array.read_bytes() + bytes(IMAGE))}
+
+
+@pytest.mark.parametrize("damage", OTHERS.values(), ids=OTHERS)
+def test_an_array_that_another_writer_changed_is_never_put_in_place(tmp_path, monkeypatch, damage):
+    arguments, load, asked = _arguments(tmp_path), prepare_module._load, []
+
+    def with_another_writer(*args):
+        """At the last image the other one writes; all before it have reached the disk."""
+        asked.append(args)
+        if len(asked) == 20:
+            (array,), (ledger,) = (arguments[-2].parent.glob(f".images.npy.*.{kind}") for kind in ("npy", "ledger"))
+            unfinished = prepare_module._Unfinished(arguments[-2], *_made_from(arguments))
+            with unfinished.opened() as add:
+                for done in asked[:11]:
+                    add(*load(*done))
+            damage(array, ledger)
         return load(*args)
 
-    load = prepare_module._load
-    monkeypatch.setattr(prepare_module, "_load", killed_at_the_twelfth)
-    dataset, path = toy(tmp_path, {}, {"a": 20})
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in MANY.items():
-            archive.writestr(name, content)
-    arguments = ("toy", dataset, [path], 24, tmp_path / "out" / "images.npy", tmp_path / "out" / "manifest.csv")
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr(prepare_module, "_load", with_another_writer)
+    with pytest.raises(UserError, match="has images that do not belong to their places"):
         prepare(*arguments)
-    (unfinished,) = (tmp_path / "out").glob(".images.npy.*.npy")
-    with open(unfinished, "ab") as stream:
-        stream.write(b"x" * torn)
-    counted = lambda *args: decoded.append(args[-1].removeprefix("toy.zip/")) or load(*args)  # noqa: E731
-    monkeypatch.setattr(prepare_module, "_load", counted)
-    prepare(*arguments)
-    assert sorted(decoded) == sorted(MANY)  # none was decoded twice
-    assert np.array_equal(np.load(tmp_path / "out" / "images.npy"), whole)
-    assert read_table(tmp_path / "out" / "manifest.csv").equals(expected)
-    assert (tmp_path / "out" / "pixels.csv").read_bytes() == appearance
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["images.npy", "manifest.csv", "pixels.csv"]
+    assert not list(arguments[-2].parent.iterdir())
 
 
 def test_what_another_archive_left_unfinished_is_not_continued(tmp_path):

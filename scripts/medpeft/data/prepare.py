@@ -5,6 +5,7 @@ import io
 import logging
 import math
 import os
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -74,13 +75,13 @@ def prepare(
     accepted = {reason: len(losses.names(reason)) for reason in dataset.tolerated} | dict(accepted or {})
     losses.refuse(f"{name} as read from {', '.join(map(str, archives))}", name, accepted)
     _check(name, dataset, table, archives)
-    places = table["source_file"].tolist()
     made_from = [table.to_csv(), *map(_state, archives), str(reading)]
-    unfinished = _Unfinished(images, made_from, (len(table), size, size, 3))
+    unfinished = _Unfinished(images, made_from, table["source_file"].tolist(), size)
     notes = Notes(images.with_name(".pixels.notes"), str(reading))
     load = partial(_load, {archive.name: archive for archive in archives}, size, reading, dataset.remedy)
     try:
-        _decode_all(load, places, processes, unfinished, notes)
+        _decode_all(load, processes, unfinished, notes)
+        unfinished.check()
         table = table.assign(sha256=unfinished.digests())
         readable = table["sha256"] != UNREADABLE
         _refuse_unreadable(load, table.loc[~readable, "source_file"].tolist(), name, accepted, losses)
@@ -103,18 +104,18 @@ def prepare(
 Load = Callable[[str], tuple[Decoded | None, str]]  # the image at a place, and its SHA-256 or why there is none
 
 
-def _decode_all(load: Load, places: list[str], processes: int, unfinished: "_Unfinished", notes: Notes) -> None:
-    """Decode the images at `places` that `unfinished` lacks into it; those that cannot be read are black there."""
+def _decode_all(load: Load, processes: int, unfinished: "_Unfinished", notes: Notes) -> None:
+    """Decode the images that `unfinished` lacks into it; those that cannot be read are black there."""
     pool = Parallel(n_jobs=processes, return_as="generator", pre_dispatch="16 * n_jobs", batch_size=4)
     with unfinished.opened() as add:
-        for decoded, outcome in pool(delayed(load)(place) for place in places[len(unfinished) :]):
+        for decoded, outcome in pool(delayed(load)(place) for place in unfinished.rest):
             if decoded is None:
                 logging.error(outcome)
                 add(unfinished.black(), UNREADABLE)
             else:
                 notes.add(outcome, decoded)
                 add(decoded.pixels, outcome)
-    for place, digest in zip(places, unfinished.digests(), strict=True):
+    for place, digest in zip(unfinished.places, unfinished.digests(), strict=True):
         if digest != UNREADABLE and digest not in notes:  # the machine stopped before the note was on the disk
             decoded, _ = load(place)
             if decoded:
@@ -177,44 +178,43 @@ def _state(archive: Path) -> str:
 
 
 class _Unfinished:
-    """Decoded images on disk, beside where they will be, in two files that grow together: a NumPy array and digests.
+    """Decoded images on disk, beside where they will be, in two files that grow together: a NumPy array and a ledger.
 
     Their names carry a hash of what they are made from, so that work from another archive or size is not continued.
+    Line i of the ledger has the SHA-256 of image file i, and a checksum of that, of its place and of its stored pixels.
+    What is there is checked before it is continued, and once more before it is renamed.
     """
 
-    LINE = 65  # bytes of a SHA-256 digest and its line break
+    LINE = 64 + 1 + 8 + 1  # bytes: SHA-256, a space, checksum, line break
 
-    def __init__(self, images: Path, made_from: list[str], shape: tuple[int, ...]):
+    def __init__(self, images: Path, made_from: list[str], places: list[str], size: int):
+        shape = (len(places), size, size, 3)
         stream = io.BytesIO()
         np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
         self._header, self._bytes, self._shape = stream.getvalue(), math.prod(shape[1:]), shape[1:]
+        self.places = places
         key = hashlib.sha256("\n".join([*made_from, str(shape)]).encode()).hexdigest()[:16]
-        self._array, self._digests = (images.with_name(f".{images.name}.{key}.{kind}") for kind in ("npy", "sha256"))
+        self._array, self._ledger = (images.with_name(f".{images.name}.{key}.{kind}") for kind in ("npy", "ledger"))
         images.parent.mkdir(parents=True, exist_ok=True)
-        for other in set(images.parent.glob(f".{images.name}.*")) - {self._array, self._digests}:
+        for other in set(images.parent.glob(f".{images.name}.*")) - {self._array, self._ledger}:
             other.unlink()
-        if not self._array.exists() or self._array.stat().st_size < len(self._header):
-            self._array.write_bytes(self._header)
-        self._digests.touch()
-        count = len(self)
-        os.truncate(self._array, len(self._header) + count * self._bytes)
-        os.truncate(self._digests, count * self.LINE)
-        if count:
-            logging.info("%d images were decoded before: going on from there", count)
+        self._continue()
 
-    def __len__(self) -> int:
-        """Return the number of whole images that are there."""
-        whole = (self._array.stat().st_size - len(self._header)) // self._bytes
-        return min(whole, self._digests.stat().st_size // self.LINE)
+    @property
+    def rest(self) -> list[str]:
+        """The places of the images that are not there yet."""
+        return self.places[self._done :]
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[np.ndarray, str], None]]:
-        """Yield a function that appends one image and its digest."""
-        with open(self._array, "ab") as array, open(self._digests, "a", encoding="ascii") as digests:
+        """Yield a function that appends the next image and the SHA-256 of its file."""
+        with open(self._array, "ab") as array, open(self._ledger, "ab") as ledger:
 
             def add(image: np.ndarray, digest: str) -> None:
-                array.write(image.tobytes())
-                digests.write(f"{digest}\n")
+                pixels = image.tobytes()
+                array.write(pixels)
+                ledger.write(_line(self.places[self._done], digest, pixels))
+                self._done += 1
 
             yield add
 
@@ -222,16 +222,58 @@ class _Unfinished:
         """Return an image that takes the place of one that cannot be read."""
         return np.zeros(self._shape, np.uint8)
 
+    def check(self) -> None:
+        """Refuse an array that is not the images of its places, in their order, from the first to the last byte."""
+        size = len(self._header) + len(self.places) * self._bytes
+        if self._sound() < len(self.places) or self._array.stat().st_size != size:
+            raise UserError(
+                f"{self._array} has images that do not belong to their places, or not as many as there are places: "
+                "another process or a faulty disk changed it; see to it that nothing else writes there, and run again"
+            )
+
     def digests(self) -> list[str]:
-        return self._digests.read_text(encoding="ascii").split()
+        """Return the SHA-256 of each image file."""
+        return [line.split()[0] for line in self._ledger.read_text(encoding="ascii").splitlines()]
 
     def finish(self, images: Path) -> None:
         self._array.replace(images)
         self.delete()
 
     def delete(self) -> None:
-        for path in (self._array, self._digests):
+        for path in (self._array, self._ledger):
             path.unlink(missing_ok=True)
+
+    def _continue(self) -> None:
+        """Keep the images that are whole and sound, from the first on, and note how many there are."""
+        if not self._array.exists():
+            self._array.write_bytes(self._header)
+        self._ledger.touch()
+        self._done = self._sound()
+        stored = (self._array.stat().st_size - len(self._header)) // self._bytes
+        if self._done < min(stored, self._ledger.stat().st_size // self.LINE):
+            logging.warning("image %d and those after it are decoded again: they are not as stored", self._done)
+        if not self._done:
+            self._array.write_bytes(self._header)
+        os.truncate(self._array, len(self._header) + self._done * self._bytes)
+        os.truncate(self._ledger, self._done * self.LINE)
+        if self._done:
+            logging.info("%d images were decoded before: going on from there", self._done)
+
+    def _sound(self) -> int:
+        """Return how many images, from the first on, are stored as the ledger says."""
+        with open(self._array, "rb") as array, open(self._ledger, "rb") as ledger:
+            if array.read(len(self._header)) != self._header:
+                return 0
+            for number, place in enumerate(self.places):
+                pixels, line = array.read(self._bytes), ledger.read(self.LINE)
+                if len(pixels) < self._bytes or line != _line(place, line[:64].decode("ascii", "replace"), pixels):
+                    return number
+        return len(self.places)
+
+
+def _line(place: str, digest: str, pixels: bytes) -> bytes:
+    """Return the line of the ledger of an image: it differs for other pixels and for those of another place."""
+    return f"{digest} {zlib.crc32(pixels, zlib.crc32(f'{place} {digest}'.encode())):08x}\n".encode()
 
 
 def _check(name: str, dataset: Dataset, table: pd.DataFrame, archives: list[Path]) -> None:
