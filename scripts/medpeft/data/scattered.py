@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from medpeft.base.errors import UserError
+from medpeft.base.files import drop_torn_line
 from medpeft.data.dataset import Link
 from medpeft.data.web import Unfit, download
 
@@ -125,6 +126,7 @@ class _Failures:
     def __init__(self, path: Path):
         self._path = path
         self._rows: dict[str, list[str]] = {}
+        drop_torn_line(path)
         if path.exists():
             with open(path, newline="", encoding="utf-8") as stream:
                 self._rows = {row[0]: row for row in csv.reader(stream) if len(row) == 3}

@@ -13,7 +13,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
-from medpeft.base.errors import RunFailed
+from medpeft.base.errors import RunFailed, UserError
+from medpeft.base.files import drop_torn_line
 from medpeft.data.images import Split
 from medpeft.networks.device import fix_arithmetic
 from medpeft.training.classification import Classifier, OnValidation, Recipe, fit
@@ -52,33 +53,87 @@ def tune(
     Returns:
         One row a trial; learning_rate and validation_score, both None where every trial failed.
 
+    Raises:
+        UserError: The journal has trials that one search would not have made.
+
     Source:
         Bergstra et al. 2011, for TPE.
     """
     fix_arithmetic(recipe.threads, recipe.device)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     grid = _grid(tuning)
-    study = optuna.create_study(
-        study_name="learning_rate",
-        storage=JournalStorage(JournalFileBackend(str(journal))),
-        direction="maximize",
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=recipe.epochs // 3),
-        load_if_exists=True,
-    )
+    study = _begun(journal, recipe.epochs, tuning)
 
     def attempt(trial: Trial) -> dict[str, float]:
-        learning_rate = trial.suggest_float("learning_rate", tuning.low, tuning.high, log=True)
+        rate = _suggested(trial, tuning)
         model, settled = classifier.network(recipe, tuning.seed)
-        return fit(model, splits, settled, learning_rate, tuning.seed, on_validation=_pruning(trial)).best_row
+        return fit(model, splits, settled, rate, tuning.seed, on_validation=_pruning(trial)).best_row
 
     while (number := len(study.get_trials(deepcopy=False, states=DONE))) < tuning.trials:
-        # A sampler of its own for each trial, and one that ignores the trial that a kill left unfinished: a resumed
-        # search draws what an uninterrupted one would have drawn.
-        study.sampler = optuna.samplers.TPESampler(seed=tuning.seed + number, n_startup_trials=0, constant_liar=False)
+        study.sampler = _sampler(tuning, number)
         if number < len(grid) and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             study.enqueue_trial({"learning_rate": float(grid[number])})
         _run_trial(study, attempt)
+    if not _is_one_search(study, tuning):
+        raise UserError(
+            f"{journal} has trials that one search would not have made: another process wrote there; see to it that "
+            "nothing else does, delete the file, and run again"
+        )
     return _table(study), _best(study)
+
+
+def _begun(journal: Path, epochs: int, tuning: Tuning) -> optuna.Study:
+    """Return the search in the file `journal`, begun anew where what is there cannot be one search."""
+    drop_torn_line(journal)
+    try:
+        study = _opened(journal, epochs)
+        if _is_one_search(study, tuning):
+            return study
+    except ValueError as error:
+        logging.warning("%s: %s", journal, error)
+    logging.warning("%s has trials that one search would not have made: the search begins anew", journal)
+    journal.unlink()
+    return _opened(journal, epochs)
+
+
+def _opened(journal: Path, epochs: int) -> optuna.Study:
+    return optuna.create_study(
+        study_name="learning_rate",
+        storage=JournalStorage(JournalFileBackend(str(journal))),
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=epochs // 3),
+        load_if_exists=True,
+    )
+
+
+def _is_one_search(study: optuna.Study, tuning: Tuning) -> bool:
+    """Tell whether every finished trial has the learning rate that the search draws after those before it.
+
+    A trial of the grid that waits was put there by a search that was killed before it began with it.
+    """
+    finished, grid = study.get_trials(states=DONE), _grid(tuning)
+    again = optuna.create_study(direction="maximize")
+    for number, trial in enumerate(finished):
+        again.sampler = _sampler(tuning, number)
+        drawn = grid[number] if number < len(grid) else _suggested(again.ask(), tuning)
+        if trial.params.get("learning_rate") != drawn:
+            return False
+        again.add_trial(trial)
+    waiting = [trial.system_attrs["fixed_params"] for trial in study.get_trials(states=(TrialState.WAITING,))]
+    next_of_grid = [{"learning_rate": rate} for rate in grid[len(finished) :][:1]]
+    return len(finished) <= tuning.trials and waiting in ([], next_of_grid)
+
+
+def _sampler(tuning: Tuning, number: int) -> optuna.samplers.TPESampler:
+    """Return a sampler for one trial alone, which ignores trials that a kill left unfinished.
+
+    So a resumed search draws what an uninterrupted one would have drawn.
+    """
+    return optuna.samplers.TPESampler(seed=tuning.seed + number, n_startup_trials=0, constant_liar=False)
+
+
+def _suggested(trial: Trial, tuning: Tuning) -> float:
+    return trial.suggest_float("learning_rate", tuning.low, tuning.high, log=True)
 
 
 def _grid(tuning: Tuning) -> np.ndarray:
