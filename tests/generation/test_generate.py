@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 from toy_captions import MANIFEST, write_captioned, write_images
 
 from medpeft.base.errors import UserError
+from medpeft.generation import generate as generate_module
 from medpeft.generation.features import Extractor
 from medpeft.generation.fidelity import Pixels, metrics_of, real_images
 from medpeft.generation.generate import GENERATED_COLUMNS, Prompts, Sampling, TunedPipeline, generate, prompts_of
@@ -140,6 +141,32 @@ def test_repeats_show_the_same_captions_from_other_noise(diffusion, few, tmp_pat
     assert list(files["label"]) == list(few.rows["label"]) * 2
     assert files["seed"].is_unique
     assert len({(tmp_path / "images" / file).read_bytes() for file in files["file"]}) == 4
+
+
+def _stray(folder):
+    (folder / "0" / "00007.png").write_bytes(b"of another process")
+
+
+def _exchanged(folder):
+    (folder / "0" / "00000.png").write_bytes((folder / "0" / "00001.png").read_bytes())
+
+
+def _gone(folder):
+    (folder / "0" / "00001.png").unlink()
+
+
+@pytest.mark.parametrize("disturb", [_stray, _exchanged, _gone])
+def test_images_that_are_not_as_generated_are_refused(diffusion, few, tmp_path, monkeypatch, disturb):
+    write, folder = generate_module._write, tmp_path / "images"
+
+    def disturbed(*arguments):
+        hashes = write(*arguments)
+        disturb(folder)
+        return hashes
+
+    monkeypatch.setattr(generate_module, "_write", disturbed)
+    with pytest.raises(UserError, match="images has other images than were generated: another process wrote there"):
+        generate(write_adapter(diffusion, "norm", tmp_path), few, SAMPLING, 0, 1, folder)
 
 
 def test_unknown_scheduler_is_named(diffusion, prompts, tmp_path):

@@ -1,5 +1,7 @@
 """Images of a fine-tuned diffusion pipeline for captions of test or training images."""
 
+import hashlib
+import io
 import logging
 import time
 from dataclasses import dataclass
@@ -112,9 +114,21 @@ def generate(
         (folder / str(repeat)).mkdir(parents=True, exist_ok=True)
     # A method that computes weights from others does so once, not at every step.
     with torch.inference_mode(), parametrize.cached():
-        as_fits(sampling.sampling_batch, lambda size: _write(pipeline, prompts.texts, files, sampling, size, folder))
-    files["sha256"] = [sha256(folder / file) for file in files["file"]]
+        files["sha256"], _ = as_fits(
+            sampling.sampling_batch, lambda size: _write(pipeline, prompts.texts, files, sampling, size, folder)
+        )
+    _check(files, folder)
     return files[GENERATED_COLUMNS]
+
+
+def _check(files: pd.DataFrame, folder: Path) -> None:
+    """Refuse images in `folder` that are not those of `files`, each as it was generated, and no others."""
+    found = {path.relative_to(folder).as_posix(): sha256(path) for path in folder.rglob("*") if path.is_file()}
+    if found != dict(zip(files["file"], files["sha256"], strict=True)):
+        raise UserError(
+            f"{folder} has other images than were generated: another process wrote there; see to it that nothing else "
+            "does, and run again"
+        )
 
 
 def _loaded(tuned: TunedPipeline, texts: np.ndarray, sampling: Sampling) -> StableDiffusionPipeline:
@@ -167,18 +181,27 @@ def _write(
     sampling: Sampling,
     size: int,
     folder: Path,
-) -> None:
-    """Generate the images of `files`, `size` at a time, and write them into `folder`."""
-    started = time.monotonic()
+) -> list[str]:
+    """Generate the images of `files`, `size` at a time, write them into `folder`, and return the SHA-256 of each."""
+    started, hashes = time.monotonic(), list[str]()
     for start in range(0, len(files), size):
         batch = files.iloc[start : start + size]
         with autocast(sampling.precision, sampling.device):
             images = _images(pipeline, texts, batch, sampling)
         for image, file in zip(images, batch["file"], strict=True):
-            image.save(folder / file)
+            content = _png(image)
+            hashes.append(hashlib.sha256(content).hexdigest())
+            (folder / file).write_bytes(content)
         done = start + len(images)
         pace = done / (time.monotonic() - started)
         logging.info("%d of %d images, %.2f images/s, %.0f s left", done, len(files), pace, (len(files) - done) / pace)
+    return hashes
+
+
+def _png(image: Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
 
 
 def _images(
