@@ -21,8 +21,10 @@ from medpeft.networks.unets import UNETS
 from medpeft.pipeline.code import KINDS, code
 from medpeft.pipeline.paths import sources
 from medpeft.pipeline.study import Study, fitted_folder
+from medpeft.pipeline.watch import announce
 
 prefer_here()
+announce()
 SCRIPTS = LIBRARY.parent
 
 try:

@@ -411,7 +411,8 @@ def test_an_array_that_another_writer_changed_is_never_put_in_place(tmp_path, mo
             unfinished = prepare_module._Unfinished(arguments[-2], *_made_from(arguments))
             with unfinished.opened() as add:
                 for done in asked[:11]:
-                    add(*load(*done))
+                    decoded, digest = load(*done)
+                    add(decoded.pixels, digest)
             damage(array, ledger)
         return load(*args)
 

@@ -13,16 +13,8 @@ UNCOUNTED = {
     *(
         f"pipeline/{name}.py"
         for name in (
-            "code",
-            "ledger",
-            "packages",
-            "paths",
-            "provenance",
-            "settings",
-            "stage",
-            "study",
-            "verify",
-            "warm",
+            *("code", "ledger", "packages", "paths", "provenance", "settings", "study", "verify"),
+            *("handover", "inherited", "lending", "ownership", "stage", "warm", "watch"),
         )
     ),
 }

@@ -14,6 +14,8 @@ from typing import Any, Protocol, TypeVar
 from medpeft.base.errors import UserError
 from medpeft.base.redaction import redacted
 from medpeft.pipeline import ledger, warm
+from medpeft.pipeline.handover import hand_over
+from medpeft.pipeline.ownership import owned
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
@@ -30,10 +32,11 @@ AnyJob = TypeVar("AnyJob", bound=Job)
 
 
 def run(main: Callable[[AnyJob], Iterable[Path] | None], snakemake: AnyJob) -> None:
-    """Call `main(snakemake)` with logging into the rule's log file, in a warm process where there can be one.
+    """Call `main(snakemake)` with logging into the rule's log file, in a process that ends with Snakemake.
 
     A script imports slow modules inside `main` alone, so that the warm process has imported them before. What `main`
-    returns are files and folders that it wrote beside the outputs of its rule.
+    returns are files and folders that it wrote beside the outputs of its rule. The work is done while this job owns
+    what it writes; where another process does, it ends before it has written anything.
 
     A `UserError` or a full disk ends the process with status 1 and one sentence. Any other exception is a defect, and
     also leaves its traceback in the log. Profiles number the attempts at a job by the resource `attempt`. A further
@@ -41,27 +44,41 @@ def run(main: Callable[[AnyJob], Iterable[Path] | None], snakemake: AnyJob) -> N
     sentence of its own, this one ends with the same.
     """
     warm.spare_collector()
-    if snakemake.config.get("device") != "cuda":  # whose state does not survive a fork
-        warm.hand_over(Path(sys.argv[0]))
+    job = f"{snakemake.rule} {' '.join(snakemake.wildcards)}".strip()
+    # The state of a GPU does not survive a fork of a process that has used it, as the warm one may have.
+    hand_over(Path(sys.argv[0]), job, lend=snakemake.config.get("device") != "cuda")
     log = Path(snakemake.log[0])
-    sentence = _last_error(log) if snakemake.resources.get("attempt", 1) > 1 else None
     try:
-        logging.basicConfig(filename=log, filemode="w", level=logging.INFO, format=FORMAT)
+        with owned(log) as doubt:
+            _begin_log(log, snakemake.resources.get("attempt", 1), doubt)
+            _attempt(main, snakemake, job)
+    except UserError as error:  # another process owns the log as well
+        sys.exit(f"medpeft: {job}: {error}")
     except OSError as error:
-        sys.exit(f"medpeft: {snakemake.rule}: {log} cannot be written ({error.strerror}): mend that and run again")
+        sys.exit(f"medpeft: {job}: {log} cannot be written ({error.strerror}): mend that and run again")
+    gc.freeze()  # the process ends here: without this Python would look through all of torch for garbage, for a second
+
+
+def _begin_log(log: Path, attempt: int, doubt: str | None) -> None:
+    """Open the log, unless the attempt before ended with a sentence; begin with what is doubtful so far."""
+    sentence = _last_error(log) if attempt > 1 else None
+    logging.basicConfig(filename=log, filemode="w", level=logging.INFO, format=FORMAT)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_Redacting(FORMAT))
     if sentence:
         _end(sentence)
+    if doubt:
+        tell(doubt)
     for module, reason in warm.failed_imports.items():
         logging.warning("the warm process could not import %s (%s): this job imports it if it needs it", module, reason)
+
+
+def _attempt(main: Callable[[AnyJob], Iterable[Path] | None], snakemake: AnyJob, job: str) -> None:
     try:
         ledger.begin(snakemake)
         ledger.enter(snakemake, main(snakemake) or ())
     except Exception as error:
-        where = f"{snakemake.rule} {' '.join(snakemake.wildcards)}".strip()
-        _end(f"{where}: {_explain(error)}")
-    gc.freeze()  # the process ends here: without this Python would look through all of torch for garbage, for a second
+        _end(f"{job}: {_explain(error)}")
 
 
 def tell(sentence: str) -> None:
