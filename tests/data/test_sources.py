@@ -16,8 +16,11 @@ from medpeft.data.download import fetch
 from medpeft.data.prepare import prepare
 from medpeft.data.sources import Kept, content_of_files, mirrored_files
 from medpeft.data.user_dataset import user_dataset
+from medpeft.pipeline.study import Study
 
-DECLARED = {"classes": ["sick", "well"], "path": "home", "table": None, "group": None, "title": None, "licence": "mine"}
+GRID = {"datasets": ["chest"], "backbones": ["resnet18"], "methods": ["full"], "fractions": [1], "seeds": [0]}
+OWN = {"chest": {"classes": ["sick", "well"], "path": "home", "licence": "mine"}}
+DECLARED = Study({"study": "toy", "datasets": OWN, "experiments": {"table2": GRID}}).settings["datasets"]["chest"]
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def test_neither_sentence_nor_log_nor_traceback_tells_a_secret(kind, tmp_path, m
 
     logging.getLogger().handlers.clear()
     with pytest.raises(SystemExit) as caught:
-        run(main, _job(tmp_path))
+        run(main, _job())
     log = (tmp_path / "log").read_text()
     assert "https://REDACTED@example.org/x.zip" in log
     assert ("Traceback" in log) == (kind is not UserError)

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from medpeft.data.decode import Decoded
+if TYPE_CHECKING:
+    from medpeft.data.decode import Decoded
 
 NOTED = ["width", "height", "not_finite", "masked", "constant", "nearly_black"]  # of `Decoded`, as whole numbers
 APPEARANCE_COLUMNS = ["image_id", *NOTED]
@@ -31,7 +33,7 @@ class Notes:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("\n".join([reading, *(_line(*entry) for entry in self._found.items()), ""]), encoding="utf-8")
 
-    def add(self, digest: str, decoded: Decoded) -> None:
+    def add(self, digest: str, decoded: "Decoded") -> None:
         """Note what was found in the file with the SHA-256 `digest`."""
         self._found[digest] = [int(getattr(decoded, name)) for name in NOTED]
         with open(self._path, "a", encoding="utf-8") as stream:
