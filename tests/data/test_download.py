@@ -21,7 +21,7 @@ from medpeft.base.errors import UserError
 from medpeft.data import web
 from medpeft.data.archives import Source
 from medpeft.data.dataset import Archive, Dataset
-from medpeft.data.download import fetch
+from medpeft.data.download import fetch, mirrored
 
 ROOT = Path(__file__).parents[2]
 REMEDY = "into the folder that the study's key `mirror` names (or --config mirror=FOLDER)"
@@ -469,3 +469,15 @@ def test_another_mirror_makes_no_fetched_archive_stale(tmp_path):
     assert "Nothing to be done" in snakemake("mirror=null", "--dry-run")
     checksum = f"checksums={{busi.zip: 'sha256:{'0' * 64}'}}"
     assert "rule download" in snakemake(checksum, "--dry-run")
+
+
+@pytest.mark.parametrize(
+    ("mirror", "place"),
+    [
+        ("https://host/folder/", "https://host/folder/a.zip"),
+        ("https://host/folder?sv=1&sig=a%2Fb", "https://host/folder/a.zip?sv=1&sig=a%2Fb"),
+        ("http://user:word@host", "http://user:word@host/a.zip"),
+    ],
+)
+def test_a_mirror_may_have_a_signature(mirror, place):
+    assert mirrored("a.zip", "toy", mirror) == [place, place.replace("a.zip", "toy/a.zip")]

@@ -1,10 +1,12 @@
 """Diffusion pipelines are fetched complete or not at all."""
 
 import shutil
+from http.server import SimpleHTTPRequestHandler
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from served import served
 
 from medpeft.base.errors import UserError
 from medpeft.base.files import read_json, write_json
@@ -52,3 +54,25 @@ def test_pickled_weights_are_not_taken(diffusion, tmp_path):
 def test_pipeline_that_nobody_has_is_named(tmp_path):
     with pytest.raises(UserError, match="'tiny' was not found"):
         fetch_diffusion_pipeline("tiny", None, tmp_path / "kept", None)
+
+
+def test_a_pipeline_comes_from_a_signed_mirror_and_its_source_tells_no_secret(diffusion, tmp_path):
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(tmp_path / "mirror"))
+
+        def do_GET(self):
+            if self.path.endswith("?sv=1&sig=s3cr3t"):
+                return super().do_GET()
+            return self.send_error(403)
+
+        def log_message(self, *_):
+            pass
+
+    shutil.copytree(diffusion, tmp_path / "mirror" / "weights" / "tiny")
+    with served(Handler) as address:
+        mirror = f"{address.replace('//', '//user:s3cr3t@')}/?sv=1&sig=s3cr3t"
+        fetch_diffusion_pipeline("tiny", None, tmp_path / "kept", mirror)
+    source = (tmp_path / "kept" / "source.json").read_text()
+    assert "REDACTED@127.0.0.1" in source
+    assert "s3cr3t" not in source

@@ -84,7 +84,7 @@ def mirrored(name: str, folder: str, mirror: str | None) -> list[str | Path]:
     if mirror is None:
         return []
     if WEB.match(mirror):
-        return [f"{mirror.rstrip('/')}/{place}" for place in (name, f"{folder}/{name}")]
+        return [below(mirror, place) for place in (name, f"{folder}/{name}")]
     top = Path(mirror).expanduser()
     if not top.is_dir():
         raise UserError(
@@ -92,6 +92,12 @@ def mirrored(name: str, folder: str, mirror: str | None) -> list[str | Path]:
             "correct it, or leave it out to fetch from the publishers"
         )
     return [top / name, top / folder / name]
+
+
+def below(address: str, name: str) -> str:
+    """Return the address of `name` below another one, whose query, as the signature of a container, it keeps."""
+    base, mark, query = address.partition("?")
+    return f"{base.rstrip('/')}/{name}{mark}{query}"
 
 
 def retrieve(place: str | Path, path: Path) -> None:

@@ -21,7 +21,7 @@ from medpeft.base.errors import UserError, cause
 from medpeft.base.files import read_json, set_modes, sha256, write_json
 from medpeft.base.places import PROJECT
 from medpeft.base.redaction import redacted
-from medpeft.data.download import mirrored, retrieve
+from medpeft.data.download import below, mirrored, retrieve
 from medpeft.data.web import Unfit
 from medpeft.networks.minilm import add_text_encoder
 
@@ -94,7 +94,7 @@ def _places(name: str, repository: str | None, mirror: str | None) -> Iterator[t
     """Yield each place that may have the diffusion pipeline, with a function that brings its files into a folder."""
     # The top of the mirror, which `mirrored` names first, holds none.
     for index in mirrored(INDEX, f"weights/{name}", mirror)[1:] + mirrored(INDEX, name, mirror)[1:]:
-        base = index.removesuffix(f"/{INDEX}") if isinstance(index, str) else index.parent
+        base = index.replace(f"/{INDEX}", "", 1) if isinstance(index, str) else index.parent
         yield str(base), partial(_copy, base)
     if kept(name).exists():
         yield "the project's folder pretrained", partial(_assemble, name)
@@ -105,7 +105,7 @@ def _places(name: str, repository: str | None, mirror: str | None) -> Iterator[t
 def _copy(base: str | Path, folder: Path) -> None:
     """Bring the files of the diffusion pipeline at `base`, a folder or an address, into `folder`."""
     for file in (*REQUIRED, *OPTIONAL):
-        place = f"{base}/{file}" if isinstance(base, str) else base / file
+        place = below(base, file) if isinstance(base, str) else base / file
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         try:
             retrieve(place, folder / file)
