@@ -60,3 +60,11 @@ def test_what_reads_and_writes_files_counts_and_what_reports_or_plans_does_not()
     assert {"base/files.py", "statistics/evaluate.py", "statistics/metrics.py"} <= found
     assert not found & imports.UNCOUNTED
     assert all((imports.LIBRARY / name).exists() for name in imports.UNCOUNTED)
+
+
+def test_what_is_imported_for_types_alone_is_no_dependency(library):
+    (library / "data/typed.py").write_text(
+        "from typing import TYPE_CHECKING\n\nfrom medpeft.data import words\n\nif TYPE_CHECKING:\n"
+        "    from medpeft.data import reading\n"
+    )
+    assert _names(library, imports.dependencies(library / "data/typed.py")) == ["data/typed.py", "data/words.py"]

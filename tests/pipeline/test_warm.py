@@ -217,11 +217,15 @@ from medpeft.pipeline.stage import run
 def main(snakemake):
     print("snakemake.script" in sys.modules)
 
-run(main, SimpleNamespace(config={{}}, rule="broken", wildcards=[], resources={{}}, log=[LOG]))
+class Named(list):
+    items = dict().items
+
+lists = {{name: Named() for name in ("wildcards", "params", "input", "output")}}
+run(main, SimpleNamespace(config={{}}, rule="broken", resources={{}}, log=[LOG], **lists))
 """
     for stage, failures in (("broken", 1), ("subset", 0), ("broken", 1)):
         log = folder / f"{stage}.log"
-        found = run(folder, "", job=job.replace("LOG", repr(str(log))), stage=stage)
+        found = run(folder, "", job=job.replace("LOG", repr(log.name)), stage=stage)
         assert found == (0, "True\n", "")
         warnings = [line for line in log.read_text().splitlines() if "WARNING" in line]
         assert len(warnings) == failures

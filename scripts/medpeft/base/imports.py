@@ -46,10 +46,18 @@ def uses(files: Iterable[Path], module: str) -> bool:
 
 @cache  # asked for every job of a study
 def imported(file: Path) -> frozenset[Path]:
-    """Return the library files that `file` imports, wherever in it."""
+    """Return the library files that `file` imports, wherever in it, but for its types alone."""
     tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
-    places = (LIBRARY.parent / f"{name.replace('.', '/')}.py" for node in ast.walk(tree) for name in _names(node, file))
+    nodes = set(ast.walk(tree)) - set(_of_types_alone(tree))
+    places = (LIBRARY.parent / f"{name.replace('.', '/')}.py" for node in nodes for name in _names(node, file))
     return frozenset(place for place in places if place.is_relative_to(LIBRARY) and place.exists())
+
+
+def _of_types_alone(tree: ast.Module) -> Iterator[ast.AST]:
+    """Yield what is read by type checkers and never run."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from (inner for statement in node.body for inner in ast.walk(statement))
 
 
 def _names(node: ast.AST, file: Path) -> Iterator[str]:
