@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from declared import EXPERIMENT, declared, index, lost
 from PIL import Image
 
 from medpeft.base.errors import UserError
@@ -26,13 +27,6 @@ from medpeft.data.split import split
 from medpeft.pipeline.study import Study
 
 ROOT = Path(__file__).parents[2]
-EXPERIMENT = {
-    "datasets": ["chest"],
-    "backbones": ["resnet50"],
-    "methods": ["full"],
-    "fractions": [1],
-    "seeds": [0],
-}
 FOLDERS = {
     "top/sick/12_0.png": b"",
     "top/sick/12_1.JPG": b"",
@@ -44,32 +38,23 @@ FOLDERS = {
 }
 
 
-def declared(**keys) -> dict:
-    """Return the complete declaration of a dataset `chest` in a study."""
-    own = {"classes": ["sick", "well"]} | keys
-    study = Study({"study": "s", "datasets": {"chest": own}, "experiments": {"any": EXPERIMENT}})
-    return study.settings["datasets"]["chest"]
-
-
-def index(source: Source, **keys) -> pd.DataFrame:
-    return registry.load("chest", declared(**keys)).index(source)
-
-
-def test_the_folders_of_the_classes_are_found_at_any_depth(pack, caplog):
-    table = index(pack("chest.zip", FOLDERS))
+def test_the_folders_of_the_classes_are_found_at_any_depth(pack):
+    source = pack("chest.zip", FOLDERS)
+    table = index(source)
     assert table["image_id"].tolist() == ["deep/well/7_0.dcm", "sick/12_0.png", "sick/12_1.JPG", "well/odd.tif"]
     assert table["label"].tolist() == ["well", "sick", "sick", "well"]
     assert table["group_id"].equals(table["image_id"])
     assert table["source_file"][1] == "chest.zip/top/sick/12_0.png"
     assert table["caption"][0] == "chest, well."
-    assert "1 files are no images and 1 images lie in no folder of a class" in caplog.text
+    assert lost(source) == {"outside": 1, "others": 1}
 
 
-def test_the_pattern_finds_the_patient_in_the_name_of_the_file(pack, caplog):
-    table = index(pack("chest.zip", FOLDERS), group=r"^(\d+)_", title="Chest X-ray")
+def test_the_pattern_finds_the_patient_in_the_name_of_the_file(pack):
+    source = pack("chest.zip", FOLDERS)
+    table = index(source, group=r"^(\d+)_", title="Chest X-ray")
     assert table["group_id"].tolist() == ["7", "12", "12", "well/odd.tif"]
     assert table["caption"][1] == "Chest X-ray, sick."
-    assert "1 names do not match the pattern" in caplog.text
+    assert source.losses.names("ungrouped") == ["well/odd.tif"]
 
 
 CSV = """path,label,group,caption,split,source
@@ -95,10 +80,17 @@ def test_a_table_gives_labels_patients_captions_splits_and_sources(pack):
 
 @pytest.mark.parametrize("first", ["\ufeffpath,label", "label,path"])
 def test_a_table_needs_but_paths_and_labels(pack, first):
-    row = "images/a.png,sick" if first.endswith("label") else "sick,images/a.png"
-    table = index(pack("chest.zip", LISTED | {"x/labels.csv": f"{first}\n{row}\n".encode()}), table="labels.csv")
-    assert table["image_id"].tolist() == table["group_id"].tolist() == ["a.png"]
-    assert table["caption"].tolist() == ["chest, sick."]
+    rows = (
+        ["images/a.png,sick", "images/b.png,well"]
+        if first.endswith("label")
+        else ["sick,images/a.png", "well,images/b.png"]
+    )
+    content = "\n".join([first, *rows]).encode()
+    source = pack("chest.zip", LISTED | {"x/labels.csv": content})
+    table = index(source, table="labels.csv")
+    assert table["image_id"].tolist() == table["group_id"].tolist() == ["a.png", "b.png"]
+    assert table["caption"].tolist() == ["chest, sick.", "chest, well."]
+    assert lost(source) == {"unlisted": 2, "others": 1}
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
@@ -112,11 +104,12 @@ def test_a_table_may_come_from_any_spreadsheet(pack, separator, line_end):
     assert table["caption"].tolist() == ["Opacity: left", ""]
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
-def test_a_table_in_another_encoding_is_named(pack, encoding):
-    content = "path,label,caption\nimages/a.png,sick,Détail\n".encode(encoding)
-    with pytest.raises(UserError, match=r"'x/labels\.csv' in .*save it as CSV in UTF-8"):
-        index(pack("chest.zip", LISTED | {"x/labels.csv": content}), table="labels.csv")
+@pytest.mark.parametrize(("encoding", "assumed"), [("cp1252", 1), ("utf-16", 0), ("utf-16-le", 0)])
+def test_a_table_in_another_encoding_is_read_and_a_guess_is_counted(pack, encoding, assumed):
+    content = "path,label,caption\nimages/a.png,sick,Détail\nimages/b.png,well,x\n".encode(encoding)
+    source = pack("chest.zip", LISTED | {"x/labels.csv": content})
+    assert index(source, table="labels.csv")["caption"].tolist() == ["Détail", "x"]
+    assert lost(source).get("recoded", 0) == assumed
 
 
 def test_accents_are_the_same_however_they_are_written(pack):
@@ -131,11 +124,12 @@ def test_accents_are_the_same_however_they_are_written(pack):
 
 def test_accents_in_a_table_find_their_files(pack):
     name = unicodedata.normalize("NFD", "x/é.png")
-    source = pack("chest.zip", {name: b"", "x/labels.csv": "path,label\né.png,sick\n".encode()})
-    assert index(source, table="labels.csv")["source_file"].tolist() == [f"chest.zip/{name}"]
+    content = "path,label\né.png,sick\nb.png,well\n".encode()
+    source = pack("chest.zip", {name: b"", "x/b.png": b"", "x/labels.csv": content})
+    assert index(source, table="labels.csv")["source_file"].tolist() == ["chest.zip/x/b.png", f"chest.zip/{name}"]
 
 
-def test_what_systems_leave_in_folders_is_no_image(pack, caplog):
+def test_what_systems_leave_in_folders_is_no_image(pack):
     left = [
         "Thumbs.db",
         "desktop.ini",
@@ -145,8 +139,9 @@ def test_what_systems_leave_in_folders_is_no_image(pack, caplog):
         "@eaDir/1.png/T.jpg",
     ]
     members = {f"{label}/{name}": b"" for label in ("sick", "well") for name in ["1.png", *left]}
-    assert index(pack("chest.zip", members))["image_id"].tolist() == ["sick/1.png", "well/1.png"]
-    assert "4 files are no images and 0 images lie in no folder" in caplog.text
+    source = pack("chest.zip", members)
+    assert index(source)["image_id"].tolist() == ["sick/1.png", "well/1.png"]
+    assert lost(source) == {"others": 4}
 
 
 def test_dicom_files_need_no_suffix(pack):
@@ -168,20 +163,39 @@ def test_an_empty_folder_of_a_class_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("row", "reason", "name"),
+    [
+        ("images/z.png,sick", "missing", "images/z.png"),
+        ("../../etc/passwd,sick", "missing", "../../etc/passwd"),
+        ("/x/images/a.png,sick", "missing", "/x/images/a.png"),
+        ("images/c.png,sik", "unlabelled", "images/c.png (sik)"),
+        ("images/c.png,", "unlabelled", "images/c.png ()"),
+    ],
+)
+def test_rows_that_cannot_be_used_are_counted(pack, row, reason, name):
+    content = f"path,label\nimages/a.png,sick\n{row}\nimages/b.png,well\n".encode()
+    source = pack("chest.zip", LISTED | {"x/labels.csv": content})
+    assert index(source, table="labels.csv")["image_id"].tolist() == ["a.png", "b.png"]
+    assert source.losses.names(reason) == [name]
+
+
+@pytest.mark.parametrize(
     ("rows", "sentence"),
     [
-        ("images/z.png,sick", r"lists 1 paths that are no files there, such as 'images/z\.png'"),
-        ("../../etc/passwd,sick", r"lists 1 paths that are no files there, such as '\.\./\.\./etc/passwd'"),
-        ("/x/images/a.png,sick", "lists 1 paths that are no files there"),
-        ("images/a.png,sik", "1 rows whose label, such as 'sik', is none of the dataset's classes"),
-        ("images/a.png,sick\nimages/./a.png,well", "twice"),
+        ("images/a.png,sick\nimages/./a.png,well", "lists 'images/./a.png' twice"),
         ("", "lists no image"),
+        ("images/a.png,Sick\nimages/b.png,well", "has 'Sick' where the study says 'sick'"),
+        (
+            "images/a.png,sick\nimages/b.png,we ll",
+            "has no image in a row with the label 'well'.*'images/b.png .we ll.'",
+        ),
+        ("images/a.png,sick\nimages/b.png,sick", "has no image in a row with the label 'well'"),
     ],
 )
 def test_mistakes_in_a_table_are_named(pack, rows, sentence):
-    content = f"path,label\n{rows}\n".encode()
-    with pytest.raises(UserError, match=rf"'x/labels\.csv' in .*chest\.zip.*{sentence}"):
-        index(pack("chest.zip", LISTED | {"x/labels.csv": content}), table="labels.csv")
+    source = pack("chest.zip", LISTED | {"x/labels.csv": f"path,label\n{rows}\n".encode()})
+    with pytest.raises(UserError, match=rf"chest\.zip.*{sentence}"):
+        index(source, table="labels.csv")
 
 
 def test_a_class_without_a_folder_is_named(pack):

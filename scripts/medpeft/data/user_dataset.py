@@ -2,10 +2,7 @@
 
 import hashlib
 import json
-import logging
 import posixpath
-import re
-import unicodedata
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -14,11 +11,16 @@ import pandas as pd
 
 from medpeft.base.errors import UserError
 from medpeft.base.redaction import fingerprint
-from medpeft.data.archives import Source, find_member, find_table, visible_members
+from medpeft.base.tables import column_names
+from medpeft.data.archives import Source
 from medpeft.data.dataset import Archive, Dataset
+from medpeft.data.own.folders import folder_of, folders_of, refuse_other_spellings
+from medpeft.data.own.groups import groups_by_pattern, note_doubts
+from medpeft.data.own.images import find_own_images, masks_among
+from medpeft.data.own.listed import read_listed, tells_person
+from medpeft.data.own.patterns import composed
 
 WORDING = {"title": None, "licence": "not stated"}  # keys that change no image, and their defaults
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".dcm", ".dicom"}
 
 
 def user_dataset(name: str, declared: dict[str, Any]) -> Dataset:
@@ -26,129 +28,102 @@ def user_dataset(name: str, declared: dict[str, Any]) -> Dataset:
 
     Its archive is `<name>.zip`: the folder, zip or address of the key `path`, else what the mirror holds of that name.
     """
-    title = declared["title"] or name
-    index = partial(_table, declared, title) if declared["table"] else partial(_folders, declared, title)
+    path = declared["path"]
+    caveats = ["The classes and groups are those that the study declares."]
+    if not declared["group"] and not declared["table"]:
+        caveats.append("Patients are not declared: images of one patient can lie on both sides of a split.")
     return Dataset(
-        title=title,
-        archives=(Archive(f"{name}.zip", (declared["path"],) if declared["path"] else ()),),
-        index=index,
+        title=declared["title"] or name,
+        archives=(Archive(f"{name}.zip", (path,) if path else ()),),
+        index=partial(_index, declared, declared["title"] or name),
         counts=dict.fromkeys(declared["classes"]),
         licence=declared["licence"],
         access="your own",
         citation="none: described by the study",
-        caveats=("The classes and groups are those that the study declares.",),
+        caveats=tuple(caveats),
         frame=declared["frame"],
-        remedy="put a sound copy in its place",
+        remedy=f"put a sound copy where the study's key datasets.{name}.path says, or name another place there"
+        if path
+        else f"put a sound {name}.zip, or a folder {name}, into the mirror",
     )
 
 
-def check_pattern(pattern: str) -> str | None:
-    """Return what is wrong with a regular expression for groups, or None."""
-    try:
-        groups = re.compile(pattern).groups
-    except re.error as error:
-        return f"it is no regular expression ({error})"
-    return None if groups else "it has no parentheses around what tells the patient in the name"
-
-
-def _folders(declared: dict[str, Any], title: str, source: Source) -> pd.DataFrame:
-    """Return the images that lie in folders named after classes, at any depth; see `Dataset.index`."""
-    members = [name for _, name in visible_members([source])]
-    images = [name for name in members if _is_image(source, name)]
-    labels = [_label(name, declared["classes"]) for name in images]
-    table = pd.DataFrame({"member": images, "label": pd.Series(labels, dtype=object)})
-    outside = table["label"].isna()
-    if len(members) > len(images) or outside.any():
-        logging.warning(
-            "%s: %d files are no images and %d images lie in no folder of a class; they are left out",
-            *(source.path, len(members) - len(images), outside.sum()),
-        )
-    table = table[~outside]
-    if lacking := [label for label in declared["classes"] if label not in set(table["label"])]:
-        raise UserError(
-            f"{source.path} has no image in a folder named {lacking[0]!r}: correct `classes` of the dataset in the "
-            "study, which name the folders, or add the images"
-        )
-    return _index(table, declared, title, source)
-
-
-def _is_image(source: Source, member: str) -> bool:
-    """Tell by its name whether a member is an image; DICOM files that have none of its names tell it themselves."""
-    suffix = PurePosixPath(member).suffix.lower()
-    if suffix and not suffix[1:].isdigit():  # IM0001, and 1.2.840.113619 as scanners name files
-        return suffix in IMAGE_SUFFIXES
-    return source.read(member)[128:132] == b"DICM"
-
-
-def _label(member: str, classes: list[str]) -> str | None:
-    """Return the innermost folder of `member` that is one of `classes`."""
-    known = {_composed(label): label for label in classes}
-    folders = reversed(PurePosixPath(_composed(member)).parts[:-1])
-    return next((known[folder] for folder in folders if folder in known), None)
-
-
-def _composed(name: str) -> str:
-    """Return `name` with letters and accents as one character each: macOS writes them as two, others as one."""
-    return unicodedata.normalize("NFC", name)
-
-
-def _table(declared: dict[str, Any], title: str, source: Source) -> pd.DataFrame:
-    """Return the images that a table lists, with paths from the folder in which it lies; see `Dataset.index`."""
-    table = find_table([source], declared["table"], ["path", "label"])
-    found = find_member([source], declared["table"])
-    place = found[1] if found else declared["table"]
-    where = f"{place!r} in {source.path}"
-    if len(table) == 0:
-        raise UserError(f"{where} lists no image: add rows with path and label")
-    unknown = table.loc[~table["label"].isin(declared["classes"]), "label"]
-    if len(unknown):
-        raise UserError(
-            f"{where} has {len(unknown)} rows whose label, such as {unknown.iloc[0]!r}, is none of the dataset's "
-            "classes: correct them, or add the class to the study"
-        )
-    given = table["path"].str.replace("\\", "/")
-    paths = given.map(lambda path: _composed(posixpath.normpath(posixpath.join(posixpath.dirname(place), path))))
-    members = paths.map({_composed(name): name for name in source.names()})
-    missing = table.loc[members.isna(), "path"]
-    if len(missing):
-        raise UserError(
-            f"{where} lists {len(missing)} paths that are no files there, such as {missing.iloc[0]!r}: paths start at "
-            "the folder of the table and stay within the dataset"
-        )
-    if members.duplicated().any():
-        raise UserError(f"{where} lists {table.loc[members.duplicated(), 'path'].iloc[0]!r} twice: delete one row")
-    return _index(table.assign(member=members), declared, title, source)
-
-
-def _index(table: pd.DataFrame, declared: dict[str, Any], title: str, source: Source) -> pd.DataFrame:
-    """Return the index of `table`, which has member, label and any of group, caption, split and source.
-
-    An image whose group is empty is a group of its own.
-    """
-    image_id = _below_common_folder(table["member"].map(_composed))
-    group = table["group"] if "group" in table else pd.Series("", index=table.index)
-    if declared["group"]:
-        group = table["member"].map(partial(_group, declared["group"]))
-        if unmatched := int((group == "").sum()):
-            logging.warning(
-                "%s: %d names do not match the pattern of `group`; each such image is a group of its own, such as %s",
-                *(source.path, unmatched, table["member"][group == ""].iloc[0]),
-            )
-    caption = table["caption"] if "caption" in table else title + ", " + table["label"] + "."
+def _index(declared: dict[str, Any], title: str, source: Source) -> pd.DataFrame:
+    """Return the images of a declared dataset; see `Dataset.index`. An image without a group is one of its own."""
+    images = find_own_images(source, declared["include"], declared["exclude"])
+    table = read_listed(source, declared, images) if declared["table"] else _in_folders(source, declared, images)
+    table = _with_split(source, declared, table)
+    _refuse_empty_classes(source, declared, table)
+    source.losses.add("paired", *masks_among(table["member"].tolist(), declared["classes"]))
+    image_id = _below_common_folder(table["member"].map(composed))
+    group = _groups(source, declared, table, image_id)
     columns = {
         "image_id": image_id,
         "group_id": group.where(group != "", image_id),
         "label": table["label"],
-        "caption": caption,
+        "caption": table["caption"] if "caption" in table else title + ", " + table["label"] + ".",
         "source_file": f"{source.path.name}/" + table["member"],
     }
     columns |= {name: table[name] for name in ("split", "source") if name in table}
     return pd.DataFrame(columns).sort_values("image_id", ignore_index=True)
 
 
-def _group(pattern: str, member: str) -> str:
-    match = re.search(pattern, PurePosixPath(member).name)
-    return (match and match[1]) or ""
+def _in_folders(source: Source, declared: dict[str, Any], images: list[str]) -> pd.DataFrame:
+    """Return member and label of the `images` that lie in folders named after classes, at any depth."""
+    if not declared["group"]:
+        _refuse_unread_tables(source)
+    labels = [folder_of(image, declared["classes"]) for image in images]
+    outside = [image for image, label in zip(images, labels, strict=True) if label is None]
+    refuse_other_spellings(folders_of(outside), declared["classes"], str(source.path))
+    source.losses.add("outside", *outside)
+    table = pd.DataFrame({"member": images, "label": pd.Series(labels, dtype=object)})
+    return table.dropna(subset="label").reset_index(drop=True)
+
+
+def _refuse_unread_tables(source: Source) -> None:
+    """Refuse a table that lies among the images, is not read, and seems to tell their patients."""
+    for member in source.losses.names("others"):
+        if member.lower().endswith((".csv", ".tsv")):
+            told = [name for name in column_names(source.head(member, 4096)) if tells_person(name)]
+            if told:
+                raise UserError(
+                    f"{source.path} holds {member!r}, whose column {told[0]!r} is not read: name the file under "
+                    "`table` in the study, or find patients by `group`; if it tells none, name it under `exclude`"
+                )
+
+
+def _with_split(source: Source, declared: dict[str, Any], table: pd.DataFrame) -> pd.DataFrame:
+    """Return `table` with the published split, where the study says which folders tell it."""
+    names = {folder: part for part, folder in declared["split"].items()}
+    if not names:
+        return table
+    folders = table["member"].map(lambda member: folder_of(member, list(names)))
+    outside = table.loc[folders.isna(), "member"]
+    refuse_other_spellings(folders_of(outside), list(names), str(source.path))
+    source.losses.add("outside", *outside)
+    table = table.assign(split=folders.map(names))
+    return table.dropna(subset="split").reset_index(drop=True)
+
+
+def _refuse_empty_classes(source: Source, declared: dict[str, Any], table: pd.DataFrame) -> None:
+    """Refuse a class without images, and say what was lost, which may be why."""
+    if lacking := [label for label in declared["classes"] if label not in set(table["label"])]:
+        place = "in a row with the label" if declared["table"] else "in a folder named"
+        raise UserError(
+            f"{source.path} has no image {place} {lacking[0]!r}: correct `classes` of the dataset in the study, or add "
+            f"the images{source.losses.aside()}"
+        )
+
+
+def _groups(source: Source, declared: dict[str, Any], table: pd.DataFrame, image_id: pd.Series) -> pd.Series:
+    """Return the group of each image as the study's pattern or the table tells it, empty where none is known."""
+    if declared["group"]:
+        group = groups_by_pattern(declared["group"], image_id, str(source.path))
+    elif "group" in table:
+        group = table["group"]
+    else:
+        return pd.Series("", index=table.index)
+    return note_doubts(group, image_id, source.losses)
 
 
 def _below_common_folder(members: pd.Series) -> pd.Series:

@@ -9,7 +9,7 @@ import yaml
 
 from medpeft.base.errors import UserError
 from medpeft.data import registry as datasets
-from medpeft.data.user_dataset import check_pattern
+from medpeft.data.own.groups import check_pattern
 from medpeft.methods import registry as methods
 from medpeft.networks.encoders import encoder
 from medpeft.pipeline.schema import fill
