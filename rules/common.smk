@@ -21,6 +21,7 @@ from medpeft.networks.unets import UNETS
 from medpeft.pipeline.code import KINDS, code
 from medpeft.pipeline.paths import sources
 from medpeft.pipeline.study import Study, fitted_folder
+from medpeft.pipeline.study_file import refuse_repeated_keys
 from medpeft.pipeline.watch import announce
 
 prefer_here()
@@ -28,6 +29,7 @@ announce()
 SCRIPTS = LIBRARY.parent
 
 try:
+    refuse_repeated_keys(workflow.configfiles)
     STUDY = Study(config)
     TABLES = {
         name: table

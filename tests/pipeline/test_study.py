@@ -90,6 +90,19 @@ def test_experiments_share_equal_runs():
         ({"experiments": {"table2": GRID | {"fractions": [1.5]}}}, r"experiments.table2.fractions.0: 1.5"),
         ({"tuning": {"low": 0.1, "high": 0.01}}, "tuning.low 0.1 is not below tuning.high 0.01"),
         ({"checksums": {"busi.zip": "abc"}}, "at checksums.busi.zip"),
+        ({"checksums": {"busi.zpi": f"sha256:{'0' * 64}"}}, "'busi.zpi' at checksums.*did you mean 'busi.zip'"),
+        ({"checksums": {"smdg.zip": f"sha256:{'0' * 64}"}}, "'smdg.zip' at checksums, which it does not fetch"),
+        ({"checksums": {"resnet5.safetensors": f"sha256:{'0' * 64}"}}, "did you mean 'resnet50.safetensors'"),
+        ({"split": {"files": {"bussi": "config.yaml"}}}, "'bussi' at split.files.*did you mean 'busi'"),
+        (
+            {"split": {"files": {"smdg": "config.yaml"}}},
+            "'smdg' at split.files, which is no dataset of it: there are",
+        ),
+        ({"split": {"files": {"busi": "gone.csv"}}}, r"'gone\.csv' at split\.files\.busi, which is no file here"),
+        ({"split": {"files": {"busi": "/tmp"}}}, r"'/tmp' at split\.files\.busi, which is no file here"),
+        ({"accept": {"bsui": {"unreadable": 1}}}, "'bsui' at accept.*did you mean 'busi'"),
+        ({"accept": {"busi": {"unreadble": 1}}}, "at accept.busi: .*did you mean 'unreadable'"),
+        ({"accept": {"busi": {"unreadable": -1}}}, "at accept.busi.unreadable: -1 is less"),
         ({"generation": {"pipelines": {"mine": "no repository"}}}, "at generation.pipelines.mine"),
         ({"generation": {"learning_rates": {"lroa": 1e-4}}}, "'lroa' at generation.learning_rates.*'lora'"),
         ({"image_size": 33, "experiments": {"x": PIPELINE}}, "sides are a multiple of 8 pixels, not 33"),
@@ -106,6 +119,19 @@ def test_mistakes_are_named_in_one_sentence(changes, sentence):
     with pytest.raises(UserError, match=sentence) as caught:
         Study(_study(**changes))
     assert "\n" not in str(caught.value)
+
+
+def test_keys_that_speak_of_what_the_study_has_are_taken(tmp_path):
+    (tmp_path / "split.csv").write_text("image_id,split\n")
+    sums = dict.fromkeys(("busi.zip", "mine.zip", "resnet50.safetensors", "resnet18.safetensors"), f"md5:{'0' * 32}")
+    changes = {
+        "checksums": sums,
+        "generation": {"extractor": "resnet18"},
+        "datasets": {"mine": {"classes": ["a", "b"]}},
+        "split": {"files": {"busi": str(tmp_path / "split.csv")}},
+        "accept": {"mine": {"unreadable": 1}},
+    }
+    assert Study(_study(**changes)).settings["accept"] == {"mine": {"unreadable": 1}}
 
 
 def test_nothing_at_all_is_a_mistake_too():

@@ -13,7 +13,7 @@ UNCOUNTED = {
     *(
         f"pipeline/{name}.py"
         for name in (
-            *("code", "ledger", "packages", "paths", "provenance", "settings", "study", "verify"),
+            *("code", "ledger", "packages", "paths", "provenance", "settings", "study", "study_file", "verify"),
             *("handover", "inherited", "lending", "ownership", "stage", "warm", "watch"),
         )
     ),

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 import yaml
@@ -27,11 +28,15 @@ def fill(settings: dict) -> None:
     Raises:
         UserError: A key or value breaks the schema; the message names the key.
     """
-    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    breach = best_match(_Validator(schema).iter_errors(settings))
+    breach = best_match(_Validator(_schema()).iter_errors(settings))
     if breach:
         place = ".".join(map(str, breach.absolute_path)) or "the top level"
         raise UserError(f"the study's configuration is wrong at {place}: {_sentence(breach)}; see {SCHEMA.name}")
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
 
 
 def _sentence(breach: ValidationError) -> str:

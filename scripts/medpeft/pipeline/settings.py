@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import product
+from pathlib import Path
 
 import yaml
 
@@ -31,6 +32,7 @@ def complete(config: dict) -> dict:
     _check_own_names(settings)
     _check_ranges(settings)
     _check_own(settings["datasets"])
+    _check_keys_of_datasets(settings)
     _check_names(settings["generation"]["learning_rates"], methods.names(), "generation.learning_rates")
     for name, experiment in settings["experiments"].items():
         for place, grid in grids_of(name, experiment):
@@ -106,13 +108,34 @@ def _check_own(own: dict[str, dict]) -> None:
             raise UserError(f"{place}.group: {reason}; an example is '^(\\d+)_'")
 
 
-def _check_names(given: Iterable[str], known: list[str], place: str) -> None:
+def _check_keys_of_datasets(settings: dict) -> None:
+    """Refuse keys that speak of a dataset or an archive which the study does not have: they would do nothing."""
+    grids = [grid for name, experiment in settings["experiments"].items() for _, grid in grids_of(name, experiment)]
+    used = list(dict.fromkeys(name for grid in grids for name in grid["datasets"] if name in datasets.names()))
+    own = settings["datasets"]
+    files = settings["split"]["files"]
+    for place, given in (("split.files", files), ("accept", settings["accept"])):
+        _check_names(given, [*used, *own], place, "is no dataset of it")
+    for name, path in files.items():
+        if not Path(path).is_file():
+            raise UserError(
+                f"the study's configuration names {path!r} at split.files.{name}, which is no file here: correct it, "
+                "or leave it out to split by the protocol"
+            )
+    loaded = [datasets.load(name, own.get(name)) for name in [*used, *own]]
+    backbones = {backbone for grid in grids for backbone in grid["backbones"]} | {settings["generation"]["extractor"]}
+    known = [archive.name for dataset in loaded for archive in dataset.archives]
+    known += [f"{name}.safetensors" for name in sorted(backbones)]
+    _check_names(settings["checksums"], known, "checksums", "it does not fetch")
+
+
+def _check_names(given: Iterable[str], known: list[str], place: str, fault: str = "does not exist") -> None:
     for name in given:
         if name not in known:
             close = " or ".join(map(repr, get_close_matches(name, known)))
             hint = f"did you mean {close}?" if close else f"there are {', '.join(known)}"
             hint = methods.refusal(name) or hint
-            raise UserError(f"the study's configuration names {name!r} at {place}, which does not exist: {hint}")
+            raise UserError(f"the study's configuration names {name!r} at {place}, which {fault}: {hint}")
 
 
 def _check_pairs(grid: dict, place: str, pipelines: dict) -> None:
