@@ -25,6 +25,7 @@ from medpeft.data.dataset import Archive, Dataset
 from medpeft.data.decode import decode
 from medpeft.data.formats.picture import Reading
 from medpeft.data.prepare import prepare
+from medpeft.data.unfinished import UnfinishedArray
 
 GREY = Image.fromarray(gradient())
 RGB = Image.merge("RGB", [GREY, GREY.rotate(90), GREY.rotate(180)])
@@ -300,7 +301,7 @@ def killed(tmp_path) -> tuple:
     result = subprocess.run([sys.executable, "-c", KILLED, tmp_path], env=environment, check=False)
     assert result.returncode == -signal.SIGKILL
     # The process held what it had written last in its own memory: here it has reached the disk.
-    unfinished = prepare_module._Unfinished(arguments[-2], *_made_from(arguments))
+    unfinished = UnfinishedArray(arguments[-2], *_made_from(arguments))
     assert len(unfinished.rest) == 20
     notes = Notes(tmp_path / "out" / ".pixels.notes", str(Reading()))
     with unfinished.opened() as add:
@@ -408,7 +409,7 @@ def test_an_array_that_another_writer_changed_is_never_put_in_place(tmp_path, mo
         asked.append(args)
         if len(asked) == 20:
             (array,), (ledger,) = (arguments[-2].parent.glob(f".images.npy.*.{kind}") for kind in ("npy", "ledger"))
-            unfinished = prepare_module._Unfinished(arguments[-2], *_made_from(arguments))
+            unfinished = UnfinishedArray(arguments[-2], *_made_from(arguments))
             with unfinished.opened() as add:
                 for done in asked[:11]:
                     decoded, digest = load(*done)

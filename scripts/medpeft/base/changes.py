@@ -13,10 +13,11 @@ from medpeft.base.files import read_json, write_json
 CACHE = Path(".snakemake/sources")  # sizes and times of the files that were looked at; without it all are read again
 
 
-def seen(files: dict[str, Path], noted: str | None, unchanged: Callable[[set[str]], bool]) -> str:
+def seen(use: Path, files: dict[str, Path], noted: str | None, unchanged: Callable[[set[str]], bool]) -> str:
     """Return what changes when, and only when, the content of `files` does.
 
     Args:
+        use: Where what was made of them lies; other uses of the same files are remembered apart.
         files: By the names that tell one from another.
         noted: What this returned when they were last used; None where they were not.
         unchanged: Tells whether the files are as when they were used. Its argument are the names of those whose size or
@@ -26,7 +27,7 @@ def seen(files: dict[str, Path], noted: str | None, unchanged: Callable[[set[str
         `noted` where nothing has changed, else a hash of sizes and times.
     """
     stats = {name: _stat(file) for name, file in files.items()}
-    cache = CACHE / f"{digest(str(file.absolute()) for file in files.values())[:16]}.json"
+    cache = CACHE / f"{digest([str(use), *(str(file.absolute()) for file in files.values())])[:16]}.json"
     known = read_json(cache) if cache.exists() else {}
     if known.get("stats") == stats:
         return str(known["content"])

@@ -1,13 +1,8 @@
 """Images of any common format to one array of equal squares, and the table that says what each is."""
 
 import hashlib
-import io
 import logging
-import math
-import os
-import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -25,6 +20,7 @@ from medpeft.data.dataset import Dataset
 from medpeft.data.decode import Decoded, decode
 from medpeft.data.formats.picture import Reading
 from medpeft.data.split import SPLITS
+from medpeft.data.unfinished import UnfinishedArray
 
 MANIFEST_COLUMNS = ["image_id", "group_id", "label", "source_file", "sha256"]
 OPTIONAL_COLUMNS = ["split", "source"]  # of datasets that have them
@@ -76,12 +72,13 @@ def prepare(
     losses.refuse(f"{name} as read from {', '.join(map(str, archives))}", name, accepted)
     _check(name, dataset, table, archives)
     made_from = [table.to_csv(), *map(_state, archives), str(reading)]
-    unfinished = _Unfinished(images, made_from, table["source_file"].tolist(), size)
+    unfinished = UnfinishedArray(images, made_from, table["source_file"].tolist(), size)
     notes = Notes(images.with_name(".pixels.notes"), str(reading))
     load = partial(_load, {archive.name: archive for archive in archives}, size, reading, dataset.remedy)
     try:
         _decode_all(load, processes, unfinished, notes)
         unfinished.check()
+        _note_the_rest(load, unfinished, notes)
         table = table.assign(sha256=unfinished.digests())
         readable = table["sha256"] != UNREADABLE
         _refuse_unreadable(load, table.loc[~readable, "source_file"].tolist(), name, accepted, losses)
@@ -104,7 +101,7 @@ def prepare(
 Load = Callable[[str], tuple[Decoded | None, str]]  # the image at a place, and its SHA-256 or why there is none
 
 
-def _decode_all(load: Load, processes: int, unfinished: "_Unfinished", notes: Notes) -> None:
+def _decode_all(load: Load, processes: int, unfinished: UnfinishedArray, notes: Notes) -> None:
     """Decode the images that `unfinished` lacks into it; those that cannot be read are black there."""
     pool = Parallel(n_jobs=processes, return_as="generator", pre_dispatch="16 * n_jobs", batch_size=4)
     with unfinished.opened() as add:
@@ -115,8 +112,12 @@ def _decode_all(load: Load, processes: int, unfinished: "_Unfinished", notes: No
             else:
                 notes.add(outcome, decoded)
                 add(decoded.pixels, outcome)
+
+
+def _note_the_rest(load: Load, unfinished: UnfinishedArray, notes: Notes) -> None:
+    """Read those images once more whose note was not on the disk when the machine stopped."""
     for place, digest in zip(unfinished.places, unfinished.digests(), strict=True):
-        if digest != UNREADABLE and digest not in notes:  # the machine stopped before the note was on the disk
+        if digest != UNREADABLE and digest not in notes:
             decoded, _ = load(place)
             if decoded:
                 notes.add(digest, decoded)
@@ -175,105 +176,6 @@ def _opened(archive: Path, _changed: int) -> Source:
 def _state(archive: Path) -> str:
     stat = archive.stat()
     return f"{archive} {stat.st_size} {stat.st_mtime_ns}"
-
-
-class _Unfinished:
-    """Decoded images on disk, beside where they will be, in two files that grow together: a NumPy array and a ledger.
-
-    Their names carry a hash of what they are made from, so that work from another archive or size is not continued.
-    Line i of the ledger has the SHA-256 of image file i, and a checksum of that, of its place and of its stored pixels.
-    What is there is checked before it is continued, and once more before it is renamed.
-    """
-
-    LINE = 64 + 1 + 8 + 1  # bytes: SHA-256, a space, checksum, line break
-
-    def __init__(self, images: Path, made_from: list[str], places: list[str], size: int):
-        shape = (len(places), size, size, 3)
-        stream = io.BytesIO()
-        np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": shape})
-        self._header, self._bytes, self._shape = stream.getvalue(), math.prod(shape[1:]), shape[1:]
-        self.places = places
-        key = hashlib.sha256("\n".join([*made_from, str(shape)]).encode()).hexdigest()[:16]
-        self._array, self._ledger = (images.with_name(f".{images.name}.{key}.{kind}") for kind in ("npy", "ledger"))
-        images.parent.mkdir(parents=True, exist_ok=True)
-        for other in set(images.parent.glob(f".{images.name}.*")) - {self._array, self._ledger}:
-            other.unlink()
-        self._continue()
-
-    @property
-    def rest(self) -> list[str]:
-        """The places of the images that are not there yet."""
-        return self.places[self._done :]
-
-    @contextmanager
-    def opened(self) -> Iterator[Callable[[np.ndarray, str], None]]:
-        """Yield a function that appends the next image and the SHA-256 of its file."""
-        with open(self._array, "ab") as array, open(self._ledger, "ab") as ledger:
-
-            def add(image: np.ndarray, digest: str) -> None:
-                pixels = image.tobytes()
-                array.write(pixels)
-                ledger.write(_line(self.places[self._done], digest, pixels))
-                self._done += 1
-
-            yield add
-
-    def black(self) -> np.ndarray:
-        """Return an image that takes the place of one that cannot be read."""
-        return np.zeros(self._shape, np.uint8)
-
-    def check(self) -> None:
-        """Refuse an array that is not the images of its places, in their order, from the first to the last byte."""
-        size = len(self._header) + len(self.places) * self._bytes
-        if self._sound() < len(self.places) or self._array.stat().st_size != size:
-            raise UserError(
-                f"{self._array} has images that do not belong to their places, or not as many as there are places: "
-                "another process or a faulty disk changed it; see to it that nothing else writes there, and run again"
-            )
-
-    def digests(self) -> list[str]:
-        """Return the SHA-256 of each image file."""
-        return [line.split()[0] for line in self._ledger.read_text(encoding="ascii").splitlines()]
-
-    def finish(self, images: Path) -> None:
-        self._array.replace(images)
-        self.delete()
-
-    def delete(self) -> None:
-        for path in (self._array, self._ledger):
-            path.unlink(missing_ok=True)
-
-    def _continue(self) -> None:
-        """Keep the images that are whole and sound, from the first on, and note how many there are."""
-        if not self._array.exists():
-            self._array.write_bytes(self._header)
-        self._ledger.touch()
-        self._done = self._sound()
-        stored = (self._array.stat().st_size - len(self._header)) // self._bytes
-        if self._done < min(stored, self._ledger.stat().st_size // self.LINE):
-            logging.warning("image %d and those after it are decoded again: they are not as stored", self._done)
-        if not self._done:
-            self._array.write_bytes(self._header)
-        os.truncate(self._array, len(self._header) + self._done * self._bytes)
-        os.truncate(self._ledger, self._done * self.LINE)
-        if self._done:
-            logging.info("%d images were decoded before: going on from there", self._done)
-
-    def _sound(self) -> int:
-        """Return how many images, from the first on, are stored as the ledger says."""
-        with open(self._array, "rb") as array, open(self._ledger, "rb") as ledger:
-            if array.read(len(self._header)) != self._header:
-                return 0
-            for number, place in enumerate(self.places):
-                pixels, line = array.read(self._bytes), ledger.read(self.LINE)
-                if len(pixels) < self._bytes or line != _line(place, line[:64].decode("ascii", "replace"), pixels):
-                    return number
-        return len(self.places)
-
-
-def _line(place: str, digest: str, pixels: bytes) -> bytes:
-    """Return the line of the ledger of an image: it differs for other pixels and for those of another place."""
-    return f"{digest} {zlib.crc32(pixels, zlib.crc32(f'{place} {digest}'.encode())):08x}\n".encode()
 
 
 def _check(name: str, dataset: Dataset, table: pd.DataFrame, archives: list[Path]) -> None:

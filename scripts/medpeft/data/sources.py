@@ -52,7 +52,8 @@ class Kept:
         if place is None or archive.generate:
             return noted.get("content")
         files = {name: place / name for name in _visible(Source(place))} if place.is_dir() else {archive.name: place}
-        return seen(files, noted.get("content"), lambda touched: self._unchanged(archive, place, touched))
+        use = self.raw / archive.name
+        return seen(use, files, noted.get("content"), lambda touched: self._unchanged(archive, place, touched))
 
     def captions(self, mirror: str | None) -> str | None:
         """Return what changes when captions in a folder of the user's own do; None for any other source."""
@@ -117,7 +118,7 @@ def content_of_files(files: dict[str, Path], note: Path) -> str | None:
     def unchanged(touched: set[str]) -> bool:
         return used.keys() == files.keys() and all(sha256(files[name]) == used[name] for name in touched)
 
-    return seen(files, noted.get("content"), unchanged) if files else noted.get("content")
+    return seen(note, files, noted.get("content"), unchanged) if files else noted.get("content")
 
 
 def _visible(source: Source) -> list[str]:

@@ -1,6 +1,6 @@
 """BloodMNIST: blood cells at 224 pixels, of MedMNIST+."""
 
-from medpeft.data.medmnist import medmnist
+from medpeft.data.datasets._medmnist import medmnist
 
 DATASET = medmnist(
     "bloodmnist",

@@ -1,8 +1,8 @@
 """Simulated breast ultrasound, made without any download; see `medpeft.data.simulators.breast`."""
 
 from medpeft.data.dataset import Archive, Dataset
-from medpeft.data.simulated import index
 from medpeft.data.simulators.breast import generate
+from medpeft.data.simulators.contents import index
 
 DATASET = Dataset(
     title="Simulated breast ultrasound",

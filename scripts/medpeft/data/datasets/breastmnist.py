@@ -1,6 +1,6 @@
 """BreastMNIST: breast ultrasound at 224 pixels, of MedMNIST+."""
 
-from medpeft.data.medmnist import medmnist
+from medpeft.data.datasets._medmnist import medmnist
 
 DATASET = medmnist(
     "breastmnist",

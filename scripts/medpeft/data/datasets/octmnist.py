@@ -1,6 +1,6 @@
 """OCTMNIST: optical coherence tomography of the retina at 224 pixels, of MedMNIST+."""
 
-from medpeft.data.medmnist import NINE_TO_ONE, medmnist
+from medpeft.data.datasets._medmnist import NINE_TO_ONE, medmnist
 
 DATASET = medmnist(
     "octmnist",

@@ -1,7 +1,7 @@
 """Simulated ultrasound of six organs, made without any download; see `medpeft.data.simulators.organs`."""
 
 from medpeft.data.dataset import Archive, Dataset
-from medpeft.data.simulated import index
+from medpeft.data.simulators.contents import index
 from medpeft.data.simulators.organs import IMAGES_PER_ORGAN, ORGANS, generate
 
 DATASET = Dataset(

@@ -1,6 +1,6 @@
 """OrganAMNIST: axial slices of abdominal CT at 224 pixels, of MedMNIST+."""
 
-from medpeft.data.medmnist import ORGAN_CAVEATS, ORGAN_SOURCE, ORGANS, medmnist
+from medpeft.data.datasets._medmnist import ORGAN_CAVEATS, ORGAN_SOURCE, ORGANS, medmnist
 
 DATASET = medmnist(
     "organamnist",

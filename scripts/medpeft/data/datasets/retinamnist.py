@@ -1,6 +1,6 @@
 """RetinaMNIST: fundus photographs at 224 pixels, of MedMNIST+."""
 
-from medpeft.data.medmnist import NINE_TO_ONE, medmnist
+from medpeft.data.datasets._medmnist import NINE_TO_ONE, medmnist
 
 DATASET = medmnist(
     "retinamnist",
