@@ -10,6 +10,7 @@ from medpeft.data.appearance import APPEARANCE_COLUMNS
 from medpeft.data.audit import audit, with_appearance
 from medpeft.data.split import split
 from medpeft.data.user_dataset import user_dataset
+from medpeft.pipeline.study import Study
 
 NO_PAIRS = pd.DataFrame(columns=["first", "second", "kind", "similarity", "same_label", "same_group"])
 NO_PAIRS = NO_PAIRS.astype({"same_label": bool})
@@ -77,8 +78,11 @@ def test_the_card_says_how_many_captions_were_cut(manifest):
     ],
 )
 def test_the_card_tells_no_secret_of_an_address(manifest, address):
-    declared = {"classes": ["benign", "malignant"], "path": address, "table": None, "group": None, "title": None}
-    text = card("mine", user_dataset("mine", declared | {"licence": "my own"}), audited(manifest, "paper"), "paper")
+    grid = {"datasets": ["mine"], "backbones": ["resnet18"], "methods": ["full"], "fractions": [1], "seeds": [0]}
+    own = {"mine": {"classes": ["benign", "malignant"], "path": address}}
+    study = Study({"study": "toy", "datasets": own, "experiments": {"table2": grid}})
+    mine = user_dataset("mine", study.settings["datasets"]["mine"])
+    text = card("mine", mine, audited(manifest, "paper"), "paper")
     assert "example.org/x.zip" in text
     assert "s3cr3t" not in text
 
