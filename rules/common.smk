@@ -80,9 +80,7 @@ pathvars:
 
 wildcard_constraints:
     dataset=r"\w+",
-    archive=r"[^/]+",
     pixels=r"\d+",
-    fit=r"(_pad|_squash)?",
     backbone=r"[\w.]+",
     method=r"\w+",
     fraction=r"\d+(\.\d+)?",

@@ -16,8 +16,8 @@ rule download:
         code=generator_of,
         listing=listing_of,
     output:
-        archive="<raw>/{archive}",
-        note="<raw>/source/{archive}.json",
+        archive="<raw>/{archive,[^/]+}",
+        note="<raw>/source/{archive,[^/]+}.json",
     log:
         "<raw>/{archive}.log",
     conda:
