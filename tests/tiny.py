@@ -1,5 +1,6 @@
 """A seconds-long study of an archive laid out as the public one, in a copy of the project."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import yaml
 from conftest import write_pipeline
 from PIL import Image
@@ -85,6 +87,26 @@ def results(folder: Path, *names: str) -> dict[str, bytes]:
     """Return the content of the files of these names of all runs below `folder`, by their paths in it."""
     paths = [path for name in names for path in folder.glob(f"results/tiny/runs/**/{name}")]
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(paths)}
+
+
+COSTS = ["train_seconds", "images_per_second", "peak_memory_bytes", "seconds"]  # they differ each time
+COST_TABLES = ("runs.csv", "trials.csv")
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """Return the content of all files in `data` and `results` of `folder` but logs, without costs, by their paths."""
+    paths = [path for top in ("data", "results") for path in folder.glob(f"{top}/**/*") if path.is_file()]
+    return {str(path.relative_to(folder)): _without_costs(path) for path in sorted(paths) if path.suffix != ".log"}
+
+
+def _without_costs(path: Path) -> bytes:
+    if path.name == "record.json":
+        record = json.loads(path.read_text())
+        record["cost"] = {key: value for key, value in record["cost"].items() if key not in COSTS}
+        return json.dumps(record).encode()
+    if path.name in COST_TABLES:
+        return pd.read_csv(path, dtype=str).drop(columns=COSTS, errors="ignore").to_csv().encode()
+    return path.read_bytes()
 
 
 def _write_archive(path: Path) -> None:

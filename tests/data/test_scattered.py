@@ -83,17 +83,17 @@ def test_what_is_there_is_packed_and_the_rest_is_listed(server, tmp_path, caplog
     assert [file.name for file in tmp_path.iterdir()] == ["a.zip"]
 
 
-def test_a_killed_gathering_goes_on_and_asks_for_nothing_twice(server, tmp_path, monkeypatch):
+def test_an_interrupted_gathering_goes_on_and_asks_for_nothing_twice(server, tmp_path, monkeypatch):
     wanted = [link(server, number) for number in range(12)]
     fetch_one = scattered._fetch_one
 
-    def killed_at_the_eighth(wish, folder, hosts):
+    def interrupted_at_the_eighth(wish, folder, hosts):
         if wish.name == "8.jpg":
             raise KeyboardInterrupt
         return fetch_one(wish, folder, hosts)
 
     monkeypatch.setattr(scattered, "TOGETHER", 1)
-    monkeypatch.setattr(scattered, "_fetch_one", killed_at_the_eighth)
+    monkeypatch.setattr(scattered, "_fetch_one", interrupted_at_the_eighth)
     with pytest.raises(KeyboardInterrupt):
         gather(wanted, tmp_path / "a.zip", tmp_path / "a.links")
     assert not (tmp_path / "a.zip").exists()
@@ -102,6 +102,14 @@ def test_a_killed_gathering_goes_on_and_asks_for_nothing_twice(server, tmp_path,
     found = [path for path in Handler.asked if int(path[1:-4]) % 3]
     assert len(found) == len(set(found)) == 8
     assert sorted(missing(tmp_path / "a.zip")) == ["0.jpg", "3.jpg", "6.jpg", "9.jpg"]
+
+
+def test_a_torn_line_of_the_list_of_failures_names_no_file(server, tmp_path):
+    """The next line would be written behind it: a file `0.j1.jpg` was never asked for."""
+    (tmp_path / "a.links").mkdir()
+    (tmp_path / "a.links" / "failed.csv").write_text("0.jpg,http://x,HTTP 404\n3.j")
+    gather([link(server, number) for number in range(5)], tmp_path / "a.zip", tmp_path / "a.links")
+    assert missing(tmp_path / "a.zip") == {"0.jpg": "HTTP 404", "3.jpg": "HTTP 404 Not Found"}
 
 
 def test_a_host_that_never_answers_is_given_up(tmp_path, monkeypatch):

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tiny import STUDY, command, make_project, results, snakemake
+from jobs import ends
+from tiny import STUDY, command, everything, make_project, results, snakemake
 
 TARGET = "results/tiny/runs.csv"
 GRID = {"datasets": ["busi"], "fractions": [0.1], "seeds": [0]}
@@ -67,11 +69,31 @@ def _wait_for(found: Callable[[], object], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not found():
         assert time.monotonic() < deadline
-        time.sleep(0.1)
+        time.sleep(0.01)
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.exhaustive)])
-def test_killed_at_any_moment_it_ends_the_same_and_does_nothing_twice(whole, tmp_path, kills):
+def test_the_umask_decides_the_mode_of_every_output(whole):
+    mask = os.umask(0)
+    os.umask(mask)
+    outputs = [path for top in ("data", "results") for path in whole[0].glob(f"{top}/**/*")]
+    modes = {(path.is_dir(), path.suffix, path.stat().st_mode & 0o777) for path in outputs}
+    assert {mode for folder, _, mode in modes if not folder} == {0o666 & ~mask}, modes
+    assert {mode for folder, _, mode in modes if folder} == {0o777 & ~mask}, modes
+
+
+def _kill_group(process: subprocess.Popen) -> None:
+    """Kill Snakemake and all that it has started, as the end of a session does."""
+    os.killpg(process.pid, signal.SIGKILL)
+
+
+def _kill_alone(process: subprocess.Popen) -> None:
+    """Kill Snakemake, as a user does by its number: nobody kills its jobs."""
+    process.kill()
+
+
+@pytest.mark.parametrize("kill", [_kill_group, _kill_alone])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.exhaustive)])
+def test_killed_at_any_moment_it_ends_the_same_and_does_nothing_twice(whole, tmp_path, kill, kills):
     complete, seconds = whole
     folder, moment, finished = make_project(tmp_path, SMALL), random.Random(0), {}
     for _ in range(kills):
@@ -79,14 +101,97 @@ def test_killed_at_any_moment_it_ends_the_same_and_does_nothing_twice(whole, tmp
         try:
             process.wait(moment.uniform(0.1, 0.5) * seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            kill(process)
         process.wait()
         finished |= _finished_runs(folder)
         assert snakemake(folder, "--unlock").returncode == 0
     _finish(folder)
-    assert results(folder, *SCORES) == results(complete, *SCORES)
     assert finished.items() <= results(folder, "record.json").items()
-    assert not [*folder.rglob("results/**/.*.unfinished*"), *folder.rglob("results/**/.*.part")]
+    assert everything(folder) == everything(complete)
+
+
+def _owners(folder: Path, log: str) -> list[int]:
+    """Return the processes that write what jobs of a rule, by the name of its log, write at this moment."""
+    locks = [path for top in ("data", "results") for path in folder.glob(f"{top}/**/.{log}.lock")]
+    with suppress(FileNotFoundError):  # it has just ended
+        return [int(text.split()[1]) for text in [path.read_text() for path in locks] if text]
+    return []
+
+
+def _kill_while(folder: Path, log: str, seconds: float, stop: Callable[[int], None] = lambda _: None) -> list[int]:
+    """Start the study, kill Snakemake alone while a job writes, and return the processes that did."""
+    process, owners = _start(folder), list[int]()
+    try:
+        _wait_for(lambda: owners.extend(_owners(folder, log)) or owners or process.poll() is not None, seconds)
+        assert owners, f"no job was seen that writes {log}"
+        for owner in owners:
+            stop(owner)
+    finally:
+        _kill_alone(process)
+        process.wait()
+    assert snakemake(folder, "--unlock").returncode == 0
+    return owners
+
+
+WRITERS = ("prepare", "tune", "finetune", "encode", "finetune_unet", "generate_test")
+
+
+def test_killed_alone_while_each_kind_of_job_writes_it_ends_the_same(whole, tmp_path):
+    """Every second of these jobs was stopped, so that it could not end by itself, and its own process ends it."""
+    complete, seconds = whole
+    folder = make_project(tmp_path, SMALL)
+    for number, log in enumerate(WRITERS):
+        stop = (lambda owner: os.kill(owner, signal.SIGSTOP)) if number % 2 else (lambda _: None)
+        for owner in _kill_while(folder, f"{log}.log", 3 * seconds + 60, stop):
+            assert ends(owner)
+    _finish(folder)
+    assert everything(folder) == everything(complete)
+
+
+@pytest.mark.parametrize("log", ["tune", "prepare"])
+def test_a_job_that_was_stopped_whole_is_named_and_no_other_writes_until_it_ended(whole, tmp_path, log):
+    """Nobody can end it: it has been stopped with the process that watches Snakemake."""
+    complete, seconds = whole
+    folder = make_project(tmp_path, SMALL)
+    module = folder / "scripts/medpeft/pipeline/ownership.py"
+    module.write_text(module.read_text().replace("PATIENCE = 15", "PATIENCE = 1"))
+    stopped = list[int]()
+
+    def stop(owner: int) -> None:
+        stopped.extend([owner, *_watchers(folder)])
+        for number in stopped:
+            os.kill(number, signal.SIGSTOP)
+
+    (owner,) = _kill_while(folder, f"{log}.log", 3 * seconds + 60, stop)[:1]
+    try:
+        before = _unfinished(folder, log)
+        second = snakemake(folder, "--cores", "1", "--", TARGET)
+        assert second.returncode != 0
+        assert "another process writes what this job is to write" in second.stderr
+        assert f"(process {owner} on " in second.stderr
+        assert _unfinished(folder, log) == before
+    finally:
+        for number in stopped:
+            os.kill(number, signal.SIGCONT)
+    assert all(map(ends, stopped))
+    _finish(folder)
+    assert everything(folder) == everything(complete)
+
+
+def _watchers(folder: Path) -> list[int]:
+    """Return the own processes of jobs, which do no work and watch Snakemake."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").readlink() == folder and b".snakemake/scripts/" in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+    return found
+
+
+def _unfinished(folder: Path, log: str) -> dict[str, bytes]:
+    """Return what has been written so far beside the logs of a rule."""
+    beside = {path.parent for top in ("data", "results") for path in folder.glob(f"{top}/**/{log}.log")}
+    return {str(path): path.read_bytes() for place in beside for path in place.iterdir() if path.is_file()}
 
 
 def test_a_second_one_is_refused_and_the_first_stops_when_asked_and_needs_no_unlocking(whole, prepared):

@@ -75,13 +75,13 @@ def test_interrupted_training_resumes_bit_identically(lite0, splits, recipe, tmp
     checkpoint = tmp_path / "checkpoint"
     monkeypatch.setattr("medpeft.training.loop.CHECKPOINT_SECONDS", 0)
 
-    def kill(epoch, row):
+    def interrupt(epoch, row):
         if epoch == 3:
             raise KeyboardInterrupt
 
     arguments = (splits, recipe, 1e-3)
     with pytest.raises(KeyboardInterrupt):
-        fit(networks[1], *arguments, seed=0, checkpoint=checkpoint, on_validation=kill)
+        fit(networks[1], *arguments, seed=0, checkpoint=checkpoint, on_validation=interrupt)
     torch.rand(7)  # whatever else happened to the global random numbers must not matter
     resumed = fit(networks[2], *arguments, seed=0, checkpoint=checkpoint)
     assert resumed.history == whole.history

@@ -84,7 +84,7 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(
     expected = fit_unet(whole, diffusion, captioned, recipe, 1e-3, 0)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("medpeft.training.loop.CHECKPOINT_SECONDS", 0)
-        patch.setattr(UnetLoop, "draw", _killed_at(2))
+        patch.setattr(UnetLoop, "draw", _interrupted_at(2))
         fit_unet(unet_of(diffusion, "full"), diffusion, captioned, recipe, 1e-3, 0, checkpoint)
     resumed = unet_of(diffusion, "full", seed=1)
     found = fit_unet(resumed, diffusion, captioned, recipe, 1e-3, 0, checkpoint)
@@ -92,15 +92,15 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(
     assert all(torch.equal(tensor, delta(whole)[name]) for name, tensor in delta(resumed).items())
 
 
-def _killed_at(step):
+def _interrupted_at(step):
     draw = UnetLoop.draw
 
-    def killed(loop, number):
+    def interrupted(loop, number):
         if number == step:
             raise KeyboardInterrupt
         return draw(loop, number)
 
-    return killed
+    return interrupted
 
 
 def test_micro_batches_add_up_to_their_batch(diffusion, captioned, unet_recipe):

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 from medpeft.pipeline.lending import Worker, lent
@@ -36,7 +35,8 @@ def hand_over(script: Path, job: str, lend: bool = True) -> None:
     end_with_snakemake(worker.kill if worker else None)
     if worker is None:
         return
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches the worker as well: one of them says so
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C reaches the worker as well: one of them says so
     status = worker.status()
     sys.stdout.flush()
     if status < 0:
@@ -72,11 +72,10 @@ def _status(number: int, connection: socket.socket) -> int:
 
 def _killed(number: int) -> str:
     """Return the sentence on a worker that a signal has ended."""
-    name = signal.Signals(number).name
-    with suppress(KeyError):
-        return {
-            signal.SIGKILL: "it was killed (SIGKILL), as the system does where memory runs out: free memory, let fewer "
-            "jobs run side by side (--cores) or give the rule more (mem_mb), and run again; it goes on where it was",
-            signal.SIGXCPU: "it was ended for its time (SIGXCPU): raise the limit (ulimit -t) and run again",
-        }[signal.Signals(number)]
-    return f"it was ended by the signal {name}: run again; it goes on where it was"
+    if number == signal.SIGKILL:
+        return (
+            "it was killed (SIGKILL), as the system does where memory runs out: free memory, let fewer jobs run side "
+            "by side (--cores) or give the rule more (mem_mb), and run again; it goes on where it was"
+        )
+    names = {one.value: one.name for one in signal.Signals}
+    return f"it was ended by the signal {names.get(number, number)}: run again; it goes on where it was"
