@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from snakemake.iocontainers import Namedlist
 
 from medpeft.base.errors import UserError
 from medpeft.pipeline import ownership
@@ -31,8 +32,9 @@ with owned(Path(sys.argv[1])):
 
 
 @pytest.fixture
-def log(tmp_path) -> Path:
+def log(tmp_path, monkeypatch) -> Path:
     """The log of a job, as the attempt before has left it."""
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / "tune.log"
     path.write_text("of the owner\n")
     return path
@@ -61,7 +63,11 @@ def _end(process: subprocess.Popen) -> None:
 
 
 def _job(log: Path, attempt: int = 1) -> SimpleNamespace:
-    return SimpleNamespace(log=[str(log)], rule="tune", wildcards=["busi"], resources={"attempt": attempt}, config={})
+    lists = {name: Namedlist() for name in ("params", "input", "output")}
+    wildcards = Namedlist(fromdict={"dataset": "busi"})
+    return SimpleNamespace(
+        log=[str(log)], rule="tune", wildcards=wildcards, resources={"attempt": attempt}, config={}, **lists
+    )
 
 
 def test_a_second_job_ends_with_a_sentence_that_names_the_owner_and_writes_nothing(log, impatient):
@@ -89,7 +95,7 @@ def test_a_refusal_does_not_end_further_attempts(log, impatient):
     logging.getLogger().handlers.clear()
     run(done.append, _job(log, attempt=3))
     assert len(done) == 1
-    assert sorted(path.name for path in log.parent.iterdir()) == ["tune.log"]
+    assert sorted(path.name for path in log.parent.iterdir()) == ["provenance", "tune.log"]
 
 
 @pytest.mark.parametrize("stopped", [False, True])

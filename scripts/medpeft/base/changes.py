@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from medpeft.base.files import read_json, write_json
 
@@ -28,7 +29,7 @@ def seen(use: Path, files: dict[str, Path], noted: str | None, unchanged: Callab
     """
     stats = {name: _stat(file) for name, file in files.items()}
     cache = CACHE / f"{digest([str(use), *(str(file.absolute()) for file in files.values())])[:16]}.json"
-    known = read_json(cache) if cache.exists() else {}
+    known = noted_in(cache)
     if known.get("stats") == stats:
         return str(known["content"])
     before = known["stats"] if known and known["content"] == noted else {}
@@ -36,6 +37,14 @@ def seen(use: Path, files: dict[str, Path], noted: str | None, unchanged: Callab
     content = noted if noted is not None and unchanged(touched) else digest([json.dumps(stats)])
     write_json(cache, {"content": content, "stats": stats})
     return content
+
+
+def noted_in(file: Path) -> dict[str, Any]:
+    """Return the JSON object in `file`, or an empty one where there is none that can be read."""
+    try:
+        return read_json(file)
+    except (OSError, ValueError):
+        return {}
 
 
 def digest(texts: Iterable[str]) -> str:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from medpeft.base.changes import digest, seen
+from medpeft.base.changes import digest, noted_in, seen
 from medpeft.base.errors import UserError
-from medpeft.base.files import read_json, read_table, sha256
+from medpeft.base.files import read_table, sha256
 from medpeft.data.archives import Source, is_link, is_visible
 from medpeft.data.dataset import Archive, Dataset
 from medpeft.data.download import local_place, mirrored
@@ -66,8 +66,7 @@ class Kept:
 
     def _noted(self, archive: Archive) -> dict[str, Any]:
         """Return what `download` noted of `archive`; nothing where it has not run."""
-        note = self.raw / "source" / f"{archive.name}.json"
-        return read_json(note) if note.exists() else {}
+        return noted_in(self.raw / "source" / f"{archive.name}.json")
 
     def _unchanged(self, archive: Archive, place: Path, touched: set[str]) -> bool:
         """Tell whether what the archive at `place` holds, where files were touched, is what was prepared."""
@@ -112,7 +111,7 @@ def content_of_files(files: dict[str, Path], note: Path) -> str | None:
         note: A JSON file with the keys `content`, what this returned, and `files`, the SHA-256 of each when they were
             used. It need not be there.
     """
-    noted = read_json(note) if note.exists() else {}
+    noted = noted_in(note)
     used = noted.get("files", {})
 
     def unchanged(touched: set[str]) -> bool:

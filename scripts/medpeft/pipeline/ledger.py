@@ -6,6 +6,7 @@ The entry of a job lies where its log does, below `provenance/`: of `results/<st
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -37,8 +38,8 @@ class Job(Protocol):
 
 def place(log: str | Path) -> Path:
     """Return where the entry of the job lies whose log is `log`."""
-    parts = Path(log).with_suffix(".json").parts
-    top = 2 if parts[0] == "results" else 1
+    parts = Path(os.path.relpath(log)).with_suffix(".json").parts
+    top = min(2 if parts[0] == "results" else 1, len(parts) - 1)
     return Path(*parts[:top], FOLDER, *parts[top:])
 
 

@@ -125,7 +125,7 @@ def unlisted(folder: Path, planned: Iterable[Planned]) -> dict[str, list[str]]:
     written = {path for entry in entries for path in entry["outputs"]}
     found: dict[str, list[str]] = {}
     for file in files_in(folder):
-        if str(file) not in written and FOLDER not in file.parts:
+        if str(file) not in written and FOLDER not in file.parts and file.suffix != ".lock":
             kind = "logs" if file.suffix == ".log" else "files that no job of this study wrote"
             found.setdefault(kind, []).append(str(file))
     return found
