@@ -179,7 +179,7 @@ def test_a_file_system_without_locks_is_said_on_the_terminal_and_in_the_log(log,
     done = []
     run(done.append, _job(log))
     said = f"the file system of {log.parent} has no locks ({os.strerror(number)}): nothing but Snakemake's own lock"
-    assert f"medpeft: warning: {said}" in capsys.readouterr().err
+    assert f"medpeft: {said}" in capsys.readouterr().err
     assert f"WARNING {said}" in log.read_text()
     assert done
 
