@@ -65,6 +65,14 @@ def test_files_of_unknown_formats_stop(pack, name):
         source.losses.refuse("chest", "chest", {})
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 200])
+def test_any_first_bytes_are_looked_at(pack, size):
+    noise = np.random.default_rng(size)
+    members = {f"sick/{number}": noise.bytes(size - 1) + b"\0" for number in range(50)}
+    source = pack("chest.zip", members | {"sick/1.png": b"", "well/2.png": b""})
+    assert len(index(source)) + sum(lost(source).values()) == 52
+
+
 def test_the_suffixes_are_those_of_the_formats():
     assert {".png", ".jpg", ".tif", ".dcm"} <= image_suffixes()
     assert not {".pdf", ".eps", ".ps", ".mpg", ".wmf", ".psd"} & image_suffixes()

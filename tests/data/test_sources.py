@@ -141,6 +141,17 @@ def test_a_change_that_is_undone_changes_nothing(home, change):
     assert _content() == before
 
 
+@pytest.mark.parametrize("name", ["sick/9.heic", "third/9.bmp", "sick/1_mask.bmp"])
+def test_what_would_stop_the_study_is_noticed(home, name):
+    """A file of an unknown format, an image of no class, and a mask: none is a row of the manifest as it was."""
+    before = _make()
+    (home / name).parent.mkdir(exist_ok=True)
+    (home / name).write_bytes(b"\0\1")
+    assert _content() != before
+    (home / name).unlink()
+    assert _content() == before
+
+
 def test_a_folder_that_is_gone_leaves_what_was_made_of_it(home):
     before, (kept) = _make(), _kept(DECLARED)
     said = kept.captions(None)

@@ -400,3 +400,60 @@ def test_a_split_is_handed_on_with_its_checksum(project):
     (project / "split.csv").write_text((project / "split.csv").read_text().replace("test", "train", 1))
     with pytest.raises(AssertionError, match=r"split\.csv is not the file whose SHA-256"):
         snakemake(project)
+
+
+def refused(folder: Path, study: str, *arguments: str) -> str:
+    """Return what is printed of a study that is refused, without the traceback that no user should see."""
+    (folder / "study.yaml").write_text(study, encoding="utf-8")
+    with pytest.raises(AssertionError) as caught:
+        snakemake(folder, *arguments)
+    told = str(caught.value)
+    assert "Traceback" not in told
+    return told
+
+
+@pytest.mark.slow
+def test_losses_stop_the_study_or_reach_terminal_audit_and_card(project):
+    (project / "home" / "sick" / "p98_0.png").symlink_to("nowhere.png")
+    (project / "home" / "sick" / "odd.png").write_bytes(png(9))
+    (project / "home" / "notes.txt").write_text("none of these")
+    told = refused(project, STUDY)
+    assert "unreadable files: 1, such as 'sick/p98_0.png (a link without a target)'" in told
+    assert "each its own: 1, such as 'sick/odd.png'" in told
+    asked = re.search(r"write `(accept: .*?)` in the study", told)[1]
+    assert asked == "accept: {chest: {unreadable: 1, ungrouped: 1}}"
+    (project / "study.yaml").write_text(f"{STUDY}{asked}\n", encoding="utf-8")
+    words = "unreadable files: 1; images whose group is not known, each its own: 1; files that are no images: 1"
+    assert f"medpeft: chest: {words}\n" in snakemake(project)
+    assert f"Not used, or in doubt: {words}." in (project / CARD).read_text(encoding="utf-8")
+    audit = read_table(project / "results/toy/audit/chest.csv")
+    lost = audit[audit["measure"] == "left_out"]
+    assert dict(zip(lost["scope"], lost["value"], strict=True)) == {"unreadable": 1, "ungrouped": 1, "others": 1}
+
+
+@pytest.mark.slow
+def test_a_split_with_strangers_stops_or_is_said_on_the_card(project):
+    snakemake(project)
+    split = (project / "data/splits/chest/toy/split.csv").read_text().splitlines()
+    (project / "split.csv").write_text("\n".join([*split[:-1], "sick/p77_0.png,test,99"]))
+    given = STUDY + "split: {files: {chest: split.csv}}\n"
+    assert "dataset lacks: 1, such as 'sick/p77_0.png'" in refused(project, given)
+    (project / "study.yaml").write_text(given + "accept: {chest: {strangers: 1}}\n", encoding="utf-8")
+    told = snakemake(project)
+    assert "medpeft: chest: images that the given split names and the dataset lacks: 1\n" in told
+    assert "medpeft: chest: 1 of 60 images take no part in the split\n" in told
+    assert "names and the dataset lacks: 1." in (project / CARD).read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("study", "sentence"),
+    [
+        (STUDY + "image_size: 48\n", r"study.yaml gives the key 'image_size' twice, in lines 3 and 8"),
+        (STUDY + "split: {files: {chest: gone.csv}}\n", "names 'gone.csv' at split.files.chest, which is no file here"),
+        (STUDY.replace("path: home", "path: home, exclude: [masks]"), "no file that matches 'masks' under `exclude`"),
+        (STUDY.replace("'^(p[0-9]+)'", "'^(q[0-9]+)'"), "matches no name and no path of 60 images"),
+    ],
+)
+def test_a_study_that_cannot_be_is_refused_in_a_sentence(project, study, sentence):
+    assert sentence in refused(project, study)

@@ -14,6 +14,7 @@ import pandas as pd
 from medpeft.base.changes import digest, noted_in, seen
 from medpeft.base.errors import UserError
 from medpeft.base.files import read_table, sha256
+from medpeft.base.losses import REASONS, Losses
 from medpeft.data.archives import Source, is_link, is_visible
 from medpeft.data.dataset import Archive, Dataset
 from medpeft.data.download import local_place, mirrored
@@ -78,9 +79,10 @@ class Kept:
         source, manifest = Source(place), _with_member(read_table(manifests[0]), archive.name)
         try:
             archives = [place if one == archive else self.raw / one.name for one in self.dataset.archives]
-            table = _with_member(self.dataset.listing(archives)[0], place.name)
+            listed, losses = self.dataset.listing(archives)
+            table = _with_member(listed, place.name)
             columns = [column for column in IDENTITY if column in manifest]
-            if _rows(table, columns) != _rows(manifest, columns):
+            if _rows(table, columns) != _rows(manifest, columns) or _more_lost(losses, manifests[0].parent):
                 return False
             here = manifest.dropna(subset="member")
             read = here[here["member"].isin(touched)] if place.is_dir() else here
@@ -118,6 +120,13 @@ def content_of_files(files: dict[str, Path], note: Path) -> str | None:
         return used.keys() == files.keys() and all(sha256(files[name]) == used[name] for name in touched)
 
     return seen(note, files, noted.get("content"), unchanged) if files else noted.get("content")
+
+
+def _more_lost(losses: Losses, prepared: Path) -> bool:
+    """Tell whether of a reason that stops a study more is lost than when the images in `prepared` were made."""
+    path = prepared / "losses.csv"
+    noted = read_table(path).set_index("reason")["count"].to_dict() if path.exists() else {}
+    return any(len(losses.names(name)) > noted.get(name, 0) for name, reason in REASONS.items() if reason.remedy)
 
 
 def _visible(source: Source) -> list[str]:

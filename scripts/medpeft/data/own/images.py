@@ -84,7 +84,8 @@ def _kind_of_content(head: bytes) -> str:
 def _is_picture(head: bytes) -> bool:
     Image.init()
     tests = (Image.OPEN[name][1] for name in FORMATS)
-    return any(test(head) is True for test in tests if test)
+    padded = head.ljust(HEAD, b"\0")  # some tests of Pillow fail at less
+    return any(test(padded) is True for test in tests if test)
 
 
 @cache
