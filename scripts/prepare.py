@@ -9,9 +9,9 @@ def main(snakemake):
     from medpeft.base.files import read_table, write_table
     from medpeft.base.losses import told
     from medpeft.data import registry
-    from medpeft.data.appearance import alarming, measures
     from medpeft.data.formats.picture import LARGEST_IMAGE, Reading
     from medpeft.data.prepare import prepare
+    from medpeft.data.stored.appearance import alarming, measures
 
     name = snakemake.wildcards.dataset
     settings, output = snakemake.config, snakemake.output

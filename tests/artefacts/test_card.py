@@ -6,9 +6,9 @@ import pytest
 from medpeft.artefacts.card import Numbers, Shown, audit_sentence, card
 from medpeft.base.losses import Losses
 from medpeft.data import registry
-from medpeft.data.appearance import APPEARANCE_COLUMNS
 from medpeft.data.audit import audit, with_appearance
 from medpeft.data.split import split
+from medpeft.data.stored.appearance import APPEARANCE_COLUMNS
 from medpeft.data.user_dataset import user_dataset
 from medpeft.pipeline.study import Study
 

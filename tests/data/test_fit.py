@@ -7,9 +7,9 @@ import torch
 from pictures import encoded, gradient, square
 from PIL import Image
 
-from medpeft.data.appearance import APPEARANCE_COLUMNS, alarming, measures, sentences
 from medpeft.data.augmentation import evaluation_batch, training_batch
 from medpeft.data.decode import decode
+from medpeft.data.stored.appearance import APPEARANCE_COLUMNS, alarming, measures, sentences
 from medpeft.pipeline.study import fitted_folder, stored_size
 
 TALL = np.full((1000, 500), 40, np.uint8)

@@ -19,13 +19,13 @@ from test_dicom import dicom
 from medpeft.base.errors import UserError
 from medpeft.base.files import read_table
 from medpeft.data import prepare as prepare_module
-from medpeft.data.appearance import Notes
 from medpeft.data.archives import Source
 from medpeft.data.dataset import Archive, Dataset
 from medpeft.data.decode import decode
 from medpeft.data.formats.picture import Reading
 from medpeft.data.prepare import prepare
-from medpeft.data.unfinished import UnfinishedArray
+from medpeft.data.stored.appearance import Notes
+from medpeft.data.stored.unfinished import Unfinished
 
 GREY = Image.fromarray(gradient())
 RGB = Image.merge("RGB", [GREY, GREY.rotate(90), GREY.rotate(180)])
@@ -301,7 +301,7 @@ def killed(tmp_path) -> tuple:
     result = subprocess.run([sys.executable, "-c", KILLED, tmp_path], env=environment, check=False)
     assert result.returncode == -signal.SIGKILL
     # The process held what it had written last in its own memory: here it has reached the disk.
-    unfinished = UnfinishedArray(arguments[-2], *_made_from(arguments))
+    unfinished = Unfinished(arguments[-2], *_made_from(arguments))
     assert len(unfinished.rest) == 20
     notes = Notes(tmp_path / "out" / ".pixels.notes", str(Reading()))
     with unfinished.opened() as add:
@@ -389,6 +389,19 @@ def test_what_was_stored_is_checked_before_it_is_continued(killed, monkeypatch, 
     assert _written(arguments) == whole
 
 
+@pytest.mark.parametrize("kept", [0, 5, 5.5], ids=["none", "five", "five and a half"])
+def test_notes_that_are_lost_are_made_again(killed, monkeypatch, kept):
+    """As when the machine itself stopped: images are on the disk, some of what was found in them is not."""
+    arguments, whole = killed
+    notes = arguments[-2].with_name(".pixels.notes")
+    lines = notes.read_text().split("\n")
+    half = lines[6][:70] if kept == 5.5 else ""
+    notes.write_text("\n".join([*lines[: int(kept) + 1], half]))
+    decoded = _resumed(arguments, monkeypatch)
+    assert set(sorted(MANY)[11:]) < set(decoded)  # what was not there, and before that what is not noted any more
+    assert _written(arguments) == whole
+
+
 def test_a_damaged_header_begins_anew(killed, monkeypatch):
     arguments, whole = killed
     (array,) = arguments[-2].parent.glob(".images.npy.*.npy")
@@ -409,7 +422,7 @@ def test_an_array_that_another_writer_changed_is_never_put_in_place(tmp_path, mo
         asked.append(args)
         if len(asked) == 20:
             (array,), (ledger,) = (arguments[-2].parent.glob(f".images.npy.*.{kind}") for kind in ("npy", "ledger"))
-            unfinished = UnfinishedArray(arguments[-2], *_made_from(arguments))
+            unfinished = Unfinished(arguments[-2], *_made_from(arguments))
             with unfinished.opened() as add:
                 for done in asked[:11]:
                     decoded, digest = load(*done)

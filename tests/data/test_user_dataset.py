@@ -457,3 +457,24 @@ def test_a_split_with_strangers_stops_or_is_said_on_the_card(project):
 )
 def test_a_study_that_cannot_be_is_refused_in_a_sentence(project, study, sentence):
     assert sentence in refused(project, study)
+
+
+@pytest.mark.slow
+def test_what_cropping_cuts_off_is_said_at_once_and_padding_cuts_nothing(project):
+    rng = np.random.default_rng(0)
+    for path in (project / "home").rglob("*.png"):
+        tall = rng.integers(0, 200, (80, 40), np.uint8)
+        tall[:8] = 250
+        Image.fromarray(tall).save(path)
+    (project / "home" / "sick" / "p0_0.png").write_bytes(b"no image")
+    accepting = STUDY + "accept: {chest: {unreadable: 1}}\n"
+    (project / "study.yaml").write_text(accepting, encoding="utf-8")
+    told = snakemake(project)
+    assert "59 images are not square and cropped to the centre square, which cuts off 50.0% of the area" in told
+    assert "cuts off 50.0% of the area" in (project / CARD).read_text(encoding="utf-8")
+    (project / "study.yaml").write_text(accepting + "image_fit: pad\n", encoding="utf-8")
+    assert "cuts off" not in snakemake(project)
+    assert "with black borders" in (project / CARD).read_text(encoding="utf-8")
+    (images,) = (project / "data/prepared/chest").rglob("32px_pad/images.npy")
+    assert (np.load(images)[:, 0].max(axis=(1, 2)) > 240).all()
+    assert len(list((project / "data/prepared/chest").rglob("37px/images.npy"))) == 1

@@ -7,6 +7,7 @@ import yaml
 
 from medpeft.base.errors import UserError
 from medpeft.base.runs import Run
+from medpeft.data.formats.picture import LARGEST_IMAGE
 from medpeft.pipeline.schema import SCHEMA
 from medpeft.pipeline.study import Study
 
@@ -49,6 +50,21 @@ def test_defaults_are_those_of_the_schema():
         for key, part in properties[section]["properties"].items():
             if (section, key) != ("recipe", "epochs"):
                 assert settings[section][key] == part["default"]
+
+
+def test_the_largest_image_is_that_of_the_schema():
+    assert Study(_study()).settings["largest_image"] == LARGEST_IMAGE
+
+
+def test_images_that_are_fitted_in_different_ways_lie_apart():
+    folders = [Study(_study(image_fit=fit, image_size=64)).stored_folder(64) for fit in ("crop", "pad", "squash")]
+    assert folders == ["73px", "64px_pad", "64px_squash"]
+
+
+@pytest.mark.parametrize("change", [{"image_fit": "stretch"}, {"largest_image": 0}, {"recipe": {"horizontal_flip": 2}}])
+def test_other_ways_to_show_an_image_are_mistakes(change):
+    with pytest.raises(UserError, match=next(iter(change))):
+        Study(_study(**change))
 
 
 def test_the_callers_configuration_is_left_alone():

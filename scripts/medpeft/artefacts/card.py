@@ -8,9 +8,9 @@ import pandas as pd
 from medpeft.artefacts.markup import Cell, Layout, markdown
 from medpeft.base.losses import REASONS, summary
 from medpeft.base.redaction import redacted
-from medpeft.data.appearance import sentences
 from medpeft.data.dataset import Archive, Dataset
 from medpeft.data.split import SPLITS
+from medpeft.data.stored.appearance import sentences
 
 
 class Numbers:

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from medpeft.base.files import replacing
 from medpeft.base.frames import each_row
-from medpeft.data.appearance import measures
 from medpeft.data.split import SPLITS, clusters, split
+from medpeft.data.stored.appearance import measures
 
 AUDIT_COLUMNS = ["protocol", "measure", "scope", "label", "value"]
 SHOWN = 3  # pairs of each kind in the picture
@@ -66,7 +66,7 @@ def audit(
 
 
 def with_appearance(table: pd.DataFrame, appearance: pd.DataFrame, fit: str) -> pd.DataFrame:
-    """Return the audit `table` with what was found in the pixels of all images; see `medpeft.data.appearance`."""
+    """Return the audit `table` with what was found in the pixels; see `medpeft.data.stored.appearance`."""
     rows = [("", measure, "all", "", value) for measure, value in measures(appearance, fit).items()]
     return pd.concat([table, pd.DataFrame(rows, columns=AUDIT_COLUMNS)], ignore_index=True)
 

@@ -12,15 +12,15 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from medpeft.base.errors import UserError
-from medpeft.base.files import replacing, write_table
+from medpeft.base.files import write_table
 from medpeft.base.losses import Losses
-from medpeft.data.appearance import Notes
 from medpeft.data.archives import Source
 from medpeft.data.dataset import Dataset
 from medpeft.data.decode import Decoded, decode
 from medpeft.data.formats.picture import Reading
 from medpeft.data.split import SPLITS
-from medpeft.data.unfinished import UnfinishedArray
+from medpeft.data.stored.appearance import Notes
+from medpeft.data.stored.unfinished import Unfinished, keep_rows
 
 MANIFEST_COLUMNS = ["image_id", "group_id", "label", "source_file", "sha256"]
 OPTIONAL_COLUMNS = ["split", "source"]  # of datasets that have them
@@ -57,7 +57,7 @@ def prepare(
 
     Returns:
         What the archives hold that is not used. `pixels.csv` beside `images` says what was found in the pixels of each
-        image; see `medpeft.data.appearance`.
+        image; see `medpeft.data.stored.appearance`.
 
     Raises:
         UserError: More is lost than the study accepts, some of it images that cannot be read, or the images per class
@@ -72,13 +72,13 @@ def prepare(
     losses.refuse(f"{name} as read from {', '.join(map(str, archives))}", name, accepted)
     _check(name, dataset, table, archives)
     made_from = [table.to_csv(), *map(_state, archives), str(reading)]
-    unfinished = UnfinishedArray(images, made_from, table["source_file"].tolist(), size)
+    unfinished = Unfinished(images, made_from, table["source_file"].tolist(), size)
     notes = Notes(images.with_name(".pixels.notes"), str(reading))
     load = partial(_load, {archive.name: archive for archive in archives}, size, reading, dataset.remedy)
     try:
         _decode_all(load, processes, unfinished, notes)
         unfinished.check()
-        _note_the_rest(load, unfinished, notes)
+        _note_again(load, unfinished, notes)
         table = table.assign(sha256=unfinished.digests())
         readable = table["sha256"] != UNREADABLE
         _refuse_unreadable(load, table.loc[~readable, "source_file"].tolist(), name, accepted, losses)
@@ -93,7 +93,7 @@ def prepare(
     write_table(manifest, table[MANIFEST_COLUMNS + optional])
     unfinished.finish(images)
     if not readable.all():
-        _keep(images, np.flatnonzero(readable))
+        keep_rows(images, np.flatnonzero(readable))
     notes.delete()
     return losses
 
@@ -101,7 +101,7 @@ def prepare(
 Load = Callable[[str], tuple[Decoded | None, str]]  # the image at a place, and its SHA-256 or why there is none
 
 
-def _decode_all(load: Load, processes: int, unfinished: UnfinishedArray, notes: Notes) -> None:
+def _decode_all(load: Load, processes: int, unfinished: Unfinished, notes: Notes) -> None:
     """Decode the images that `unfinished` lacks into it; those that cannot be read are black there."""
     pool = Parallel(n_jobs=processes, return_as="generator", pre_dispatch="16 * n_jobs", batch_size=4)
     with unfinished.opened() as add:
@@ -114,8 +114,8 @@ def _decode_all(load: Load, processes: int, unfinished: UnfinishedArray, notes: 
                 add(decoded.pixels, outcome)
 
 
-def _note_the_rest(load: Load, unfinished: UnfinishedArray, notes: Notes) -> None:
-    """Read those images once more whose note was not on the disk when the machine stopped."""
+def _note_again(load: Load, unfinished: Unfinished, notes: Notes) -> None:
+    """Note what was found in images whose notes are lost, as the machine stopped before they were on the disk."""
     for place, digest in zip(unfinished.places, unfinished.digests(), strict=True):
         if digest != UNREADABLE and digest not in notes:
             decoded, _ = load(place)
@@ -130,7 +130,7 @@ def _load(
     name, _, member = place.partition("/")
     archive = archives[name]
     try:
-        source = _opened(archive, archive.stat().st_mtime_ns)
+        source = _opened(archive, remedy, archive.stat().st_mtime_ns)
         content = source.read(member)
         decoded = decode(content, size, f"{member!r} in {source.path}", reading, remedy)
         return decoded, hashlib.sha256(content).hexdigest()
@@ -157,20 +157,10 @@ def _check_classes(labels: pd.Series, readable: pd.Series) -> None:
         )
 
 
-def _keep(images: Path, rows: np.ndarray) -> None:
-    """Keep only these `rows` of the array in the file `images`."""
-    every = np.load(images, mmap_mode="r")
-    with replacing(images) as temporary:
-        kept = np.lib.format.open_memmap(temporary, "w+", every.dtype, (len(rows), *every.shape[1:]), version=(1, 0))
-        for row, source in enumerate(rows):
-            kept[row] = every[source]
-        kept.flush()
-
-
 @lru_cache(maxsize=8)
-def _opened(archive: Path, _changed: int) -> Source:
+def _opened(archive: Path, remedy: str, _changed: int) -> Source:
     """Return `archive`, opened once a process unless it changed."""
-    return Source(archive)
+    return Source(archive, remedy)
 
 
 def _state(archive: Path) -> str:

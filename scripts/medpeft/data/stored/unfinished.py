@@ -1,4 +1,4 @@
-"""An array of images that grows on disk, and is checked before it is continued and before it is put in place."""
+"""Decoded images on disk while a dataset is prepared, so that a killed preparation goes on where it was."""
 
 import hashlib
 import io
@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from medpeft.base.errors import UserError
+from medpeft.base.files import replacing
 
 
-class UnfinishedArray:
+class Unfinished:
     """Decoded images on disk, beside where they will be, in two files that grow together: a NumPy array and a ledger.
 
     Their names carry a hash of what they are made from, so that work from another archive or size is not continued.
@@ -112,3 +113,13 @@ class UnfinishedArray:
 def _line(place: str, digest: str, pixels: bytes) -> bytes:
     """Return the line of the ledger of an image: it differs for other pixels and for those of another place."""
     return f"{digest} {zlib.crc32(pixels, zlib.crc32(f'{place} {digest}'.encode())):08x}\n".encode()
+
+
+def keep_rows(images: Path, rows: np.ndarray) -> None:
+    """Keep only these `rows` of the array in the file `images`."""
+    every = np.load(images, mmap_mode="r")
+    with replacing(images) as temporary:
+        kept = np.lib.format.open_memmap(temporary, "w+", every.dtype, (len(rows), *every.shape[1:]), version=(1, 0))
+        for row, source in enumerate(rows):
+            kept[row] = every[source]
+        kept.flush()
