@@ -116,8 +116,9 @@ def _write_archive(path: Path) -> None:
         for level, (label, count) in enumerate(DATASET.counts.items()):
             for number in range(1, count + 1):
                 stem = f"Dataset_BUSI_with_GT/{label}/{label} ({number})"
-                archive.writestr(f"{stem}.png", _png(rng.integers(0, 100, (40, 40)) + 70 * level))
-                archive.writestr(f"{stem}_mask.png", _png(np.zeros((40, 40))))
+                # ZipInfo has a fixed date: equal archives have equal bytes.
+                archive.writestr(zipfile.ZipInfo(f"{stem}.png"), _png(rng.integers(0, 100, (40, 40)) + 70 * level))
+                archive.writestr(zipfile.ZipInfo(f"{stem}_mask.png"), _png(np.zeros((40, 40))))
 
 
 def _png(pixels: np.ndarray) -> bytes:

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -110,40 +110,45 @@ def test_killed_at_any_moment_it_ends_the_same_and_does_nothing_twice(whole, tmp
     assert everything(folder) == everything(complete)
 
 
-def _owners(folder: Path, log: str) -> list[int]:
-    """Return the processes that write what jobs of a rule, by the name of its log, write at this moment."""
-    locks = [path for top in ("data", "results") for path in folder.glob(f"{top}/**/.{log}.lock")]
-    with suppress(FileNotFoundError):  # it has just ended
-        return [int(text.split()[1]) for text in [path.read_text() for path in locks] if text]
-    return []
+WRITERS = {"prepare", "tune", "finetune", "encode", "finetune_unet", "generate_test"}
 
 
-def _kill_while(folder: Path, log: str, seconds: float, stop: Callable[[int], None] = lambda _: None) -> list[int]:
-    """Start the study, kill Snakemake alone while a job writes, and return the processes that did."""
-    process, owners = _start(folder), list[int]()
+def _writers(folder: Path, stages: Iterable[str]) -> dict[int, str]:
+    """Return the processes that do the work of these stages at this moment, by their number, with the stage."""
+    found = {}
+    for path in (path for top in ("data", "results") for path in folder.glob(f"{top}/**/.*.log.lock")):
+        stage = path.name.removesuffix(".log.lock").removeprefix(".")
+        with suppress(FileNotFoundError):  # it has just ended
+            if stage in stages and (text := path.read_text()):
+                found[int(text.split()[1])] = stage
+    return {number: stage for number, stage in found.items() if Path(f"/proc/{number}").exists()}
+
+
+def _kill_while(folder: Path, stages: Iterable[str], seconds: float, stop: Callable[[int], None]) -> dict[int, str]:
+    """Start the study, kill Snakemake alone while a job of these stages works, and return who did, as `_writers`."""
+    process, found = _start(folder), dict[int, str]()
     try:
-        _wait_for(lambda: owners.extend(_owners(folder, log)) or owners or process.poll() is not None, seconds)
-        assert owners, f"no job was seen that writes {log}"
-        for owner in owners:
-            stop(owner)
+        _wait_for(lambda: found.update(_writers(folder, stages)) or found or process.poll() is not None, seconds)
+        for number in found:
+            stop(number)
     finally:
         _kill_alone(process)
         process.wait()
+    assert found, f"no job was seen of {stages}"
     assert snakemake(folder, "--unlock").returncode == 0
-    return owners
-
-
-WRITERS = ("prepare", "tune", "finetune", "encode", "finetune_unet", "generate_test")
+    return found
 
 
 def test_killed_alone_while_each_kind_of_job_writes_it_ends_the_same(whole, tmp_path):
-    """Every second of these jobs was stopped, so that it could not end by itself, and its own process ends it."""
+    """Every second time the job was stopped, so that it could not end by itself: its own process ends it."""
     complete, seconds = whole
-    folder = make_project(tmp_path, SMALL)
-    for number, log in enumerate(WRITERS):
-        stop = (lambda owner: os.kill(owner, signal.SIGSTOP)) if number % 2 else (lambda _: None)
-        for owner in _kill_while(folder, f"{log}.log", 3 * seconds + 60, stop):
-            assert ends(owner)
+    folder, missing, kills = make_project(tmp_path, SMALL), set(WRITERS), 0
+    while missing:
+        stop = (lambda number: os.kill(number, signal.SIGSTOP)) if kills % 2 else (lambda _: None)
+        found = _kill_while(folder, missing, 3 * seconds + 60, stop)
+        assert all(map(ends, found))
+        missing -= set(found.values())
+        kills += 1
     _finish(folder)
     assert everything(folder) == everything(complete)
 
@@ -162,7 +167,7 @@ def test_a_job_that_was_stopped_whole_is_named_and_no_other_writes_until_it_ende
         for number in stopped:
             os.kill(number, signal.SIGSTOP)
 
-    (owner,) = _kill_while(folder, f"{log}.log", 3 * seconds + 60, stop)[:1]
+    owner = next(iter(_kill_while(folder, [log], 3 * seconds + 60, stop)))
     try:
         before = _unfinished(folder, log)
         second = snakemake(folder, "--cores", "1", "--", TARGET)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from medpeft.base.files import set_modes
 from medpeft.generation.features import Extractor
 from medpeft.generation.fidelity import Pixels, metrics_of
 from medpeft.networks.device import fix_arithmetic
@@ -25,5 +26,6 @@ def reference(real: Pixels, extractor: Extractor, cache: Path) -> dict[str, floa
     first, second = real.halves()
     floor = metrics_of(first, second, extractor)
     metrics_of(real, real, extractor, cache)
+    set_modes(cache)
     facts = {"floor_images": len(first), "features": count_features(extractor.name)}
     return {f"floor_{name}": value for name, value in floor.items()} | facts

@@ -8,6 +8,7 @@ import pandas as pd
 from torch import nn
 
 from medpeft.base.errors import RunFailed
+from medpeft.base.files import set_modes
 from medpeft.methods.registry import Method
 from medpeft.networks.delta import save_delta
 from medpeft.networks.models import encoder_kind
@@ -67,6 +68,7 @@ def export(model: nn.Module, method: Method, files: RunFiles) -> None:
     """Export what was trained in `model`, where the method knows the format of another library."""
     if write := method.definitions[encoder_kind(model)].export:
         write(model, files.exported)
+        set_modes(files.exported)
 
 
 def failed(failure: RunFailed, n_train: int, cost: Cost, files: RunFiles) -> Outcome:
