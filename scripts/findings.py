@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from medpeft.pipeline.stage import run
+from medpeft.pipeline.stage import run, tell
 
 
 def main(snakemake):
     from medpeft.artefacts.findings import Evidence, findings
+    from medpeft.artefacts.fonts import glyph_sentence
     from medpeft.base.files import read_json, read_table, write_json
     from medpeft.data import registry
 
@@ -28,6 +29,8 @@ def main(snakemake):
         lengths={_dataset_and_backbone(path): read_json(path) for path in given.lengths},
     )
     write_json(snakemake.output.findings, findings(evidence))
+    if sentence := glyph_sentence(evidence.datasets):
+        tell(sentence)
 
 
 def _dataset_and_backbone(path: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from medpeft.artefacts.card import Numbers, audit_sentence, pixel_sentence
+from medpeft.artefacts.fonts import rare_letters
 from medpeft.artefacts.sentences.answers import answers, verdict
 from medpeft.artefacts.sentences.choice import recommendations, test_sentence
 from medpeft.artefacts.sentences.claims import claims
@@ -29,6 +30,7 @@ def findings(evidence: Evidence) -> dict:
         "generation": generation(evidence),
         "claims": claims(evidence),
         "limitations": limitations(runs, evidence),
+        "rare_letters": "".join(sorted(rare_letters(evidence.datasets))),
     }
 
 

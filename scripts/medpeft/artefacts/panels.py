@@ -21,6 +21,7 @@ PANELS = {1: (4.3, 3.3, 10), 2: (4.3, 3.3, 10), 3: (3.2, 2.4, 8.5), 4: (2.5, 2.4
 MOST_IN = {2: 4, 3: 9}  # panels that so many columns take
 LEGEND_COLUMN = 1.4  # inches
 PUBLISHED: dict[str, Any] = {"ls": "--", "lw": 0.8, "mfc": "none", "mew": 1}  # hollow and dashed
+NOTHING = "Nothing to show: the runs behind this figure failed, or are too few."
 WITHOUT_DATES = {"pdf": {"CreationDate": None, "ModDate": None}, "png": {"Software": None}}
 
 
@@ -56,6 +57,8 @@ def panels(
             label.set_size(letters)
     for axes in grid[len(groups) :]:
         axes.set_axis_off()
+    if not groups:
+        grid[0].text(0.5, 0.5, NOTHING, ha="center", va="center", fontsize=letters)
     figure.legend(handles=handles, loc="outside lower center", ncols=legend_columns, frameon=False, fontsize=9)
     return figure
 

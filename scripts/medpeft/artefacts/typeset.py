@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typst
 
+from medpeft.artefacts.fonts import font_folders
 from medpeft.artefacts.registry import figures, tables
 from medpeft.base.errors import UserError
 from medpeft.base.files import read_json, replacing
@@ -15,6 +16,7 @@ def typeset(source: Path, references: Path, findings: Path, names: Iterable[str]
     """Write the PDF of `source`, which reads its numbers, tables and figures from the folder of `findings`.
 
     Only the fonts that come with Typst are used, and no date is written, so that equal results give equal bytes.
+    Letters that these lack come from fonts of this machine.
 
     Args:
         source: A Typst file.
@@ -26,16 +28,18 @@ def typeset(source: Path, references: Path, findings: Path, names: Iterable[str]
     Raises:
         UserError: Typst cannot read the source.
     """
+    found = read_json(findings)
     try:
-        with replacing(output) as temporary:
+        with replacing(output) as temporary, font_folders(found["rare_letters"]) as folders:
             typst.compile(  # type: ignore[call-overload]  # its stub wants source and root of one type
                 source.read_bytes(),
                 output=temporary,
                 root=findings.parent.resolve(),
+                font_paths=folders,
                 ignore_system_fonts=True,
                 format="pdf",
                 sys_inputs={
-                    "artefacts": json.dumps(placed(read_json(findings), set(names))),
+                    "artefacts": json.dumps(placed(found, set(names))),
                     "references": references.read_text(encoding="utf-8"),
                 },
             )

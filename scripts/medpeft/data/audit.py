@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from medpeft.base.files import replacing
 from medpeft.base.frames import each_row
+from medpeft.base.glyphs import give_glyphs
 from medpeft.data.split import SPLITS, clusters, split
 from medpeft.data.stored.appearance import measures
 
@@ -132,6 +133,7 @@ def _pairs(protocol: str, scope: str, pairs: pd.DataFrame) -> list[Row]:
 def write_picture(path: Path, images: np.ndarray, manifest: pd.DataFrame, pairs: pd.DataFrame) -> None:
     """Write `picture` to `path` as PNG; equal pairs give equal bytes."""
     figure = picture(images, manifest, pairs)
+    give_glyphs(figure)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=150, metadata={"Software": None})
 
@@ -166,7 +168,7 @@ def _draw(shown: list[tuple[str, Any]], images: np.ndarray, manifest: pd.DataFra
         place.suptitle(f"{kind}, similarity {pair.similarity:.2f}", fontsize=10)
         for axes, image_id in zip(place.subplots(1, 2), (pair.first, pair.second), strict=True):
             axes.imshow(images[number[image_id]])
-            axes.set_title(f"{image_id}\n{label[image_id]}", fontsize=8)
+            axes.set_title(f"{image_id}\n{label[image_id]}", fontsize=8, parse_math=False)
             axes.set_axis_off()
     return figure
 

@@ -28,6 +28,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from medpeft.base.errors import UserError
+from medpeft.base.glyphs import give_glyphs
 from medpeft.data.duplicates import describe
 from medpeft.data.pixels import centre, read
 
@@ -188,6 +189,7 @@ def side_by_side(table: pd.DataFrame, generated: np.ndarray, nearest: np.ndarray
         place.suptitle(f"distance {distance:.2f}{', flagged' if flagged else ''}", fontsize=10)
         for axes, image, name in zip(place.subplots(1, 2), both, (file, image_id), strict=True):
             axes.imshow(image)
-            axes.set_title(name, fontsize=8)
+            axes.set_title(name, fontsize=8, parse_math=False)
             axes.set_axis_off()
+    give_glyphs(figure)
     return figure

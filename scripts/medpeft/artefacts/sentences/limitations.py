@@ -3,6 +3,7 @@
 import pandas as pd
 
 from medpeft.artefacts.card import Numbers, captions_sentence
+from medpeft.artefacts.fonts import glyph_sentence
 from medpeft.artefacts.sentences.evidence import Evidence
 from medpeft.artefacts.words import plain
 from medpeft.base.losses import REASONS, summary
@@ -63,7 +64,8 @@ def limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
         (found["cut"], f"{plain(dataset)}: {captions_sentence(pipeline, found)}")
         for (dataset, pipeline), found in evidence.lengths.items()
     ]
-    return [sentence for applies, sentence in sentences if applies]
+    boxes = glyph_sentence(evidence.datasets)
+    return [sentence for applies, sentence in [*sentences, (boxes, boxes)] if applies]
 
 
 def _accepted_losses(evidence: Evidence) -> list[tuple[bool, str]]:
