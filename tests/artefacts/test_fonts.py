@@ -4,6 +4,7 @@ import re
 
 import pytest
 import typst
+from declared import declared
 from fonts import write_font
 from matplotlib import font_manager
 from test_paper import evidence
@@ -13,11 +14,9 @@ from medpeft.artefacts.fonts import font_folders, glyph_sentence, rare_letters, 
 from medpeft.base import glyphs
 from medpeft.data.user_dataset import user_dataset
 
-DECLARED = {"path": None, "table": None, "group": None, "title": None, "licence": "not stated"}
-
 
 def _dataset(*classes, **changes):
-    return user_dataset("skin", DECLARED | {"classes": list(classes)} | changes)
+    return user_dataset("skin", declared(classes=list(classes), **changes))
 
 
 @pytest.fixture
@@ -48,7 +47,7 @@ def test_typst_is_asked_which_letters_it_lacks():
     ],
 )
 def test_rare_letters_are_those_of_all_that_a_study_says_of_its_datasets(words, letters):
-    assert rare_letters({"skin": user_dataset("skin", DECLARED | words)}) == frozenset(letters)
+    assert rare_letters({"skin": user_dataset("skin", declared(**words))}) == frozenset(letters)
 
 
 def test_without_a_font_the_sentence_names_class_and_letters(machine):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import typst
 
@@ -61,6 +62,6 @@ def untypeset(wanted: frozenset[str]) -> frozenset[str]:
         return frozenset()
     asked = {str(number): letter for number, letter in enumerate([NO_LETTER, *sorted(wanted)])}
     source = "".join(f'#page(width: 2cm, height: 2cm)[#sys.inputs.at("{number}")]\n' for number in asked)
-    pages = typst.compile(source.encode(), format="svg", ignore_system_fonts=True, sys_inputs=asked)
+    pages = cast(list[bytes], typst.compile(source.encode(), format="svg", ignore_system_fonts=True, sys_inputs=asked))
     box, *drawn = [set(re.findall(r'href="#(\w+)"', page.decode())) for page in pages]
     return frozenset(letter for letter, glyphs in zip(sorted(wanted), drawn, strict=True) if glyphs & box)

@@ -87,12 +87,6 @@ def tell(sentence: str) -> None:
     print(f"medpeft: {redacted(sentence)}", file=sys.stderr)
 
 
-def tell(sentence: str) -> None:
-    """Write what whoever started the job wants to know to its log and to the terminal."""
-    logging.warning(sentence)
-    print(f"medpeft: {redacted(sentence)}", file=sys.stderr)
-
-
 class _Redacting(logging.Formatter):
     """Writes no secret into a log, whoever logs it: not in a message, and not in a traceback."""
 

@@ -65,7 +65,7 @@ def limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
         for (dataset, pipeline), found in evidence.lengths.items()
     ]
     boxes = glyph_sentence(evidence.datasets)
-    return [sentence for applies, sentence in [*sentences, (boxes, boxes)] if applies]
+    return [sentence for applies, sentence in [*sentences, (boxes, boxes or "")] if applies]
 
 
 def _accepted_losses(evidence: Evidence) -> list[tuple[bool, str]]:
