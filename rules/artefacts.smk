@@ -178,11 +178,6 @@ rule figures:
         KEPT,
 
 
-def needed_by(artefact):
-    """What is kept of the study where an artefact is made of its runs."""
-    return [] if artefact.sources == ("parameters",) else KEPT
-
-
 for name, table in TABLES.items():
 
     rule:

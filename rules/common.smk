@@ -15,7 +15,7 @@ from medpeft.base.places import LIBRARY, prefer_here
 from medpeft.base.redaction import without_secrets
 from medpeft.data import registry as datasets
 from medpeft.data.sources import Kept, content_of_files, mirrored_files
-from medpeft.data.user_dataset import decisive, definition
+from medpeft.data.user_dataset import decisive, subfolder
 from medpeft.methods import registry as methods
 from medpeft.networks.unets import UNETS
 from medpeft.pipeline.code import KINDS, code
@@ -199,8 +199,7 @@ def decisive_of(wildcards):
 
 def definition_at(dataset):
     """What tells the data of the user's own dataset from those of others of its name; nothing for any other."""
-    declared = declared_at(dataset)
-    return f"/{definition(declared)}" if declared else ""
+    return subfolder(declared_at(dataset))
 
 
 def kept_at(folder, dataset, name):

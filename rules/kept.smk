@@ -94,3 +94,8 @@ KEPT = list(
         for path in rule.output
     )
 )
+
+
+def needed_by(artefact):
+    """What is kept of the study where an artefact is made of its runs."""
+    return [] if artefact.sources == ("parameters",) else KEPT

@@ -132,10 +132,15 @@ def _below_common_folder(members: pd.Series) -> pd.Series:
     return members.map(lambda member: str(PurePosixPath(member).relative_to(folder or ".")))
 
 
-def definition(declared: dict[str, Any]) -> str:
-    """Return what tells the data of this dataset from those of another one of its name."""
+def subfolder(declared: dict[str, Any] | None) -> str:
+    """Return the end of a path by which data of this definition lie apart from others of one name.
+
+    It is empty for a dataset that comes with the pipeline, of which nothing is `declared`.
+    """
+    if declared is None:
+        return ""
     keys = decisive(declared) | {"path": fingerprint(declared["path"])}
-    return hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()[:8]
+    return "/" + hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def decisive(declared: dict[str, Any]) -> dict[str, Any]:
