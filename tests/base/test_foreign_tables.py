@@ -28,6 +28,7 @@ def test_any_separator_encoding_and_line_end_give_the_same_rows(encoding, separa
     [
         "sep=;\nid;name\n001;Müller, A\n",  # Excel's own
         'id,name,\n001,"Müller, A",\n',  # a separator at the end of each line
+        '"id\n","\n name"\n001,"Müller, A"\n',  # line breaks in names
         ' id , name\n001,"Müller, A"\n,\n\n',  # spaces in names, rows without values
         ',id,name\n0,001,"Müller, A"\n',  # a column without a name, as pandas writes its index
         '"id, or so";id;name\nx;001;Müller, A\n',

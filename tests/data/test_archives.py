@@ -135,6 +135,15 @@ def test_a_file_that_is_no_archive_is_named_with_the_remedy(tmp_path, content):
         Source(path)
 
 
+def test_an_archive_of_a_later_version_of_the_format_is_named_with_the_remedy(tmp_path):
+    path = zipped(tmp_path, {"a.png": b"1"})
+    content = bytearray(path.read_bytes())
+    content[content.rindex(b"PK\x01\x02") + 6] = 129
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"not a readable zip archive \(zip file version 12\.9\): delete the archive"):
+        Source(path)
+
+
 def test_an_archive_that_does_not_exist_is_no_empty_folder(tmp_path):
     with pytest.raises(UserError, match=r"absent\.zip is not a readable zip archive"):
         Source(tmp_path / "absent.zip")

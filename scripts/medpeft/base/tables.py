@@ -28,7 +28,7 @@ def parse_table(content: bytes, where: str, remedy: str) -> tuple[pd.DataFrame, 
 
     Columns are separated by commas, semicolons, tabs or bars, whichever the first line has most of. Text is in UTF-8,
     UTF-16, UTF-32, or else in Windows-1252, as Excel saves it in Western Europe. Rows without any value and columns
-    without a name are left out.
+    without a name are left out; spaces and line breaks in a name are one space.
 
     Args:
         content: Of the file.
@@ -78,7 +78,7 @@ def _parsed(text: str) -> pd.DataFrame:
     text = text[given.end() :] if given else text
     separator = given["separator"] if given else _separator(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    columns = [name.strip() for name in next(reader, [])]
+    columns = [" ".join(name.split()) for name in next(reader, [])]
     named = [name for name in columns if name]
     if not named:
         raise ValueError("its first line names no columns")

@@ -59,7 +59,7 @@ class Source:
                 self._zip = zipfile.ZipFile(self.path)
                 if self.path.suffix == ".npz":
                     self._stacks = _stacks(self._zip)
-            except (zipfile.BadZipFile, OSError, ValueError) as error:
+            except _UNREADABLE as error:
                 raise UserError(f"{self.path} is not a readable zip archive ({error}): {remedy}") from error
             self._packed = packed_members(self.path, self._zip)
 
