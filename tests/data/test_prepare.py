@@ -205,6 +205,19 @@ def test_a_damaged_member_leaves_nothing_and_is_named_with_its_archive(tmp_path)
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.parametrize("damage", [b"no image", None], ids=["content", "member"])
+def test_a_damaged_file_gets_the_remedy_of_its_dataset(tmp_path, damage):
+    """One's own archive may be the only copy: nothing tells to delete it."""
+    dataset, path = toy(tmp_path, FOUR | ({"a/2.png": damage} if damage else {}), {"a": 2, "b": 2}, remedy="ask us")
+    if damage is None:  # bytes of a member that no longer fit its checksum
+        content = path.read_bytes()
+        place = content.index(FOUR["a/2.png"]) + 200
+        path.write_bytes(content[:place] + bytes(9) + content[place + 9 :])
+    with pytest.raises(UserError, match="ask us") as caught:
+        prepare("toy", dataset, [path], 24, tmp_path / "out" / "images.npy", tmp_path / "out" / "manifest.csv")
+    assert "delete" not in str(caught.value)
+
+
 def test_all_damaged_images_are_listed_and_the_first_is_said(tmp_path, caplog):
     broken = {name: FOUR[name][:100] for name in ("a/2.png", "b/1.png")}
     with pytest.raises(UserError, match=r"'a/2\.png' .* \(1 more images cannot be read: the log names each\)"):
