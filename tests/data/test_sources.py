@@ -44,7 +44,7 @@ def _content(declared: dict = DECLARED, mirror: str | None = None) -> str | None
     return kept.content(kept.dataset.archives[0], mirror)
 
 
-def _make(declared: dict = DECLARED, mirror: str | None = None) -> str | None:
+def _make(declared: dict = DECLARED, mirror: str | None = None, accepted: dict | None = None) -> str | None:
     """Fetch and prepare the dataset as the rules do, and return what they note of its content."""
     kept = _kept(declared)
     (archive,) = kept.dataset.archives
@@ -55,7 +55,9 @@ def _make(declared: dict = DECLARED, mirror: str | None = None) -> str | None:
     write_json(
         Path("raw/source") / f"{archive.name}.json", {"content": content, "sha256": sha256(raw) if copied else None}
     )
-    prepare("chest", kept.dataset, [raw], 8, Path("prepared/8px/images.npy"), Path("prepared/8px/manifest.csv"))
+    prepare(
+        "chest", kept.dataset, [raw], 8, Path("prepared/8px/images.npy"), Path("prepared/8px/manifest.csv"), 1, accepted
+    )
     write_table("prepared/captions.csv", captions(kept.dataset, [raw]))
     return content
 
@@ -150,6 +152,15 @@ def test_what_would_stop_the_study_is_noticed(home, name):
     assert _content() != before
     (home / name).unlink()
     assert _content() == before
+
+
+def test_an_image_that_could_not_be_decoded_is_no_change_until_it_is_touched(home):
+    (home / "sick" / "5.bmp").write_bytes(b"no image")
+    before = _make(accepted={"unreadable": 1})
+    _touch(home)
+    assert _content() == before
+    (home / "sick" / "5.bmp").write_bytes((home / "sick" / "3.bmp").read_bytes())
+    assert _content() != before
 
 
 def test_a_folder_that_is_gone_leaves_what_was_made_of_it(home):

@@ -81,6 +81,8 @@ class Kept:
             archives = [place if one == archive else self.raw / one.name for one in self.dataset.archives]
             listed, losses = self.dataset.listing(archives)
             table = _with_member(listed, place.name)
+            # What could not be decoded is no row of the manifest, and no news while nobody has touched it.
+            table = table[table["member"].isin({*manifest["member"], *touched})]
             columns = [column for column in IDENTITY if column in manifest]
             if _rows(table, columns) != _rows(manifest, columns) or _more_lost(losses, manifests[0].parent):
                 return False
