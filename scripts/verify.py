@@ -1,5 +1,6 @@
 """Tell whether all that a study has belongs to the settings, code, data and packages at hand."""
 
+import json
 import logging
 import sys
 from functools import cache
@@ -12,7 +13,7 @@ from medpeft.pipeline.stage import run
 def main(snakemake):
     from medpeft.base.changes import CACHE
     from medpeft.base.errors import UserError
-    from medpeft.base.files import sha256, write_json
+    from medpeft.base.files import sha256
     from medpeft.pipeline.packages import versions
     from medpeft.pipeline.verify import NOT_ASKED, doubts, doubts_of_scores, plan, unlisted
 
@@ -20,7 +21,7 @@ def main(snakemake):
         file.unlink()  # source files are read, not only looked at
     with TemporaryDirectory() as temporary:
         study = Path(temporary) / "study.json"
-        write_json(study, dict(snakemake.config))
+        study.write_text(json.dumps(dict(snakemake.config)), encoding="utf-8")  # in its order, which is that of runs
         planned = plan(
             [sys.executable, "-m", "snakemake", "--snakefile", snakemake.params.snakefile, "--configfile", str(study)]
         )

@@ -66,7 +66,7 @@ def make_project(folder: Path, study: dict = STUDY) -> Path:
         source = ROOT / part
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, folder / part)
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(study))
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     (folder / "mirror").mkdir()
     _write_archive(folder / "mirror" / "busi.zip")
     write_pipeline(folder / "mirror" / "weights" / "tiny_diffusion")

@@ -74,7 +74,7 @@ def test_all_artefacts_are_there(finished):
 
 def test_a_study_of_pipelines_alone_has_tables_figures_and_a_paper(finished):
     alone = STUDY | {"study": "pipelines", "experiments": {"table4": STUDY["experiments"]["table4"]}}
-    (finished / "pipelines.yaml").write_text(yaml.safe_dump(alone))
+    (finished / "pipelines.yaml").write_text(yaml.safe_dump(alone, sort_keys=False))
     result = snakemake(finished, "--cores", "2", "--quiet", study="pipelines.yaml")
     assert result.returncode == 0, result.stderr
     results = finished / "results" / "pipelines"
@@ -289,11 +289,11 @@ def _with_fraction(fraction: float) -> dict:
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_an_edited_study_reruns_what_depends_on_it_and_nothing_else(finished, change, expected):
-    (finished / "tiny.yaml").write_text(yaml.safe_dump(STUDY | change))
+    (finished / "tiny.yaml").write_text(yaml.safe_dump(STUDY | change, sort_keys=False))
     try:
         assert _jobs(finished) == expected
     finally:
-        (finished / "tiny.yaml").write_text(yaml.safe_dump(STUDY))
+        (finished / "tiny.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
 
 
 def test_the_results_belong_to_the_settings_code_and_data_that_made_them(finished):
@@ -347,12 +347,12 @@ def _files(folder: Path) -> list[Path]:
 
 @pytest.mark.parametrize("change", [{"tuning": STUDY["tuning"] | {"trials": 3}}, {"split": {"seed": 1}}], ids=str)
 def test_another_study_is_not_what_the_results_belong_to(finished, change, monkeypatch):
-    (finished / "tiny.yaml").write_text(yaml.safe_dump(STUDY | change))
+    (finished / "tiny.yaml").write_text(yaml.safe_dump(STUDY | change, sort_keys=False))
     monkeypatch.chdir(finished)
     try:
         assert "is not what would be made now (params changed)" in doubts(plan(command()), versions(), sha256).values()
     finally:
-        (finished / "tiny.yaml").write_text(yaml.safe_dump(STUDY))
+        (finished / "tiny.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
 
 
 SCHEMA = yaml.safe_load((Path(__file__).parents[2] / "schemas" / "study.schema.yaml").read_text())["properties"]
@@ -404,11 +404,11 @@ def test_any_key_of_the_study_with_another_value_is_noticed(finished, key, monke
     study = copy.deepcopy(STUDY)
     inner = study.setdefault(key[0], {}) if len(key) == 2 else study
     inner[key[-1]] = _other(key)
-    (finished / "tiny.yaml").write_text(yaml.safe_dump(study))
+    (finished / "tiny.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     try:
         assert doubts(plan(command()), versions(), sha256)
     finally:
-        (finished / "tiny.yaml").write_text(yaml.safe_dump(STUDY))
+        (finished / "tiny.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
 
 
 # Scripts that no job of the tiny study runs.
@@ -488,7 +488,7 @@ def test_same_study_on_one_core_gives_the_same_bytes(finished, tmp_path):
 )
 def test_bad_study_ends_in_one_sentence(tmp_path, change, sentence):
     folder = make_project(tmp_path)
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(STUDY | change))
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(STUDY | change, sort_keys=False))
     result = snakemake(folder, "--cores", "1", "results/tiny/audit/busi.csv")
     assert result.returncode != 0
     lines = [line for line in result.stderr.splitlines() if line.startswith("medpeft: ")]
@@ -508,7 +508,7 @@ def test_misspelt_method_is_named_with_the_right_one(tmp_path):
     folder = make_project(tmp_path)
     study = json.loads(json.dumps(STUDY))
     study["experiments"]["table2"]["methods"] = ["sff"]
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(study))
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     result = snakemake(folder, "--dry-run")
     assert result.returncode != 0
     assert "'sff' at experiments.table2.methods" in result.stderr
