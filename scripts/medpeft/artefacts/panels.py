@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,7 +22,7 @@ PANELS = {1: (4.3, 3.3, 10), 2: (4.3, 3.3, 10), 3: (3.2, 2.4, 8.5), 4: (2.5, 2.4
 MOST_IN = {2: 4, 3: 9}  # panels that so many columns take
 LEGEND_COLUMN = 1.4  # inches
 PUBLISHED: dict[str, Any] = {"ls": "--", "lw": 0.8, "mfc": "none", "mew": 1}  # hollow and dashed
-NOTHING = "Nothing to show: the runs behind this figure failed, or are too few."
+NOTHING = "No result: the runs failed."
 WITHOUT_DATES = {"pdf": {"CreationDate": None, "ModDate": None}, "png": {"Software": None}}
 
 
@@ -50,6 +51,8 @@ def panels(
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         draw(axes, key, rows)
+        if not np.isfinite(axes.dataLim.get_points()).all():
+            _say_nothing(axes, letters)
         axes.set_title(title(key) if title else f"{plain(key[0])}{chr(10) if columns > 2 else ', '}{key[1]}")
         axes.title.set_size(letters)
         axes.tick_params(labelsize=letters)
@@ -58,9 +61,17 @@ def panels(
     for axes in grid[len(groups) :]:
         axes.set_axis_off()
     if not groups:
-        grid[0].text(0.5, 0.5, NOTHING, ha="center", va="center", fontsize=letters)
+        _say_nothing(grid[0], letters)
     figure.legend(handles=handles, loc="outside lower center", ncols=legend_columns, frameon=False, fontsize=9)
     return figure
+
+
+def _say_nothing(axes: Axes, letters: float) -> None:
+    """Write into a panel without a result that it has none; its scales would say nothing."""
+    axes.text(0.5, 0.5, NOTHING, ha="center", va="center", fontsize=letters, transform=axes.transAxes)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks([])
+        axis.set_ticks([], minor=True)
 
 
 def _handles(table: pd.DataFrame) -> list[Line2D]:
@@ -91,6 +102,7 @@ def point_look(method: str) -> dict:
 
 def save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
     """Write `figure` as PDF and PNG (200 dpi) without dates, so that equal figures give equal bytes."""
+    give_glyphs(figure)
     with replacing(pdf) as temporary:
         figure.savefig(temporary, format="pdf", metadata=WITHOUT_DATES["pdf"])
     with replacing(png) as temporary:

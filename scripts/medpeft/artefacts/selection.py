@@ -8,6 +8,7 @@ from medpeft.artefacts.palette import in_order
 from medpeft.artefacts.sources import Sources
 from medpeft.base.errors import UserError
 from medpeft.base.runs import CELL
+from medpeft.statistics.metrics import PRIMARY
 from medpeft.statistics.significance import SIGNIFICANT
 
 NOT_PEFT = ("full", "linear_probe")
@@ -28,9 +29,10 @@ def experiment(sources: Sources, *names: str) -> pd.DataFrame:
     wide = sources.scores.pivot(index=CELL, columns="metric", values=["mean", "std", "low", "high"])
     columns: Any = wide.columns.to_list()  # pairs of a value and a metric
     wide.columns = pd.Index([metric if value == "mean" else f"{metric}_{value}" for value, metric in columns])
-    wide = wide[sorted(wide.columns)].dropna(axis="columns", how="all")
+    shown = wide[sorted(wide.columns)].dropna(axis="columns", how="all")
+    shown = shown.reindex(columns=[*shown, *{PRIMARY} - {*shown}])  # a gap where every run failed
     counts = sources.scores.drop_duplicates(CELL)[[*CELL, "family", "n_train", "n_runs", "n_failed"]]
-    return runs[CELL].drop_duplicates().merge(counts, on=CELL).merge(wide.reset_index(), on=CELL)
+    return runs[CELL].drop_duplicates().merge(counts, on=CELL).merge(shown.reset_index(), on=CELL)
 
 
 def full_data(cells: pd.DataFrame) -> pd.DataFrame:

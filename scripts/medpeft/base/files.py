@@ -16,6 +16,7 @@ from medpeft.base.errors import UserError
 
 TEXT = {"image_id", "group_id", "label", "caption", "source_file", "first", "second", "split", "source"}
 FLAGS = {"same_label", "same_group"}
+NUMBERS = {"fraction"}  # by which tables are joined, also empty ones
 
 
 @contextmanager
@@ -89,7 +90,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     Types are those of the column, not of the rows that happen to be there, so that an empty table is read as well.
     """
     missing = {column: [""] for column in pd.read_csv(path, nrows=0).columns if column not in TEXT}
-    types = dict.fromkeys(TEXT, str) | dict.fromkeys(FLAGS, bool)
+    types = dict.fromkeys(TEXT, str) | dict.fromkeys(FLAGS, bool) | dict.fromkeys(NUMBERS, float)
     return pd.read_csv(path, dtype=types, keep_default_na=False, na_values=missing)
 
 

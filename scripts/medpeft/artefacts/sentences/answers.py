@@ -8,12 +8,16 @@ from medpeft.artefacts.palette import style
 from medpeft.artefacts.selection import outcomes
 from medpeft.artefacts.sentences.evidence import Evidence, at_full_data, labels, most_data, only_peft, score_of
 from medpeft.artefacts.words import plain
+from medpeft.statistics.collect import distinct
 
 
 def verdict(evidence: Evidence) -> str:
     """Answer in one sentence whether PEFT beats full fine-tuning."""
     cases = [case for *_, case in at_full_data(evidence) if not only_peft(case).empty]
     if not cases:
+        runs = distinct(evidence.runs)
+        if "full" in set(runs["method"]) and not only_peft(runs).empty:
+            return "No PEFT method has a score beside one of full fine-tuning."
         return "This study has no PEFT method beside full fine-tuning to compare it with."
     won, lost = 0, 0
     for case in cases:
