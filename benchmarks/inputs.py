@@ -132,7 +132,8 @@ class Material:
     def _unet_job(self, run: Run) -> dict:
         recipe = self.study.unet_recipe
         rows = self._members(run, self.seeds[0])
-        train = rows[rows["split"] == "train"]
+        captions = read_table(self.work / "data/prepared" / run.dataset / "captions.csv")
+        train = rows[rows["split"] == "train"].merge(captions, on="image_id")
         encoded = {
             name: str(self.work / self.encoded(run.dataset) / f"{name}.{kind}")
             for name, kind in (("moments", "npy"), ("texts", "npy"), ("captions", "csv"))

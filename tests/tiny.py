@@ -94,9 +94,14 @@ COST_TABLES = ("runs.csv", "trials.csv")
 
 
 def everything(folder: Path) -> dict[str, bytes]:
-    """Return the content of all files in `data` and `results` of `folder` but logs, without costs, by their paths."""
+    """Return the content of all files in `data` and `results` of `folder`, without costs, by their paths.
+
+    Left out are logs, and what names files by their hashes or times: the ledger, and notes of where archives came from.
+    """
     paths = [path for top in ("data", "results") for path in folder.glob(f"{top}/**/*") if path.is_file()]
-    return {str(path.relative_to(folder)): _without_costs(path) for path in sorted(paths) if path.suffix != ".log"}
+    passed = {"provenance", "source", "source.json"}
+    kept = [path for path in sorted(paths) if path.suffix != ".log" and passed.isdisjoint(path.parts)]
+    return {str(path.relative_to(folder)): _without_costs(path) for path in kept}
 
 
 def _without_costs(path: Path) -> bytes:

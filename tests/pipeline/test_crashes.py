@@ -139,6 +139,7 @@ def _kill_while(folder: Path, stages: Iterable[str], seconds: float, stop: Calla
     return found
 
 
+@pytest.mark.exhaustive
 def test_killed_alone_while_each_kind_of_job_writes_it_ends_the_same(whole, tmp_path):
     """Every second time the job was stopped, so that it could not end by itself: its own process ends it."""
     complete, seconds = whole
@@ -169,12 +170,12 @@ def test_a_job_that_was_stopped_whole_is_named_and_no_other_writes_until_it_ende
 
     owner = next(iter(_kill_while(folder, [log], 3 * seconds + 60, stop)))
     try:
-        before = _unfinished(folder, log)
+        before = _unfinished(folder, owner)
         second = snakemake(folder, "--cores", "1", "--", TARGET)
         assert second.returncode != 0
         assert "another process writes what this job is to write" in second.stderr
         assert f"(process {owner} on " in second.stderr
-        assert _unfinished(folder, log) == before
+        assert _unfinished(folder, owner) == before
     finally:
         for number in stopped:
             os.kill(number, signal.SIGCONT)
@@ -193,10 +194,11 @@ def _watchers(folder: Path) -> list[int]:
     return found
 
 
-def _unfinished(folder: Path, log: str) -> dict[str, bytes]:
-    """Return what has been written so far beside the logs of a rule."""
-    beside = {path.parent for top in ("data", "results") for path in folder.glob(f"{top}/**/{log}.log")}
-    return {str(path): path.read_bytes() for place in beside for path in place.iterdir() if path.is_file()}
+def _unfinished(folder: Path, owner: int) -> dict[str, bytes]:
+    """Return what lies where a process writes, which has the lock there."""
+    locks = [path for top in ("data", "results") for path in folder.glob(f"{top}/**/.*.log.lock")]
+    (place,) = (path.parent for path in locks if path.read_text().startswith(f"process {owner} "))
+    return {str(path): path.read_bytes() for path in place.iterdir() if path.is_file() and path.suffix != ".log"}
 
 
 def test_a_second_one_is_refused_and_the_first_stops_when_asked_and_needs_no_unlocking(whole, prepared):

@@ -16,6 +16,7 @@ from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.words import plain
 from medpeft.base.files import replacing
 from medpeft.base.frames import each_group
+from medpeft.base.glyphs import give_glyphs
 
 # Width and height of a panel in inches and size of its letters in points, by the number of columns.
 PANELS = {1: (4.3, 3.3, 10), 2: (4.3, 3.3, 10), 3: (3.2, 2.4, 8.5), 4: (2.5, 2.4, 8)}

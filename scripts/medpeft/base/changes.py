@@ -14,7 +14,13 @@ from medpeft.base.files import read_json, write_json
 CACHE = Path(".snakemake/sources")  # sizes and times of the files that were looked at; without it all are read again
 
 
-def seen(use: Path, files: dict[str, Path], noted: str | None, unchanged: Callable[[set[str]], bool]) -> str:
+def seen(
+    use: Path,
+    files: dict[str, Path],
+    noted: str | None,
+    unchanged: Callable[[set[str]], bool],
+    new: Callable[[], str] | None = None,
+) -> str:
     """Return what changes when, and only when, the content of `files` does.
 
     Args:
@@ -23,9 +29,10 @@ def seen(use: Path, files: dict[str, Path], noted: str | None, unchanged: Callab
         noted: What this returned when they were last used; None where they were not.
         unchanged: Tells whether the files are as when they were used. Its argument are the names of those whose size or
             times differ, or all where none were looked at since.
+        new: Gives the name of a content that is another one, if not a hash of sizes and times.
 
     Returns:
-        `noted` where nothing has changed, else a hash of sizes and times.
+        `noted` where nothing has changed, else another name.
     """
     stats = {name: _stat(file) for name, file in files.items()}
     cache = CACHE / f"{digest([str(use), *(str(file.absolute()) for file in files.values())])[:16]}.json"
@@ -34,7 +41,8 @@ def seen(use: Path, files: dict[str, Path], noted: str | None, unchanged: Callab
         return str(known["content"])
     before = known["stats"] if known and known["content"] == noted else {}
     touched = {name for name, stat in stats.items() if before.get(name) != stat}
-    content = noted if noted is not None and unchanged(touched) else digest([json.dumps(stats)])
+    same = noted is not None and unchanged(touched)
+    content = str(noted) if same else new() if new else digest([json.dumps(stats)])
     write_json(cache, {"content": content, "stats": stats})
     return content
 

@@ -121,7 +121,10 @@ def content_of_files(files: dict[str, Path], note: Path) -> str | None:
     def unchanged(touched: set[str]) -> bool:
         return used.keys() == files.keys() and all(sha256(files[name]) == used[name] for name in touched)
 
-    return seen(note, files, noted.get("content"), unchanged) if files else noted.get("content")
+    def new() -> str:  # by content alone: records have the hash of the note
+        return digest(text for name, file in sorted(files.items()) for text in (name, sha256(file)))
+
+    return seen(note, files, noted.get("content"), unchanged, new) if files else noted.get("content")
 
 
 def _more_lost(losses: Losses, prepared: Path) -> bool:

@@ -123,7 +123,7 @@ def generate(
 
 def _check(files: pd.DataFrame, folder: Path) -> None:
     """Refuse images in `folder` that are not those of `files`, each as it was generated, and no others."""
-    found = {path.relative_to(folder).as_posix(): sha256(path) for path in folder.rglob("*") if path.is_file()}
+    found = {path.relative_to(folder).as_posix(): sha256(path) for path in folder.rglob("*.png")}
     if found != dict(zip(files["file"], files["sha256"], strict=True)):
         raise UserError(
             f"{folder} has other images than were generated: another process wrote there; see to it that nothing else "
