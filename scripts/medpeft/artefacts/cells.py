@@ -1,14 +1,26 @@
-"""Cells and notes that several tables have."""
+"""Rows, cells and notes that several tables have."""
 
 import numpy as np
 import pandas as pd
 
 from medpeft.artefacts.markup import GAP, Cell, interval, number
-from medpeft.artefacts.palette import style
+from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.words import plain
 from medpeft.base.frames import each_row
 
 SEEDS_NOTE = "Mean ± standard deviation over seeds; in brackets, the 95 % bootstrap interval over test images."
+
+
+def over_seeds(runs: pd.DataFrame, keys: list[str], numbers: list[str], score: str) -> pd.DataFrame:
+    """Return one row a value of `keys`: the mean of `numbers`, standard deviation of `score`, runs and failed ones."""
+    groups = runs.groupby(keys, sort=False)
+    counts = groups[score].agg(n_runs="size", n_failed=lambda values: int(values.isna().sum()))
+    return groups[numbers].mean().join(groups[score].std().rename(f"{score}_std")).join(counts).reset_index()
+
+
+def rows_in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return `rows`, one a method, in the order in which tables show methods."""
+    return rows.set_index("method").loc[in_order(rows["method"])].reset_index()
 
 
 def score_at(by_cell: pd.DataFrame, key: tuple, best: float) -> Cell:

@@ -4,7 +4,6 @@ from typing import Any
 
 import pandas as pd
 
-from medpeft.artefacts.palette import in_order
 from medpeft.artefacts.sources import Sources
 from medpeft.base.errors import UserError
 from medpeft.base.runs import CELL
@@ -48,15 +47,3 @@ def outcomes(case: pd.DataFrame) -> dict[str, pd.Series]:
         "worse": case.loc[sure & (case["difference"] < 0), "method"],
         "undecided": case.loc[~sure, "method"],
     }
-
-
-def over_seeds(runs: pd.DataFrame, keys: list[str], numbers: list[str], score: str) -> pd.DataFrame:
-    """Return one row a value of `keys`: the mean of `numbers`, standard deviation of `score`, runs and failed ones."""
-    groups = runs.groupby(keys, sort=False)
-    counts = groups[score].agg(n_runs="size", n_failed=lambda values: int(values.isna().sum()))
-    return groups[numbers].mean().join(groups[score].std().rename(f"{score}_std")).join(counts).reset_index()
-
-
-def rows_in_order(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return `rows`, one a method, in the order in which tables show methods."""
-    return rows.set_index("method").loc[in_order(rows["method"])].reset_index()

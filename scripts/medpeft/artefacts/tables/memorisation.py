@@ -3,11 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from medpeft.artefacts.cells import failure_notes
+from medpeft.artefacts.cells import failure_notes, over_seeds, rows_in_order
 from medpeft.artefacts.markup import GAP, Cell, Layout, number
 from medpeft.artefacts.palette import style
 from medpeft.artefacts.registry import Table
-from medpeft.artefacts.selection import over_seeds, rows_in_order
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import case_title, share
 from medpeft.base.frames import each_group, each_row
