@@ -164,18 +164,20 @@ def test_a_job_that_was_stopped_whole_is_named_and_no_other_writes_until_it_ende
     stopped = list[int]()
 
     def stop(owner: int) -> None:
+        _wait_for(lambda: _written(folder, owner), 60)
         stopped.extend([owner, *_watchers(folder)])
         for number in stopped:
             os.kill(number, signal.SIGSTOP)
 
     owner = next(iter(_kill_while(folder, [log], 3 * seconds + 60, stop)))
     try:
-        before = _unfinished(folder, owner)
+        before = _written(folder, owner)
         second = snakemake(folder, "--cores", "1", "--", TARGET)
         assert second.returncode != 0
         assert "another process writes what this job is to write" in second.stderr
         assert f"(process {owner} on " in second.stderr
-        assert _unfinished(folder, owner) == before
+        assert before
+        assert _written(folder, owner) == before
     finally:
         for number in stopped:
             os.kill(number, signal.SIGCONT)
@@ -194,11 +196,11 @@ def _watchers(folder: Path) -> list[int]:
     return found
 
 
-def _unfinished(folder: Path, owner: int) -> dict[str, bytes]:
-    """Return what lies where a process writes, which has the lock there."""
-    locks = [path for top in ("data", "results") for path in folder.glob(f"{top}/**/.*.log.lock")]
-    (place,) = (path.parent for path in locks if path.read_text().startswith(f"process {owner} "))
-    return {str(path): path.read_bytes() for path in place.iterdir() if path.is_file() and path.suffix != ".log"}
+def _written(folder: Path, owner: int) -> dict[str, bytes]:
+    """Return what a job has written so far, but its log, which Snakemake makes as well where there is none."""
+    (lock,) = (path for path in folder.glob("*/**/.*.log.lock") if path.read_text().startswith(f"process {owner} on"))
+    written = (path for path in lock.parent.iterdir() if path.is_file() and path != lock and path.suffix != ".log")
+    return {str(path): path.read_bytes() for path in written}
 
 
 def test_a_second_one_is_refused_and_the_first_stops_when_asked_and_needs_no_unlocking(whole, prepared):
