@@ -125,7 +125,7 @@ def test_experiments_share_equal_runs():
         ({"generation": {"image_size": 33}, "experiments": {"x": [GRID, PIPELINE]}}, "a multiple of 8 pixels, not 33"),
         (
             {"experiments": {"x": PIPELINE | {"backbones": ["latent_difusion_mini"]}}},
-            "generation.pipelines: did you mean 'latent_diffusion_mini'",
+            "'latent_difusion_mini' at experiments.x.backbones: .* did you mean 'latent_diffusion_mini'",
         ),
         ({"experiments": {"x": PIPELINE | {"backbones": ["resnet50"]}}}, "generation.pipelines: there are latent_d"),
         ({"generation": {"images": 4}}, "at generation.images: 4 is less than the minimum of 8"),

@@ -1,11 +1,113 @@
-"""The kind of encoder that a backbone is, told by its name: a study is read without torch."""
+"""What a backbone is, told by its name: a study is read without torch.
 
+`timm_backbones.csv` beside this module tells it of timm's backbones; `medpeft.networks.survey` writes that table.
+"""
+
+import ast
+import csv
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+TABLE = Path(__file__).with_name("timm_backbones.csv")
+COLUMNS = ("backbone", "encoder", "tags", "refused")
+OWN = Path(__file__).with_name("backbones.py")  # those that timm lacks
+
+
+class Surveyed(NamedTuple):
+    """What is known of a backbone of timm's.
+
+    Attributes:
+        encoder: `cnn`, `vit` or `other`, as `medpeft.networks.models.encoder_kind` tells it from the network.
+        tags: Of its pretrained weights, which follow its name behind a dot.
+        refused: The methods that are defined on its kind, and cannot adapt it all the same.
+    """
+
+    encoder: str
+    tags: frozenset[str]
+    refused: frozenset[str]
 
 
 def encoder(backbone: str) -> str:
-    """Return `vit` or `cnn` from the timm name of a backbone: `vit` for the families of timm's VisionTransformer.
+    """Return `vit`, `cnn` or `other` from the name of a backbone; `other` has no method that adapts it.
 
-    `medpeft.networks.models.encoder_kind` tells it from the network itself.
+    Of a backbone that the table lacks, one of the project's own, the name tells whether it is a VisionTransformer.
     """
+    if found := surveyed().get(_architecture(backbone)):
+        return found.encoder
     return "vit" if re.match(r"(test_)?(vit|deit|flexivit)", backbone) else "cnn"
+
+
+def refused(backbone: str) -> frozenset[str]:
+    """Return the methods that are defined on the kind of a backbone and cannot adapt it all the same."""
+    found = surveyed().get(_architecture(backbone))
+    return found.refused if found else frozenset()
+
+
+def unknown(backbone: str, weights_given: bool, others: Iterable[str] = ()) -> str | None:
+    """Return why there is no such backbone, with the names that may have been meant, or None where there is one.
+
+    Args:
+        backbone: A name of timm's or of the project's own.
+        weights_given: Whether the study may bring weights under a tag of its own, as its mirror does.
+        others: The diffusion pipelines, which may have been meant.
+    """
+    architecture, _, tag = backbone.partition(".")
+    if architecture in _own():
+        return None
+    found = surveyed().get(architecture) or _of_another_timm(architecture)
+    if not found:
+        return f"timm has no backbone {architecture!r}{_meant(architecture, [*others, *surveyed(), *_own()])}"
+    if tag in ("", *found.tags) or weights_given:
+        return None
+    tags = [f"{architecture}.{known}" for known in sorted(found.tags)]
+    return f"timm has no weights {backbone!r}, and the study names no mirror that may have them{_meant(backbone, tags)}"
+
+
+def _architecture(backbone: str) -> str:
+    return backbone.partition(".")[0]
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = " or ".join(map(repr, get_close_matches(name, known)))
+    return f": did you mean {close}?" if close else ": timm.list_models(include_tags=True) names those there are"
+
+
+@cache
+def surveyed() -> dict[str, Surveyed]:
+    """Return what the table knows of timm's backbones, by their names without tags."""
+    with open(TABLE, newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(line for line in stream if not line.startswith("#")))
+    return {
+        row["backbone"]: Surveyed(row["encoder"], frozenset(row["tags"].split()), frozenset(row["refused"].split()))
+        for row in rows
+    }
+
+
+def surveyed_version() -> str:
+    """Return the version of timm that the table was made with."""
+    with open(TABLE, encoding="utf-8") as stream:
+        return stream.readline().removeprefix("# timm").strip()
+
+
+@cache
+def _own() -> frozenset[str]:
+    """Return the names that the project adds to timm's registry, without importing timm."""
+    tree = ast.parse(OWN.read_text(encoding="utf-8"))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return frozenset(f.name for f in functions if "register_model" in map(ast.unparse, f.decorator_list))
+
+
+def _of_another_timm(architecture: str) -> Surveyed | None:
+    """Return a backbone that the table lacks, where timm is another one than the table was made with."""
+    if version("timm") == surveyed_version():
+        return None
+    import timm  # takes seconds
+
+    tagged = [name.partition(".")[2] for name in timm.list_models(f"{architecture}.*", include_tags=True)]
+    known = timm.is_model(architecture)
+    return Surveyed(encoder(architecture), frozenset(tagged), frozenset()) if known else None

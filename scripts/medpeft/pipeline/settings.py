@@ -12,11 +12,13 @@ from medpeft.base.errors import UserError
 from medpeft.data import registry as datasets
 from medpeft.data.own.groups import check_pattern
 from medpeft.methods import registry as methods
-from medpeft.networks.encoders import encoder
+from medpeft.networks.encoders import encoder, refused, unknown
 from medpeft.pipeline.schema import fill
 
 MULTIPLE = 8  # pixels that diffusers wants the sides of an image to be a multiple of
+INCEPTION = "inception"  # the extractor that is no backbone
 LONGEST_NAME = 100  # bytes: names of files, which are made of these, have up to 255
+KINDS = {kind: f"a {kind}" for kind in ("cnn", "vit", "unet")} | {"other": "which no method here adapts"}
 LARGEST_SEED = 2**32 - 1  # that numpy's RandomState takes, of which scikit-learn and Optuna draw
 
 
@@ -34,10 +36,13 @@ def complete(config: dict) -> dict:
     _check_own(settings["datasets"])
     _check_keys_of_datasets(settings)
     _check_names(settings["generation"]["learning_rates"], methods.names(), "generation.learning_rates")
+    if settings["generation"]["extractor"] != INCEPTION:
+        _check_backbones([settings["generation"]["extractor"]], settings, "generation.extractor")
     for name, experiment in settings["experiments"].items():
         for place, grid in grids_of(name, experiment):
             for axis, known in (("datasets", [*datasets.names(), *settings["datasets"]]), ("methods", methods.names())):
                 _check_names(grid[axis], known, f"experiments.{place}.{axis}")
+            _check_backbones(grid["backbones"], settings, f"experiments.{place}.backbones")
             _check_fractions(grid["fractions"], f"experiments.{place}.fractions")
             _check_pairs(grid, f"experiments.{place}", settings["generation"]["pipelines"])
             _check_size(grid, settings)
@@ -138,20 +143,31 @@ def _check_names(given: Iterable[str], known: list[str], place: str, fault: str 
             raise UserError(f"the study's configuration names {name!r} at {place}, which {fault}: {hint}")
 
 
+def _check_backbones(given: list[str], settings: dict, place: str) -> None:
+    """Refuse a backbone that neither timm nor the project nor the study has."""
+    pipelines = settings["generation"]["pipelines"]
+    for backbone in given:
+        if backbone not in pipelines and (reason := unknown(backbone, bool(settings["mirror"]), pipelines)):
+            raise UserError(f"the study's configuration names {backbone!r} at {place}: {reason}")
+
+
 def _check_pairs(grid: dict, place: str, pipelines: dict) -> None:
-    """Raise `UserError` where a method is not defined on a backbone of its grid, as far as the backbone's name says."""
+    """Raise `UserError` where a method is not defined on a backbone of its grid, or cannot adapt it."""
     for backbone, method in product(grid["backbones"], grid["methods"]):
         kinds = methods.encoders(method)
         kind = "unet" if backbone in pipelines else encoder(backbone)
         if kind not in kinds:
             remedy = "give them grids of their own, for an experiment may be a list of grids"
             if kinds == {"unet"}:
-                close = get_close_matches(backbone, pipelines, n=1)
-                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(pipelines)}"
-                remedy = f"a diffusion pipeline is named under generation.pipelines: {hint}"
+                remedy = f"a diffusion pipeline is named under generation.pipelines: there are {', '.join(pipelines)}"
             raise UserError(
                 f"the study's configuration pairs the method {method!r}, which is defined on "
-                f"{', '.join(sorted(kinds))}, with the backbone {backbone!r}, a {kind}, at {place}: {remedy}"
+                f"{', '.join(sorted(kinds))}, with the backbone {backbone!r}, {KINDS[kind]}, at {place}: {remedy}"
+            )
+        if kind != "unet" and method in refused(backbone):
+            raise UserError(
+                f"the study's configuration pairs the method {method!r} with the backbone {backbone!r}, whose layers "
+                f"it cannot adapt, at {place}: give them grids of their own, for an experiment may be a list of grids"
             )
 
 
