@@ -7,6 +7,7 @@ from medpeft.artefacts.card import Numbers, Shown, audit_sentence, card
 from medpeft.base.losses import Losses
 from medpeft.data import registry
 from medpeft.data.audit import audit, with_appearance
+from medpeft.data.duplicates import REFERENCE
 from medpeft.data.split import split
 from medpeft.data.stored.appearance import APPEARANCE_COLUMNS
 from medpeft.data.user_dataset import user_dataset
@@ -118,3 +119,32 @@ def test_the_card_says_how_images_become_square_and_whether_they_are_mirrored(ma
     assert "120 images are not square and" in text
     assert ("cuts off 50.0% of the area" in text) == (fit == "crop")
     assert "1 image is nearly black." in text
+
+
+def sentence_of(manifest: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    return audit_sentence(Numbers(audit(manifest, pairs, split(manifest, NO_PAIRS), "grouped", seed=0), "grouped"))
+
+
+def test_the_card_says_how_often_the_search_for_duplicates_errs(manifest):
+    """By hand: with 0 errors in 120 the exact 95 % limit is 1 - 0.05 ** (1 / 120) = 2.47 %."""
+    sentence = sentence_of(manifest, NO_PAIRS)
+    assert "Of 120 images whose group is known, 0 (0.00%, at most 2.47% with 95 % confidence) are called" in sentence
+    strange = pd.DataFrame([("i000", "i005", "near", 0.8, True, False)], columns=NO_PAIRS.columns)
+    sentence = sentence_of(manifest, strange)
+    assert (
+        "2 (1.67%, at most 5.15% with 95 % confidence) are called a duplicate of an image of another group" in sentence
+    )
+    related = pd.DataFrame([("i000", "i001", "near", 0.8, True, True)], columns=NO_PAIRS.columns)
+    assert "0 (0.00%" in sentence_of(manifest, related)
+
+
+def test_where_groups_are_unknown_the_card_says_so_and_gives_the_rate_of_other_datasets(manifest):
+    sentence = sentence_of(manifest.assign(group_id=manifest["image_id"]), NO_PAIRS)
+    assert "Groups are not known here, so neither is how often this search errs." in sentence
+    assert f"{REFERENCE.images:,} images of {REFERENCE.datasets} datasets" in sentence
+    assert "whose group is known, 0" not in sentence
+
+
+def test_groups_that_are_known_of_some_images_alone_count_for_these(manifest):
+    some = manifest.assign(group_id=manifest["group_id"].where(manifest.index < 20, manifest["image_id"]))
+    assert "Of 20 images whose group is known" in sentence_of(some, NO_PAIRS)

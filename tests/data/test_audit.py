@@ -73,6 +73,20 @@ def test_leaks_are_images_with_a_copy_or_a_group_member_on_the_other_side(number
     assert numbers("paper", "leaked_images", "validation-test", "b") == 1
 
 
+def test_images_called_a_duplicate_of_another_groups_image_are_counted_where_groups_are_known(numbers):
+    assert numbers("", "known_groups", "all", "") == 8
+    assert numbers("", "doubted_images", "all", "") == 6  # all but i1 and i6
+    unknown = MANIFEST.assign(group_id=MANIFEST["group_id"].where(MANIFEST["image_id"] != "i3", "i3"))
+    table = audit(unknown, PAIRS, SPLITS, "paper", seed=0).set_index(["protocol", "measure", "scope", "label"])["value"]
+    assert table["", "known_groups", "all", ""] == 7
+    assert table["", "doubted_images", "all", ""] == 4  # i2 and i5, i4 and i7
+    together = MANIFEST.assign(group_id="p")
+    table = audit(together, PAIRS, SPLITS, "paper", seed=0).set_index(["protocol", "measure", "scope", "label"])[
+        "value"
+    ]
+    assert table["", "doubted_images", "all", ""] == 0
+
+
 def population() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return 300 images of 100 patients in two classes and 40 random pairs of duplicates."""
     random = np.random.default_rng(0)

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
+from scipy.stats import binomtest
 
 from medpeft.artefacts.markup import Cell, Layout, markdown
 from medpeft.base.losses import REASONS, summary
 from medpeft.base.redaction import redacted
 from medpeft.data.dataset import Archive, Dataset
+from medpeft.data.duplicates import REFERENCE
 from medpeft.data.split import SPLITS
 from medpeft.data.stored.appearance import sentences
 
@@ -43,6 +45,7 @@ def audit_sentence(get: Numbers) -> str:
         f"{counted(get('', 'groups', 'all'), 'group')} (patients, lesions or eyes; the image itself where unknown) "
         f"with {counted(get('', 'exact_pairs', 'all'), 'pair')} of exact and {get('', 'near_pairs', 'all'):,} of near "
         f"duplicates, {get('', 'contradicting_pairs', 'all'):,} of them with contradicting labels. "
+        f"{_errors_sentence(get)} "
     )
     if lost := summary(get.losses):
         sentence += f"Not used, or in doubt: {lost}. "
@@ -59,6 +62,29 @@ def audit_sentence(get: Numbers) -> str:
         here = get(get.protocol, "leaked_images", "train-test")
         sentence += f"; the {get.protocol} split used here leaves {here:,}."
     return sentence + _shortcut_sentence(get)
+
+
+def _errors_sentence(get: Numbers) -> str:
+    """Return how often the search for duplicates errs: on this dataset where groups are known, else on others."""
+    if known := get("", "known_groups", "all"):
+        doubted = get("", "doubted_images", "all")
+        return (
+            f"Of {counted(known, 'image')} whose group is known, {doubted:,} ({_share(doubted, known)}) "
+            f"{'is' if doubted == 1 else 'are'} called a duplicate of an image of another group, where either the "
+            "search or the group is wrong."
+        )
+    return (
+        "Groups are not known here, so neither is how often this search errs. On the "
+        f"{counted(REFERENCE.images, 'image')} of {REFERENCE.datasets} datasets whose groups are known, it called "
+        f"{REFERENCE.doubted:,} a duplicate of an image of another group, and by eye {REFERENCE.wrong:,} of these "
+        f"wrongly ({_share(REFERENCE.wrong, REFERENCE.images)})."
+    )
+
+
+def _share(count: int, total: int) -> str:
+    """Return a share with its exact 95 % confidence limit from above."""
+    limit = binomtest(count, total, alternative="less").proportion_ci(method="exact").high
+    return f"{count / total:.2%}, at most {limit:.2%} with 95 % confidence"
 
 
 def _shortcut_sentence(get: Numbers) -> str:

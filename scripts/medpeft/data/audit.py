@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from medpeft.base.files import replacing
 from medpeft.base.frames import each_row
 from medpeft.base.glyphs import give_glyphs
+from medpeft.data.duplicates import across_groups, group_known
 from medpeft.data.split import SPLITS, clusters, split
 from medpeft.data.stored.appearance import measures
 
@@ -49,13 +50,15 @@ def audit(
         - `images`, `groups` (distinct group_id) and `clusters`, per split;
         - `exact_pairs`, `near_pairs` and `contradicting_pairs` (of differing labels), within a split or across two;
         - `left_out`: what was listed and is not used, or is in doubt; its scope is the reason;
+        - `known_groups`: images whose group is known, and `doubted_images`: those of them that have a duplicate in
+          another known group, which is an error of the search or of the groups;
         - `shared_groups`: group_ids found in both splits;
         - `leaked_images`: images of the second split that have a duplicate or a group member in the first;
         - `majority_right` and `source_right`, where the manifest tells sources: images of a split that a model gets
           right which always answers the most frequent class in training, or the most frequent of the image's source.
     """
     images = manifest.assign(cluster=clusters(manifest, pairs))
-    rows = _counts("", "all", images) + _pairs("", "all", pairs)
+    rows = _counts("", "all", images) + _pairs("", "all", pairs) + _doubts(manifest, pairs)
     if losses is not None:
         rows += [("", "left_out", row.reason, "", int(row.count)) for row in each_row(losses)]
     tables = {protocol: table}
@@ -127,6 +130,15 @@ def _pairs(protocol: str, scope: str, pairs: pd.DataFrame) -> list[Row]:
         (protocol, "exact_pairs", scope, "", int((pairs["kind"] == "exact").sum())),
         (protocol, "near_pairs", scope, "", int((pairs["kind"] == "near").sum())),
         (protocol, "contradicting_pairs", scope, "", int((~pairs["same_label"]).sum())),
+    ]
+
+
+def _doubts(manifest: pd.DataFrame, pairs: pd.DataFrame) -> list[Row]:
+    """Return the images whose group is known, and those that are called a duplicate of an image of another group."""
+    across = pairs[across_groups(manifest, pairs)]
+    return [
+        ("", "known_groups", "all", "", int(group_known(manifest).sum())),
+        ("", "doubted_images", "all", "", len({*across["first"], *across["second"]})),
     ]
 
 

@@ -1,40 +1,44 @@
 """Images that occur more than once in a dataset, exactly or nearly.
 
-Two images are near duplicates if their small thumbnails correlate at `THRESHOLD` or more, as they are or mirrored. The
-coarse structure that all images of an organ share is taken out before. That tolerates another resize, compression,
-brightness, contrast and annotations, but no other view. Measured, with thumbnails of prepared images:
-
-- BUSI (780 images): 1 exact and 198 near pairs at 110 px (197 to 199 near from 64 to 256 px), 9 of these 199 with
-  contradicting labels; looked at one by one, all 199 show the same scene. They tie 307 images into 138 sets. From 0.45
-  to the threshold there are 15 more pairs, mostly neighbouring frames of one scan. No pair is mirrored.
-- 1,000 chest radiographs (NIH ChestX-ray8): no pair of different patients above 0.60, one of the same patient at 1.00.
-- The simulated breasts: 0.28 at most between patients, 0.62 between two images of one patient.
-
-A search of small shifts found 2 more pairs in BUSI and raised radiographs of different patients to 0.69: left out.
-
-All pairs are compared, but nearly all of them in some 250 numbers an image in place of 1600: those give an upper bound
-of the similarity (see `_reduced`), and only pairs whose bound reaches the threshold are compared in full. So no pair is
-lost, whatever the images are; only the time depends on them.
+Near duplicates are found in two steps. First each image gets its candidates: the images whose small thumbnails are most
+alike, as they are or mirrored. Images of one organ are that too, so a candidate is only called a duplicate after a
+second look in fine detail (`medpeft.data.alignment`).
 """
 
 import hashlib
 import logging
 from collections.abc import Iterator
-from itertools import combinations, combinations_with_replacement
+from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-THUMBNAIL = 40  # pixels of the thumbnail that is compared
+from medpeft.data.alignment import SIDE, SecondLook
+
+THUMBNAIL = 24  # pixels of the thumbnails whose likeness makes candidates
 COARSE = 1.0  # thumbnail pixels: structure much coarser than this, which all images of an organ share, is taken out
 LEAST_CONTRAST = 4.0  # grey levels: local contrast below this is noise and is not amplified
-THRESHOLD = 0.65  # least similarity of near duplicates
-CHUNK = 512  # images compared with as many others at once
-SAMPLED = 4000  # images that the main directions are found from
-LEFT_OVER = 0.35  # squared norm of what the main directions leave of a description, at most, in 95 % of the images
-ROUNDING = 1e-5  # what single precision may take from a bound
+ALIKE = 0.5  # least likeness of candidates
+CANDIDATES = 16  # of an image, at most
+REFUSED = 3  # candidates of an image that are no duplicates, until no further one is looked at
+THRESHOLD = 0.72  # least similarity of near duplicates at `SIDE` pixels
+STEP = 0.09  # by which the threshold rises where the side is half as long: fewer details tell less
+AT_ONCE = 2**25  # numbers of the matrix of likenesses in memory at once
+
+
+class Reference(NamedTuple):
+    """How often the search erred on datasets whose groups are known."""
+
+    datasets: int
+    images: int  # whose group is known
+    doubted: int  # of them: called a duplicate of an image of another group
+    wrong: int  # of these: by eye two pictures
+
+
+REFERENCE = Reference(datasets=5, images=14_204, doubted=8, wrong=0)
 PAIR_COLUMNS = ["first", "second", "kind", "similarity", "same_label", "same_group"]
 
 
@@ -46,17 +50,18 @@ def find(images: np.ndarray, manifest: pd.DataFrame) -> pd.DataFrame:
         manifest: Row i describes image i.
 
     Returns:
-        The columns `PAIR_COLUMNS`. `kind` is `exact` (equal files or equal pixels) or `near` (`similarity`, in -1..1,
-        of at least `THRESHOLD`). `first` comes before `second` in the manifest, and the pairs are in its order.
+        The columns `PAIR_COLUMNS`. `kind` is `exact` (equal files or equal pixels) or `near` (`similarity`, up to 1, of
+        at least `threshold`: see `SecondLook.similarity`). `first` comes before `second` in the manifest, and the pairs
+        are in its order.
     """
     similarity = {(i, j): ("exact", 1.0) for i, j in _exact(images, manifest["sha256"])}
     exact = len(similarity)
-    for i, j, value in _near(describe(images)):
-        similarity.setdefault((i, j), ("near", value))
+    for i, j, value in _near(images, set(similarity)):
+        similarity[i, j] = ("near", value)
     logging.info("%d exact and %d near pairs", exact, len(similarity) - exact)
     pairs = sorted(similarity)
     first, second = (manifest.iloc[[pair[side] for pair in pairs]].reset_index(drop=True) for side in (0, 1))
-    return pd.DataFrame(
+    found = pd.DataFrame(
         {
             "first": first["image_id"],
             "second": second["image_id"],
@@ -67,10 +72,35 @@ def find(images: np.ndarray, manifest: pd.DataFrame) -> pd.DataFrame:
         },
         columns=PAIR_COLUMNS,
     )
+    if strange := int(across_groups(manifest, found).sum()):
+        logging.warning(
+            "%d of these pairs are of different groups (patients, lesions or eyes), so either the search or the groups "
+            "are wrong: look at the pairs whose same_group is False",
+            strange,
+        )
+    return found
+
+
+def across_groups(manifest: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
+    """Return which of the `pairs` are of two groups that are both known, each either an error or a wrong group_id."""
+    group = manifest.set_index("image_id")["group_id"]
+    group = group[group_known(manifest).to_numpy()]
+    first, second = pairs["first"].map(group), pairs["second"].map(group)
+    return (first.notna() & second.notna() & (first != second)).to_numpy(dtype=bool)
+
+
+def group_known(manifest: pd.DataFrame) -> pd.Series:
+    """Return of which images the group is known; of others the group_id is the image_id."""
+    return manifest["group_id"] != manifest["image_id"]
+
+
+def threshold(side: int) -> float:
+    """Return the least similarity of near duplicates that are compared at `side` pixels."""
+    return float(THRESHOLD + STEP * np.log2(SIDE / side))
 
 
 def describe(images: np.ndarray, side: int = THUMBNAIL) -> np.ndarray:
-    """Return (N, side, side) float32 descriptions of `images` (N, H, W, 3) uint8; inner products are similarities.
+    """Return (N, side, side) float32 descriptions of `images` (N, H, W, 3) uint8; inner products are likenesses.
 
     A description is the grey thumbnail less its blurred self, divided by its local contrast, with mean 0 and norm 1.
     """
@@ -93,46 +123,45 @@ def _exact(images: np.ndarray, digests: pd.Series) -> Iterator[tuple[int, int]]:
             yield from combinations(rows, 2)
 
 
-def _near(described: np.ndarray) -> Iterator[tuple[int, int, float]]:
-    """Yield the pairs that are alike as they are or mirrored left to right, and their similarity."""
-    even, odd = _reduced(described)
-    starts = range(0, len(described), CHUNK)
-    for one, other in combinations_with_replacement([slice(start, start + CHUNK) for start in starts], 2):
-        bound = even[one] @ even[other].T
-        bound += np.abs(odd[one] @ odd[other].T)
-        first, second = np.nonzero(bound >= THRESHOLD - ROUNDING)
-        first, second = first + one.start, second + other.start
-        yield from _compared(described, first[first < second], second[first < second])
+def _near(images: np.ndarray, known: set[tuple[int, int]]) -> Iterator[tuple[int, int, float]]:
+    """Yield the pairs of near duplicates that are not `known`, and their similarity.
+
+    The candidates of an image are looked at from the most alike down, until `REFUSED` of them are none.
+    """
+    look = SecondLook(images)
+    least = threshold(look.side)
+    seen: dict[tuple[int, int], bool] = dict.fromkeys(known, True)
+    for number, candidates in enumerate(_candidates(describe(images))):
+        refused = 0
+        for other, mirrored in candidates:
+            pair = min(number, other), max(number, other)
+            if pair not in seen:
+                value = look.similarity(*pair, mirrored)
+                seen[pair] = value >= least
+                if seen[pair]:
+                    yield *pair, value
+            refused += not seen[pair]
+            if refused == REFUSED:
+                break
 
 
-def _compared(described: np.ndarray, first: np.ndarray, second: np.ndarray) -> Iterator[tuple[int, int, float]]:
-    """Yield those of the pairs `first[p]`, `second[p]` that are alike, compared in full."""
-    for start in range(0, len(first), CHUNK):
-        i, j = first[start : start + CHUNK], second[start : start + CHUNK]
-        left, right = described[i].astype(float), described[j].astype(float)
-        plain = np.einsum("phw,phw->p", left, right)
-        alike = np.maximum(plain, np.einsum("phw,phw->p", left, right[:, :, ::-1]))
-        for at in np.flatnonzero(alike >= THRESHOLD):
-            yield int(i[at]), int(j[at]), float(alike[at])
-
-
-def _reduced(described: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return two arrays (N, fewer numbers) `even` and `odd` that bound the similarity of any pair from above.
+def _candidates(described: np.ndarray) -> Iterator[list[tuple[int, bool]]]:
+    """Yield for each image its candidates, the most alike first, and whether they are alike when one is mirrored.
 
     A description is the sum of a mirror-symmetric part e and an antisymmetric part o, and its mirror image is e - o. So
-    the larger of both similarities is <e, e'> + |<o, o'>|. Each part is projected on its main directions, and what
-    these leave has a norm r. By the inequality of Cauchy and Schwarz the similarity is at most the same sum over the
-    projections plus r r'. The r is the last number of `even`.
+    the larger of both likenesses is <e, e'> + |<o, o'>|.
     """
-    bases = _directions(_halves(described[:: -(-len(described) // SAMPLED)]))
-    even, odd = (np.empty((len(described), basis.shape[1]), dtype=np.float32) for basis in bases)
-    rest = np.empty((len(described), 1), dtype=np.float32)
-    for start in range(0, len(described), CHUNK):
-        chunk = slice(start, start + CHUNK)
-        even[chunk], odd[chunk] = (half @ basis for half, basis in zip(_halves(described[chunk]), bases, strict=True))
-        left = (described[chunk] ** 2).sum((1, 2)) - (even[chunk] ** 2).sum(1) - (odd[chunk] ** 2).sum(1)
-        rest[chunk, 0] = np.sqrt(left.clip(0) + ROUNDING)
-    return np.hstack([even, rest]), odd
+    even, odd = _halves(described)
+    rows = max(1, AT_ONCE // len(described))
+    for start in range(0, len(described), rows):
+        turned = odd[start : start + rows] @ odd.T
+        alike = np.abs(turned)
+        alike += even[start : start + rows] @ even.T
+        alike[np.arange(len(alike)), np.arange(start, start + len(alike))] = -1
+        nearest = np.argpartition(-alike, min(CANDIDATES, len(described)) - 1, axis=1)[:, :CANDIDATES]
+        for values, signs, others in zip(alike, turned, nearest, strict=True):
+            order = others[np.argsort(-values[others], kind="stable")]
+            yield [(int(other), bool(signs[other] < 0)) for other in order if values[other] >= ALIKE]
 
 
 def _halves(described: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -140,16 +169,3 @@ def _halves(described: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     left, right = described[:, :, : THUMBNAIL // 2], described[:, :, : THUMBNAIL // 2 - 1 : -1]
     even, odd = ((half / np.sqrt(np.float32(2))).reshape(len(described), -1) for half in (left + right, left - right))
     return even, odd
-
-
-def _directions(halves: tuple[np.ndarray, np.ndarray]) -> list[np.ndarray]:
-    """Return orthonormal columns for each half, as few as leave no more than `LEFT_OVER` of 95 % of the images."""
-    spectra = [np.linalg.eigh(half.T @ half) for half in halves]
-    weights = np.concatenate([weights for weights, _ in spectra])
-    order = np.argsort(-weights, kind="stable")
-    energy = np.hstack([half @ vectors for half, (_, vectors) in zip(halves, spectra, strict=True)]) ** 2
-    left = energy.sum(1, keepdims=True) - np.cumsum(energy[:, order], axis=1)
-    enough = np.quantile(left, 0.95, axis=0) <= LEFT_OVER
-    kept = np.zeros(len(weights), dtype=bool)
-    kept[order[: np.argmax(enough) + 1]] = True
-    return [vectors[:, mine] for (_, vectors), mine in zip(spectra, np.split(kept, 2), strict=True)]
