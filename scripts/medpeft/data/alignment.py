@@ -134,16 +134,23 @@ class SecondLook:
         number = np.arange(len(maps))
         down, right = np.divmod(places - number * width**2, width)
         around = sliding_window_view(padded, (3, 3), axis=(1, 2))[number, down, right].reshape(len(maps), 9)
-        step = np.divmod(around.argmax(1), 3)
+        peak = number, down + around.argmax(1) // 3, right + around.argmax(1) % 3
         coefficients: list[float] = []
-        for axis, place in enumerate((down, right)):
-            shift = place + step[axis] - 1 - self._reach
+        for axis in (0, 1):
+            shift = peak[axis + 1] + _beyond(padded, peak, axis + 1) - 1 - self._reach
             slope, level = np.polyfit(self._centres[axis], shift, 1, w=np.sqrt(weights) + 1e-9)
             coefficients = [1 + slope, level - slope * self.side / 2, *coefficients]
         across, from_left, along, from_top = coefficients
         matrix = (across, 0.0, from_left, 0.0, along, from_top)
         moved = Image.fromarray(other).transform(other.shape, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
         return np.asarray(moved)
+
+
+def _beyond(maps: np.ndarray, peak: tuple[np.ndarray, ...], axis: int) -> np.ndarray:
+    """Return how far from a `peak` of `maps` along `axis`, up to half a pixel, the parabola through it is highest."""
+    before, after = (maps[tuple(place + step * (axis == at) for at, place in enumerate(peak))] for step in (-1, 1))
+    bend = np.minimum(before - 2 * maps[peak] + after, -1e-6)
+    return ((before - after) / (2 * bend)).clip(-0.5, 0.5)
 
 
 def _trimmed_mean(values: np.ndarray, weights: np.ndarray) -> float:
