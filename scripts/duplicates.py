@@ -1,16 +1,19 @@
 """List the duplicate images of one dataset."""
 
-from medpeft.pipeline.stage import run
+from medpeft.pipeline.stage import run, tell
 
 
 def main(snakemake):
     import numpy as np
 
     from medpeft.base.files import read_table, write_table
-    from medpeft.data.duplicates import find
+    from medpeft.data.duplicates import doubt, find
 
-    images = np.load(snakemake.input.images, mmap_mode="r")
-    write_table(snakemake.output[0], find(images, read_table(snakemake.input.manifest)))
+    manifest = read_table(snakemake.input.manifest)
+    pairs = find(np.load(snakemake.input.images, mmap_mode="r"), manifest)
+    write_table(snakemake.output[0], pairs)
+    if sentence := doubt(manifest, pairs):
+        tell(f"{snakemake.wildcards.dataset}: {sentence}")
 
 
 run(main, snakemake)  # noqa: F821
