@@ -270,7 +270,7 @@ def stored(real_data: Path, archive: str, group: str, size: int, first: int) -> 
         pytest.skip(f"no {archive} in {real_data}")
     with zipfile.ZipFile(path) as opened:
         names = sorted(name for name in opened.namelist() if name.lower().endswith((".png", ".jpg", ".jpeg")))[:first]
-        images = np.stack([decode(opened.read(name), size, name) for name in names])
+        images = np.stack([decode(opened.read(name), size, name).pixels for name in names])
     found = [re.search(group, Path(name).name) for name in names]
     groups = [match[1] if match else name for match, name in zip(found, names, strict=True)]
     return images, table(len(names), image_id=names, group_id=groups, sha256=names, label=[*map(_folder, names)])
