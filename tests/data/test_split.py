@@ -25,11 +25,11 @@ def patients(seed: int, number: int = 200) -> pd.DataFrame:
     return manifest(random.integers(1, 7, number), labels).sample(frac=1, random_state=seed, ignore_index=True)
 
 
-def links(table: pd.DataFrame, *pairs: tuple[int, int]) -> pd.DataFrame:
+def links(table: pd.DataFrame, *pairs: tuple[int, int], kind: str = "exact") -> pd.DataFrame:
     """Return duplicate pairs of the rows of `table` with these numbers."""
     first, second = (table.iloc[[pair[side] for pair in pairs]].reset_index(drop=True) for side in (0, 1))
     agree = first["label"] == second["label"]
-    return pd.DataFrame({"first": first["image_id"], "second": second["image_id"], "same_label": agree})
+    return pd.DataFrame({"first": first["image_id"], "second": second["image_id"], "kind": kind, "same_label": agree})
 
 
 def random_links(table: pd.DataFrame, seed: int, number: int = 60) -> pd.DataFrame:
@@ -119,6 +119,16 @@ def test_patients_that_a_dropped_copy_links_stay_together():
     result = split(table, pairs, duplicates="drop").merge(table, on="image_id")
     assert len(result) == 60
     assert (result.groupby(result["group_id"].str[1:].astype(int) // 2)["split"].nunique() == 1).all()
+
+
+@pytest.mark.parametrize("labels", ["aa", "ab"])
+def test_drop_deletes_no_image_that_looks_like_one_of_another_known_patient(labels):
+    table = manifest([2] * 60, [*labels] * 30)
+    pairs = links(table, (0, 2), (1, 5), (8, 20), kind="near")
+    assert len(split(table, pairs, duplicates="drop")) == len(table)
+    assert len(split(table, pairs.assign(kind="exact"), duplicates="drop")) < len(table)
+    unknown = table.assign(group_id=table["image_id"])
+    assert len(split(unknown, pairs, duplicates="drop")) < len(table)
 
 
 def test_report_keeps_all():

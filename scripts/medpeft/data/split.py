@@ -12,6 +12,7 @@ from medpeft.base.errors import UserError
 from medpeft.base.files import check_checksum, sha256
 from medpeft.base.losses import Losses
 from medpeft.base.tables import parse_table
+from medpeft.data.duplicates import across_groups
 
 SPLITS = ("train", "validation", "test")
 USUAL_SHARES = (0.7, 0.1, 0.2)  # of a dataset whose published sizes are unknown
@@ -37,7 +38,7 @@ def split(
             publisher's own split where the manifest has one. Else it draws single images, stratified, in exactly these
             `sizes` (in their proportions where images were dropped).
         duplicates: `report` keeps all images; `drop` keeps the first of each set of duplicates, and none of a set whose
-            labels disagree; `fail` refuses duplicates.
+            labels disagree, but counts no near duplicates of two known groups; `fail` refuses duplicates.
         seed: Of all random draws.
         sizes: How many images are for training, validation and test in the published study.
         given: A split (image_id, split) that takes the place of the protocol; images that it lacks are left out.
@@ -116,7 +117,9 @@ def _kept(manifest: pd.DataFrame, pairs: pd.DataFrame, policy: str) -> np.ndarra
         )
     if policy != "drop":
         return np.ones(len(manifest), dtype=bool)
-    copies = pd.Series(_connected(manifest["image_id"], pairs), index=manifest.index)
+    # A patient's image is not deleted because it looks like another patient's.
+    sure = pairs[(pairs["kind"] == "exact") | ~across_groups(manifest, pairs)]
+    copies = pd.Series(_connected(manifest["image_id"], sure), index=manifest.index)
     agreed = manifest.groupby(copies)["label"].transform("nunique") == 1
     return (agreed & ~copies.duplicated()).to_numpy()
 
