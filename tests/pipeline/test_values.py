@@ -53,6 +53,10 @@ def _refusal(text: str) -> str:
         ("generation: {extractor: ..}", "generation.extractor", "not in front, dots only"),
         ('checksums: {a.zip: "md5:' + 32 * "0" + '\\n"}', "checksums.a.zip", "does not match"),
         ("1: 2", "the top level", "1 was unexpected"),
+        ("generation: {learning_rates: {1.5: 0.1}}", "generation.learning_rates", "put it in quotes, as in '1.5'"),
+        ("checksums: {1: 'md5:0'}", "checksums", "put it in quotes, as in '1'"),
+        ("accept: {no: {unknown: 1}}", "accept", "put it in quotes, as in 'no'"),
+        ("split: {files: {2: x.csv}}", "split.files", "put it in quotes, as in '2'"),
     ],
 )
 def test_a_value_is_refused_with_its_place_and_remedy(key, place, remedy):

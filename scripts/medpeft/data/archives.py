@@ -2,8 +2,10 @@
 
 import io
 import json
+import lzma
 import math
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -27,7 +29,8 @@ LARGEST_MEMBER = 2**30  # bytes of a member when unpacked; larger ones are taken
 LARGEST_TABLE = 2**27  # bytes of a table when unpacked
 MOST_ROWS = 5_000_000  # lines of a table: each takes some hundred bytes of memory, however short
 # What zipfile raises for members that are cut, altered, encrypted or packed in a way that it does not know.
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, KeyError, OSError, EOFError, RuntimeError, ValueError)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError)
+_UNREADABLE = (*_DAMAGED, KeyError, OSError, RuntimeError, ValueError)
 
 
 class Source:
