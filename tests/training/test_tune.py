@@ -135,7 +135,7 @@ def test_a_search_in_which_two_have_written_begins_anew(landscape, recipe, tmp_p
     landscape.clear()
     _add_trial(tmp_path / "journal", enqueue, rates[:before])
     found, again = _tune(recipe, tmp_path / "journal")
-    assert "has trials that one search would not have made: the search begins anew" in caplog.text
+    assert "has trials that one search would not have made: the search starts again" in caplog.text
     assert landscape == rates
     assert again == best
     assert found["learning_rate"].equals(whole["learning_rate"])
@@ -153,7 +153,7 @@ def test_a_journal_that_is_none_begins_anew(landscape, recipe, tmp_path, caplog)
     (tmp_path / "journal").write_text("[\n{}\n")
     table, _ = _tune(recipe, tmp_path / "journal")
     assert len(table) == len(landscape) == 7
-    assert "the search begins anew" in caplog.text
+    assert "the search starts again" in caplog.text
 
 
 @pytest.mark.parametrize("at", [2, 6])

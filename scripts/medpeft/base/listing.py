@@ -77,7 +77,7 @@ def packed_members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.Zi
         if fault := _fault(member, name):
             raise UserError(f"{path} is refused: its member {name!r} {fault}")
         if name in members and (members[name].CRC, members[name].file_size) != (member.CRC, member.file_size):
-            raise UserError(f"{path} is refused: it holds {name!r} twice, with different content; pack it anew")
+            raise UserError(f"{path} is refused: it holds {name!r} twice, with different content; pack it again")
         if not name.endswith("/"):
             members[name] = member
     return members

@@ -23,7 +23,7 @@ REASONS = {
     "unreadable": Reason("unreadable files", "put sound copies in their place"),
     "misnamed": Reason(
         "files whose names are in an encoding that the archive does not tell",
-        "pack it anew with names in UTF-8, or unpack it and use the folder in its place",
+        "pack it again with names in UTF-8, or unpack it and use the folder in its place",
     ),
     "unknown": Reason("files of an unknown format", "convert them, or name them under `exclude`"),
     "outside": Reason("images in no folder that is declared", "add their class, or name them under `exclude`"),

@@ -33,7 +33,7 @@ def parse_table(content: bytes, where: str, remedy: str) -> tuple[pd.DataFrame, 
     Args:
         content: Of the file.
         where: What it is called in messages.
-        remedy: What else than saving it anew may help, for messages.
+        remedy: What else than saving it again may help, for messages.
 
     Returns:
         The rows as text, empty where there is no value, and True where Windows-1252 was assumed.

@@ -1,7 +1,7 @@
-"""What timm's backbones are, found out once by building each of them; `encoders` reads the table.
+"""A table of what timm's backbones are, found by building each of them; `encoders` reads it.
 
-`python -m medpeft.networks.survey` makes the table anew, after another timm or peft, or another method. It takes some
-ten minutes on one core.
+`python -m medpeft.networks.survey` makes the table again after a change of timm, peft or the methods, in some ten
+minutes on one core.
 """
 
 import csv

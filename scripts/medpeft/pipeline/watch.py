@@ -1,7 +1,7 @@
 """The end of Snakemake ends its jobs, however it came: an orphan would go on writing what the next Snakemake writes.
 
 Snakemake says in the environment of its jobs which process it is. On a cluster each job has a Snakemake of its own on
-its node, which says so anew.
+its node, which says its own.
 """
 
 import os

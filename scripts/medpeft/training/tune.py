@@ -83,7 +83,7 @@ def tune(
 
 
 def _begun(journal: Path, epochs: int, tuning: Tuning) -> optuna.Study:
-    """Return the search in the file `journal`, begun anew where what is there cannot be one search."""
+    """Return the search in the file `journal`, or a new one where what is there cannot be one search."""
     drop_torn_line(journal)
     try:
         study = _opened(journal, epochs)
@@ -91,7 +91,7 @@ def _begun(journal: Path, epochs: int, tuning: Tuning) -> optuna.Study:
             return study
     except ValueError as error:
         logging.warning("%s: %s", journal, error)
-    logging.warning("%s has trials that one search would not have made: the search begins anew", journal)
+    logging.warning("%s has trials that one search would not have made: the search starts again", journal)
     journal.unlink()
     return _opened(journal, epochs)
 
