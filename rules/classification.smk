@@ -112,6 +112,10 @@ rule finetune:
         runtime=growing(RUN_MINUTES),
     params:
         recipe=STUDY.recipe,
-        study={key: STUDY.settings[key] for key in ["study", "split", "tuning"]},
+        study=lambda wildcards: {
+            "study": STUDY.name,
+            "split": STUDY.decisive_split(wildcards.dataset),
+            "tuning": STUDY.settings["tuning"],
+        },
     script:
         "../scripts/finetune.py"

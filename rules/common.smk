@@ -10,7 +10,9 @@ sys.path.insert(0, str(Path(workflow.basedir).resolve() / "scripts"))
 
 from medpeft.artefacts import registry as artefacts
 from medpeft.base.errors import UserError
+from medpeft.base.files import read_table
 from medpeft.base.imports import dependencies
+from medpeft.base.losses import beyond
 from medpeft.base.places import LIBRARY, prefer_here
 from medpeft.base.redaction import without_secrets
 from medpeft.data import registry as datasets
@@ -19,7 +21,7 @@ from medpeft.data.user_dataset import decisive, subfolder
 from medpeft.methods import registry as methods
 from medpeft.networks.unets import UNETS
 from medpeft.pipeline.code import KINDS, code
-from medpeft.pipeline.paths import sources
+from medpeft.pipeline.paths import refuse_unfit_counterpart, sources
 from medpeft.pipeline.study import Study, fitted_folder
 from medpeft.pipeline.study_file import refuse_repeated_keys
 from medpeft.pipeline.watch import announce
@@ -31,6 +33,7 @@ SCRIPTS = LIBRARY.parent
 try:
     refuse_repeated_keys(workflow.configfiles)
     STUDY = Study(config)
+    refuse_unfit_counterpart(STUDY)
     TABLES = {
         name: table
         for name, table in artefacts.tables().items()
@@ -172,9 +175,18 @@ def declared_at(dataset):
     return STUDY.settings["datasets"].get(dataset)
 
 
-def accepted_of(wildcards):
-    """How many losses of each reason the study accepts of a dataset."""
-    return STUDY.settings["accept"].get(wildcards.dataset, {})
+def no_longer_accepted(folder):
+    """Return a function that gives what a job wrote in `folder` has lost beyond what the study accepts now.
+
+    It gives nothing of what is there after a job that has ended well: to accept more makes nothing stale.
+    """
+
+    def lost(wildcards):
+        losses = Path(folder(wildcards)) / "losses.csv"
+        accepted = STUDY.settings["accept"].get(wildcards.dataset, {})
+        return beyond(read_table(losses), accepted) if losses.is_file() else {}
+
+    return lost
 
 
 def declared_of(wildcards):

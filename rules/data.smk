@@ -48,7 +48,13 @@ rule prepare:
     params:
         size=lambda wildcards: int(wildcards.pixels),
         declared=decisive_of,
-        accepted=accepted_of,
+        refused=no_longer_accepted(
+            lambda wildcards: kept_at(
+                f"{DESCRIBED}/{wildcards.pixels}px{wildcards.fit}",
+                wildcards.dataset,
+                "",
+            )
+        ),
     script:
         "../scripts/prepare.py"
 
@@ -97,6 +103,7 @@ rule split:
     output:
         split="<splits>/split.csv",
         checksum="<splits>/split.csv.sha256",
+        losses="<splits>/losses.csv",
     log:
         "<splits>/split.log",
     conda:
@@ -106,7 +113,9 @@ rule split:
         duplicates=STUDY.settings["split"]["duplicates"],
         seed=STUDY.settings["split"]["seed"],
         declared=decisive_of,
-        accepted=accepted_of,
+        refused=no_longer_accepted(
+            lambda wildcards: f"data/splits/{wildcards.dataset}/{STUDY.name}"
+        ),
     script:
         "../scripts/split.py"
 
@@ -133,7 +142,7 @@ rule audit_dataset:
         duplicates=prepared("duplicates.csv"),
         split="<splits>/split.csv",
         losses=prepared("losses.csv"),
-        given=given_split_of,
+        strangers="<splits>/losses.csv",
         pixels=prepared("pixels.csv"),
         code=code_of("audit"),
     output:

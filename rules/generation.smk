@@ -65,7 +65,10 @@ rule finetune_unet:
     params:
         recipe=STUDY.unet_recipe,
         learning_rate=lambda wildcards: STUDY.unet_learning_rate(wildcards.method),
-        study={key: STUDY.settings[key] for key in ["study", "split"]},
+        study=lambda wildcards: {
+            "study": STUDY.name,
+            "split": STUDY.decisive_split(wildcards.dataset),
+        },
     script:
         "../scripts/finetune_unet.py"
 

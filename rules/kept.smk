@@ -7,7 +7,7 @@ def job_at(dataset, **others):
 
 
 def stored_at(size):
-    """The wildcards that tell how images are stored of which networks see `size` pixels."""
+    """The wildcards that tell how images are stored where networks see `size` pixels of them."""
     pixels, _, fit = STUDY.stored_folder(size).partition("px")
     return {"pixels": pixels, "fit": fit}
 

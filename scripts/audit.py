@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from medpeft.pipeline.stage import run
+from medpeft.pipeline.stage import run, tell
 
 
 def main(snakemake):
@@ -11,15 +11,16 @@ def main(snakemake):
 
     from medpeft.base.files import read_table, write_table
     from medpeft.data import registry
-    from medpeft.data.audit import audit, with_appearance, write_picture
-    from medpeft.data.split import read_given, strangers
+    from medpeft.data.audit import audit, leak, with_appearance, write_picture
 
     files, params, output = snakemake.input, snakemake.params, snakemake.output
     manifest, pairs, split = (read_table(path) for path in (files.manifest, files.duplicates, files.split))
     sizes = registry.load(snakemake.wildcards.dataset, params.declared).sizes
-    losses = [read_table(files.losses), *(strangers(read_given(Path(file)), manifest).table() for file in files.given)]
-    table = audit(manifest, pairs, split, params.protocol, params.seed, sizes, pd.concat(losses))
+    losses = pd.concat(map(read_table, (files.losses, files.strangers)))
+    table = audit(manifest, pairs, split, params.protocol, params.seed, sizes, losses)
     write_table(output.table, with_appearance(table, read_table(files.pixels), params.fit))
+    if sentence := leak(table, params.protocol):
+        tell(f"{snakemake.wildcards.dataset}: {sentence}")
     write_picture(Path(output.picture), np.load(files.images, mmap_mode="r"), manifest, pairs)
 
 

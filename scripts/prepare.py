@@ -25,7 +25,7 @@ def main(snakemake):
         Path(output.images),
         Path(output.manifest),
         snakemake.threads,
-        snakemake.params.accepted,
+        settings.get("accept", {}).get(name, {}),  # as long as it is enough, it changes no image: no parameter
         reading,
     ).table()
     write_table(output.losses, losses)

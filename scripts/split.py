@@ -7,16 +7,15 @@ from medpeft.pipeline.stage import run, tell
 
 def main(snakemake):
     from medpeft.base.files import read_table, write_checksum, write_table
-    from medpeft.base.losses import told
+    from medpeft.base.losses import Losses, told
     from medpeft.data import registry
     from medpeft.data.split import read_given, split, strangers
 
     files, params, output = snakemake.input, snakemake.params, snakemake.output
     name, manifest = snakemake.wildcards.dataset, read_table(files.manifest)
     given = read_given(Path(files.given[0])) if files.given else None
-    if given is not None:
-        losses = strangers(given, manifest)
-        losses.refuse(f"the given split, {files.given[0]},", name, params.accepted)
+    losses = Losses() if given is None else strangers(given, manifest)
+    losses.refuse(f"the given split, {', '.join(files.given)},", name, snakemake.config.get("accept", {}).get(name, {}))
     table = split(
         manifest,
         read_table(files.duplicates),
@@ -26,10 +25,11 @@ def main(snakemake):
         registry.load(name, params.declared).sizes,
         given,
     )
-    if given is not None and (lost := told(losses.table())):
+    if lost := told(losses.table()):
         tell(f"{name}: {lost}")
     if left_out := len(manifest) - len(table):
         tell(f"{name}: {left_out} of {len(manifest)} images take no part in the split")
+    write_table(output.losses, losses.table())
     write_table(output.split, table)
     write_checksum(output.split)
 

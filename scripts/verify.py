@@ -35,7 +35,7 @@ def main(snakemake):
         first = next(iter(found))
         raise UserError(
             f"{len(found)} of {len(planned)} files do not belong to what is here; the first, {first}, {found[first]}; "
-            f"all reasons are in {snakemake.log[0]}; run the study again"
+            f"all reasons are in {snakemake.log[0]}; delete the files that have changed, and run the study again"
         )
     runs = len(snakemake.params.runs)
     print(f"all {len(planned)} files of the study, with {runs} runs, are there and belong to what is here")

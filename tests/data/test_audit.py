@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from medpeft.base.losses import Losses
-from medpeft.data.audit import audit, picture
+from medpeft.data.audit import audit, leak, picture
 from medpeft.data.split import split
 
 # image, group, label and split, which leak
@@ -118,12 +118,23 @@ def test_a_grouped_split_leaks_nothing_and_the_image_level_one_beside_it_does():
 
 def test_dropped_images_are_counted_and_take_no_part():
     table, pairs = population()
-    kept = split(table, pairs, duplicates="drop")
-    result = audit(table, pairs, kept, "grouped", seed=0).set_index(["protocol", "measure", "scope", "label"])["value"]
+    unknown = table.assign(group_id=table["image_id"])
+    kept = split(unknown, pairs, duplicates="drop")
+    found = audit(unknown, pairs, kept, "grouped", seed=0)
+    result = found.set_index(["protocol", "measure", "scope", "label"])["value"]
     assert result["grouped", "images", "dropped", ""] == 300 - len(kept) > 0
     assert sum(result["grouped", "images", name, ""] for name in ("train", "validation", "test")) == len(kept)
     assert result["grouped", "near_pairs", "train", ""] == 0
     assert result["paper", "images", "dropped", ""] == 0
+
+
+def test_relatives_in_training_are_told_of_the_split_that_is_used():
+    found = audit(MANIFEST, PAIRS, SPLITS, "paper", seed=0)
+    total = found[(found["measure"] == "leaked_images") & (found["scope"] == "train-test") & (found["label"] == "")]
+    count = int(total["value"].iloc[0])
+    assert count
+    assert leak(found, "paper").startswith(f"{count} test images have a relative")
+    assert leak(found, "grouped") is None
 
 
 def test_what_the_source_alone_tells_is_counted():

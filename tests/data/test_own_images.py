@@ -175,17 +175,46 @@ def test_masks_beside_images_stop(pack, image, mask):
     source = pack("chest.zip", {image: b"", mask: b"", "well/9.png": b""})
     index(source)
     assert source.losses.names("paired") == [mask]
-    with pytest.raises(UserError, match=r"masks of others: 1, such as .*accept: {chest: {paired: 1}}"):
+    with pytest.raises(UserError, match=r"as masks are: 1, such as .*accept: {chest: {paired: 1}}"):
         source.losses.refuse("chest", "chest", {})
+
+
+@pytest.mark.parametrize("ending", ["_label", "_m", "-M", " annotated", "_bin", ".outline", "_x2"])
+def test_images_with_one_ending_beside_others_stop(pack, ending):
+    names = [f"sick/{name}{end}.png" for name in "abc" for end in ("", ending)]
+    source = pack("chest.zip", dict.fromkeys([*names, "well/9.png"], b""))
+    index(source)
+    assert source.losses.names("paired") == [name for name in names if ending in name]
+
+
+def test_images_in_folders_of_two_classes_stop(pack):
+    names = ["x/sick/well/1.png", "x/well/sick/2.png", "x/sick/3.png", "x/well/4.png", "x/sick/sick/5.png"]
+    source = pack("chest.zip", dict.fromkeys(names, b""))
+    assert index(source)["label"].tolist() == ["sick", "sick", "well", "well", "sick"]
+    assert source.losses.names("between") == names[:2]
+    with pytest.raises(UserError, match=r"folders of two classes.*: 2, such as .*accept: {chest: {between: 2}}"):
+        source.losses.refuse("chest", "chest", {})
+
+
+def test_a_folder_that_all_images_lie_in_may_have_the_name_of_a_class(pack):
+    source = pack("chest.zip", dict.fromkeys(["sick/well/1.png", "sick/sick/2.png"], b""))
+    index(source)
+    assert source.losses.names("between") == []
 
 
 @pytest.mark.parametrize(
     "names",
-    [("sick/masked man.png", "sick/man.png"), ("sick/1_mask.png", "sick/2.png"), ("sick/p1/1.png", "sick/p2/1.png")],
+    [
+        ("sick/1.png", "sick/1_left.png"),
+        ("sick/1.png", "sick/1_2.png", "sick/2.png", "sick/2_2.png"),
+        ("sick/masked man.png", "sick/man.png"),
+        ("sick/1_mask.png", "sick/2.png"),
+        ("sick/p1/1.png", "sick/p2/1.png"),
+    ],
 )
 def test_other_pairs_of_names_are_images(pack, names):
     source = pack("chest.zip", dict.fromkeys(names, b"") | {"well/9.png": b""})
-    assert len(index(source)) == 3
+    assert len(index(source)) == len(names) + 1
     assert lost(source) == {}
 
 

@@ -66,14 +66,31 @@ def test_a_known_backbone_is_told_from_its_name(backbone):
         ("resnet_50", "timm has no backbone 'resnet_50': did you mean .*'resnet50'"),
         ("rasnet50.a1_in1k", "timm has no backbone 'rasnet50': did you mean"),
         ("my_own_network", "timm has no backbone 'my_own_network'"),
-        ("resnet50.a1_in2k", "timm has no weights 'resnet50.a1_in2k'.* did you mean .*'resnet50.a1_in1k'"),
+        ("resnet50.a1_in2k", "'resnet50.a1_in2k' has no weights.* did you mean .*'resnet50.a1_in1k'"),
         ("test_vit.nobody", "the study names no mirror that may have them"),
+        ("vit_minni", "did you mean 'vit_mini_patch8_64'"),
+        ("vit_mini", "did you mean 'vit_mini_patch8_64'"),
+        ("vit_mini_patch8_64.mae2", "did you mean 'vit_mini_patch8_64.mae'"),
+        ("vit_mini_patch8_64.", "has no weights"),
     ],
 )
 def test_an_unknown_backbone_is_refused_with_those_that_may_be_meant(backbone, sentence):
     refusal = _refusal(backbone)
     assert f"{backbone!r} at experiments.x.backbones" in refusal
     assert re.search(sentence, refusal)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "size", "near"),
+    [
+        ("vit_mini_patch8_64.mae", 60, "56 or 64"),
+        ("vit_small_patch14_dinov2.lvd142m", 64, "56 or 70"),
+        ("vit_base_patch32_224", 40, "32 or 64"),
+    ],
+)
+def test_images_that_no_patches_fill_are_refused(backbone, size, near):
+    """The network would not see their last rows and columns."""
+    assert f"image_size {size} is no multiple of that: write {near}" in _refusal(backbone, image_size=size)
 
 
 def test_a_mirror_may_have_weights_of_its_own_but_no_network():
@@ -90,9 +107,17 @@ def test_an_unknown_extractor_is_refused():
 @pytest.mark.parametrize(
     ("backbone", "method", "sentence"),
     [
-        ("convnext_tiny", "full", "which no method here adapts"),
-        ("swin_tiny_patch4_window7_224", "lora", "which no method here adapts"),
-        ("deit_tiny_distilled_patch16_224", "full", "which no method here adapts"),
+        ("convnext_tiny", "full", "which is none of these, at experiments.x: no method here adapts it; take it out"),
+        (
+            "swin_tiny_patch4_window7_224",
+            "lora",
+            "which is none of these, at experiments.x: no method here adapts it; take it out",
+        ),
+        (
+            "deit_tiny_distilled_patch16_224",
+            "full",
+            "which is none of these, at experiments.x: no method here adapts it; take it out",
+        ),
         ("tf_efficientnetv2_b0", "dora", "whose layers it cannot adapt"),
         ("hrnet_w18", "tsa", "whose layers it cannot adapt"),
         ("vit_base_patch16_rpn_224", "adaptformer", "whose layers it cannot adapt"),

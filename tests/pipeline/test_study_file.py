@@ -11,7 +11,7 @@ from medpeft.pipeline.study_file import refuse_repeated_keys
     [
         ("study: a\nmirror: x\nstudy: b\n", "gives the key 'study' twice, in lines 1 and 3"),
         ("split:\n  seed: 0\n  protocol: paper\n  seed: 1\n", "gives the key 'seed' twice, in lines 2 and 4"),
-        ("a:\n- {x: [{b: 1, b: 2}]}\n", "gives the key 'b' twice, in lines 2 and 2"),
+        ("a:\n- {x: [{b: 1, b: 2}]}\n", "gives the key 'b' twice, in line 2"),
         ("'a': 1\na: 2\n", "gives the key 'a' twice"),
         ('{"a": {"b": 1, "b": 2}}', "gives the key 'b' twice, in one object"),
     ],

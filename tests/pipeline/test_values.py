@@ -96,7 +96,7 @@ NAMES = {
     "001": "begin the name with a letter",
     "True": "begin the name with a letter",
     "no": "begin the name with a letter",
-    "null": "begin the name with a letter",
+    "null": "write a name",
     "2024-01-01": "begin the name with a letter",
     "'001'": "choose another, such as 'set_001'",
     "1e5": "choose another, such as 'set_1e5'",

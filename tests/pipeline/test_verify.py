@@ -80,7 +80,10 @@ def test_one_other_byte_anywhere_is_named(name):
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_that_is_gone_is_named(name):
     Path(name).unlink()
-    assert any(name in f"{file} {reason}" and "is gone" in reason for file, reason in _doubts().items())
+    assert any(
+        name in f"{file} {reason}" and ("is gone" in reason or "is missing" in reason)
+        for file, reason in _doubts().items()
+    )
 
 
 def test_what_snakemake_would_make_again_is_named_with_its_reason():
@@ -90,7 +93,23 @@ def test_what_snakemake_would_make_again_is_named_with_its_reason():
 
 
 def test_what_was_never_made_is_missing():
-    assert set(_doubts(_planned(current=False, log="", status="missing")).values()) == {"is missing"}
+    planned = [Planned("results/s/other.csv", "", "missing", current=False)]
+    assert _doubts(planned) == {"results/s/other.csv": "is missing"}
+
+
+def test_what_snakemake_forgot_is_not_called_missing():
+    assert all(reason.startswith("is not known to Snakemake") for reason in _doubts(_planned(log="")).values())
+
+
+def test_what_was_made_of_a_forged_file_is_named_too():
+    """Snakemake makes the table again of the adapter that was changed, and its entry then fits what it read."""
+    Path("results/s/run/adapter.bin").write_text("forged")
+    _enter("table", "results/s/logs/table.log", ["results/s/run/adapter.bin"], ["results/s/table.csv"])
+    _enter("paper", "results/s/logs/paper.log", ["results/s/table.csv"], ["data/images.npy"])
+    found = _doubts([*_planned(), Planned("data/images.npy", "results/s/logs/paper.log", "ok", current=True)])
+    assert found["results/s/run/adapter.bin"] == "has changed since it was made"
+    assert found["results/s/table.csv"].startswith("was made from results/s/run/adapter.bin")
+    assert found["data/images.npy"].startswith("was made from results/s/table.csv")
 
 
 def test_a_job_that_left_no_entry_is_doubted():

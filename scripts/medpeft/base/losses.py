@@ -27,12 +27,16 @@ REASONS = {
     ),
     "unknown": Reason("files of an unknown format", "convert them, or name them under `exclude`"),
     "outside": Reason("images in no folder that is declared", "add their class, or name them under `exclude`"),
+    "between": Reason(
+        "images in folders of two classes, or of two parts of the split",
+        "move them, or name the folder under `exclude`",
+    ),
     "missing": Reason("listed images that are not there", "add them, or delete their rows"),
     "strangers": Reason(
         "images that the given split names and the dataset lacks", "correct them, or take the split of these images"
     ),
     "unlabelled": Reason("rows whose label is none of the classes", "correct them, or add their class"),
-    "paired": Reason("images that look like masks of others", "name them under `exclude`"),
+    "paired": Reason("images that are named after another, as masks are", "name them under `exclude`"),
     "ungrouped": Reason("images whose group is not known, each its own", "correct `group` or the table"),
     "alike": Reason("groups that differ in case, spaces, zeros or '.0' alone", "write each in one way"),
     "altered": Reason("images that differ from the published checksums"),
@@ -55,6 +59,10 @@ class Losses:
         if reason not in REASONS:
             raise KeyError(reason)
         self._names.setdefault(reason, {}).update(dict.fromkeys(names))
+
+    def withdraw(self, reason: str, name: str) -> None:
+        """Take back that `name` is not used for `reason`."""
+        self._names.get(reason, {}).pop(name, None)
 
     def update(self, other: "Losses") -> None:
         """Add all that `other` holds."""
@@ -111,6 +119,12 @@ class Losses:
             for reason, (words, remedy) in REASONS.items()
             if remedy and len(names := self.names(reason)) > accepted.get(reason, 0)
         }
+
+
+def beyond(losses: pd.DataFrame, accepted: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts in a table of losses that stop and are more than is accepted, by reason."""
+    counts = dict(zip(losses["reason"], losses["count"], strict=True))
+    return {name: int(n) for name, n in counts.items() if REASONS[name].remedy and n > accepted.get(name, 0)}
 
 
 def told(losses: pd.DataFrame) -> str:

@@ -1,6 +1,6 @@
 """Whether two images are one picture: laid on each other block by block, then compared in fine detail.
 
-Images of one organ are alike in outline, whoever's they are. Copies of one picture also agree in its finest details,
+Images of one organ are alike in outline, of whatever patient. Copies of one picture also agree in its finest details,
 all over, once they are laid on each other; two pictures do not. Detail is what remains of an image without its coarse
 structure, at equal local contrast, less the mean detail of the dataset (the rim of a fundus, a scanner's frame).
 

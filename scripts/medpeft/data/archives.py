@@ -23,6 +23,7 @@ from medpeft.base.tables import parse_table
 from medpeft.base.unpacking import ungzipped
 
 FETCH_AGAIN = "delete the archive and run again to fetch another"
+MEND_FILE = "put a sound copy in its place"  # of a file in a folder
 LINK_START = '{"folder": '  # how a file begins that stands for a folder elsewhere
 SYSTEM_FOLDERS = ("__MACOSX", "@eaDir")  # folders that macOS and Synology fill with files named like those beside them
 LARGEST_MEMBER = 2**30  # bytes of a member when unpacked; larger ones are taken for a bomb
@@ -57,6 +58,8 @@ class Source:
         self._zip, self._stacks = None, {}
         self._packed: dict[str, zipfile.ZipInfo] = {}
         self._folder = self.path if self.path.is_dir() else _linked(self.path)
+        if self._folder:
+            self.remedy = MEND_FILE
         if self.path.suffix in (".zip", ".npz") and not self._folder:
             try:
                 self._zip = zipfile.ZipFile(self.path)
@@ -65,6 +68,11 @@ class Source:
             except _UNREADABLE as error:
                 raise UserError(f"{self.path} is not a readable zip archive ({error}): {remedy}") from error
             self._packed = packed_members(self.path, self._zip)
+
+    @property
+    def where(self) -> str:
+        """Where the members lie, for messages: the archive, or the folder that is read in its place."""
+        return str(self._folder or self.path)
 
     def names(self) -> list[str]:
         """Return the sorted names of all members that are files and can be listed."""
@@ -112,7 +120,7 @@ class Source:
 
     def _unreadable(self, name: str, error: Exception) -> UserError:
         reason = "there is no such member" if isinstance(error, KeyError) else error
-        return UserError(f"{self.path} holds no readable {name!r} ({reason}): {self.remedy}")
+        return UserError(f"{self.where} holds no readable {name!r} ({reason}): {self.remedy}")
 
 
 def _refuse_bomb(member: zipfile.ZipInfo) -> None:
@@ -194,7 +202,7 @@ def find_member(sources: Iterable[Source], name: str) -> tuple[Source, str] | No
     """
     places = [place for place in visible_members(sources) if fnmatch(Path(place[1]).name, name)]
     if len(places) > 1 and len({_unpacked(*place) for place in places}) > 1:
-        names = " and ".join(f"{member!r} in {source.path}" for source, member in places)
+        names = " and ".join(f"{member!r} in {source.where}" for source, member in places)
         raise UserError(f"{name} may be each of {names}, which differ: leave only the one there that is meant")
     return places[0] if places else None
 
@@ -218,7 +226,7 @@ def find_table(sources: Iterable[Source], name: str, columns: Iterable[str]) -> 
     table = read_member_table(source, member)
     if missing := set(columns) - set(table.columns):
         raise UserError(
-            f"{member!r} in {source.path} lacks the columns {', '.join(sorted(missing))}: add them, or fetch the "
+            f"{member!r} in {source.where} lacks the columns {', '.join(sorted(missing))}: add them, or fetch the "
             "published version"
         )
     return table
@@ -226,7 +234,7 @@ def find_table(sources: Iterable[Source], name: str, columns: Iterable[str]) -> 
 
 def read_member_table(source: Source, member: str) -> pd.DataFrame:
     """Return the table in a member of `source`, whose losses tell where its encoding was assumed."""
-    table, assumed = parse_table(_unpacked(source, member), f"{member!r} in {source.path}", source.remedy)
+    table, assumed = parse_table(_unpacked(source, member), f"{member!r} in {source.where}", source.remedy)
     if assumed:
         source.losses.add("recoded", member)
     return table
@@ -241,7 +249,7 @@ def _unpacked(source: Source, member: str) -> bytes:
             raise ValueError(f"it has more than {MOST_ROWS:,} lines")
         return content
     except (ValueError, OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{member!r} in {source.path} is no table ({error}): {source.remedy}") from error
+        raise UserError(f"{member!r} in {source.where} is no table ({error}): {source.remedy}") from error
 
 
 def find_images(sources: Iterable[Source], pattern: str) -> dict[str, str]:

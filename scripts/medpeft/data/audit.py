@@ -142,6 +142,15 @@ def _doubts(manifest: pd.DataFrame, pairs: pd.DataFrame) -> list[Row]:
     ]
 
 
+def leak(table: pd.DataFrame, protocol: str) -> str | None:
+    """Return what is to be said of the audit `table` where the split that is used leaves relatives in training."""
+    row = dict(zip(AUDIT_COLUMNS, (protocol, "leaked_images", "train-test", ""), strict=False))
+    count = int(table.loc[(table[[*row]] == pd.Series(row)).all(axis=1), "value"].sum())
+    if not count:
+        return None
+    return f"{count} test images have a relative (of the same group, or a duplicate) in training under this split"
+
+
 def write_picture(path: Path, images: np.ndarray, manifest: pd.DataFrame, pairs: pd.DataFrame) -> None:
     """Write `picture` to `path` as PNG; equal pairs give equal bytes."""
     figure = picture(images, manifest, pairs)

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from medpeft.base.errors import UserError
+from medpeft.data.archives import MEND_FILE
 from medpeft.data.formats import pillow
 from medpeft.data.formats.marks import is_dicom, is_tiff
 from medpeft.data.formats.picture import Picture, Reading, TooLarge, shown
@@ -37,9 +38,7 @@ class Decoded(NamedTuple):
     nearly_black: bool
 
 
-def decode(
-    content: bytes, size: int, place: str, reading: Reading | None = None, remedy: str = "put a sound copy in its place"
-) -> Decoded:
+def decode(content: bytes, size: int, place: str, reading: Reading | None = None, remedy: str = MEND_FILE) -> Decoded:
     """Return an image file as a square of `size` pixels of 8-bit RGB, resampled by Pillow's bicubic filter.
 
     The filter widens with the reduction and so does not alias. `crop` takes the largest centred square, as evaluation
@@ -68,6 +67,8 @@ def decode(
             f"{place} is refused for its size ({error}, where {reading.largest:g} megapixels are allowed): give the "
             "study's key `largest_image` a larger value if the image is what it should be"
         ) from error
+    except MemoryError:  # says nothing of the image
+        raise
     except Exception as error:  # codecs name no set of exceptions that a damaged file can raise
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{place} is not a readable image ({reason}): {remedy}") from error

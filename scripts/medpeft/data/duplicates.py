@@ -94,15 +94,17 @@ def find(images: np.ndarray, manifest: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def doubt(manifest: pd.DataFrame, pairs: pd.DataFrame) -> str | None:
-    """Return what is to be said of `pairs` of different groups, or None where there are none."""
-    count = int(across_groups(manifest, pairs).sum())
-    if not count:
-        return None
-    return (
-        f"{count} of {len(pairs)} pairs of duplicates are of different groups (patients, lesions or eyes), so either "
-        "the search or the groups are wrong: look at the pairs in duplicates.csv whose same_group is False"
-    )
+def doubts(manifest: pd.DataFrame, pairs: pd.DataFrame) -> list[str]:
+    """Return what is to be said of `pairs` of different groups, and of those with contradicting labels."""
+    said = [
+        (
+            int(across_groups(manifest, pairs).sum()),
+            "are of different groups (patients, lesions or eyes), so either the search or the groups are wrong "
+            "(same_group is False)",
+        ),
+        (int((~pairs["same_label"]).sum()), "have contradicting labels (same_label is False)"),
+    ]
+    return [f"{count} of {len(pairs)} pairs of duplicates {words}" for count, words in said if count]
 
 
 def across_groups(manifest: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
@@ -140,10 +142,12 @@ def describe(images: np.ndarray, side: int = THUMBNAIL) -> np.ndarray:
 
 
 def _exact(images: np.ndarray, digests: pd.Series) -> Iterator[tuple[int, int]]:
-    """Yield the pairs of equal files or equal pixels."""
+    """Yield the pairs of equal files or equal pixels; images of one colour show nothing that could be the same."""
+    shown = np.array([image.min() < image.max() for image in images], dtype=bool)
     pixels = pd.Series([hashlib.sha256(image.tobytes()).digest() for image in images])
     for keys in (digests, pixels):
-        for rows in keys.reset_index(drop=True).groupby(keys.to_numpy()).groups.values():
+        shown_keys = keys.reset_index(drop=True)[shown]
+        for rows in shown_keys.groupby(shown_keys.to_numpy()).groups.values():
             yield from combinations(rows, 2)
 
 

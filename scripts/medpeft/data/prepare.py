@@ -132,7 +132,7 @@ def _load(
     try:
         source = _opened(archive, remedy, archive.stat().st_mtime_ns)
         content = source.read(member)
-        decoded = decode(content, size, f"{member!r} in {source.path}", reading, remedy)
+        decoded = decode(content, size, f"{member!r} in {source.where}", reading, source.remedy)
         return decoded, hashlib.sha256(content).hexdigest()
     except UserError as error:
         return None, str(error)

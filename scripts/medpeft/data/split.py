@@ -12,7 +12,7 @@ from medpeft.base.errors import UserError
 from medpeft.base.files import check_checksum, sha256
 from medpeft.base.losses import Losses
 from medpeft.base.tables import parse_table
-from medpeft.data.duplicates import across_groups
+from medpeft.data.duplicates import group_known
 
 SPLITS = ("train", "validation", "test")
 USUAL_SHARES = (0.7, 0.1, 0.2)  # of a dataset whose published sizes are unknown
@@ -49,7 +49,7 @@ def split(
     """
     images = manifest[["image_id", "label"]].assign(cluster=clusters(manifest, pairs))
     images = images[_kept(manifest, pairs, duplicates)].reset_index(drop=True)
-    remedy = "change the study's key split.seed or split.duplicates, or use a larger dataset"
+    remedy = "look whether patients are told rightly, change split.seed or split.duplicates, or use a larger dataset"
     if given is not None:
         images = _as_given(images, given)
         remedy = "give it some there, in the file that the study's key split.files names"
@@ -117,11 +117,21 @@ def _kept(manifest: pd.DataFrame, pairs: pd.DataFrame, policy: str) -> np.ndarra
         )
     if policy != "drop":
         return np.ones(len(manifest), dtype=bool)
-    # A patient's image is not deleted because it looks like another patient's.
-    sure = pairs[(pairs["kind"] == "exact") | ~across_groups(manifest, pairs)]
+    sure = pairs[(pairs["kind"] == "exact").to_numpy() | ~_of_two_groups(manifest, pairs)]
     copies = pd.Series(_connected(manifest["image_id"], sure), index=manifest.index)
     agreed = manifest.groupby(copies)["label"].transform("nunique") == 1
     return (agreed & ~copies.duplicated()).to_numpy()
+
+
+def _of_two_groups(manifest: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
+    """Return which of the `pairs` are in a set of duplicates with images of two known groups.
+
+    A patient's image is not deleted because it looks like another patient's, or like one that looks like that.
+    """
+    copies = pd.Series(_connected(manifest["image_id"], pairs), index=manifest["image_id"].to_numpy())
+    known = group_known(manifest).to_numpy()
+    groups = manifest.loc[known, "group_id"].groupby(copies.to_numpy()[known]).nunique()
+    return (pairs["first"].map(copies).map(groups) > 1).to_numpy(dtype=bool)
 
 
 def clusters(manifest: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
@@ -209,7 +219,8 @@ def _check(images: pd.DataFrame, labels: pd.Series, remedy: str) -> None:
         rows = images[images["label"] == label]
         missing = [name for name in SPLITS if name not in set(rows["split"])]
         if missing:
+            count = rows["cluster"].nunique()
             raise UserError(
-                f"class {label!r} has no images for {' and '.join(missing)}, having only {len(rows)} images in "
-                f"{rows['cluster'].nunique()} clusters: {remedy}"
+                f"class {label!r} has no images for {' and '.join(missing)}, having only {len(rows)} images, of "
+                f"{count} cluster{'s' * (count != 1)} (images that a patient or duplicates keep together): {remedy}"
             )

@@ -14,7 +14,7 @@ from medpeft.base.redaction import fingerprint
 from medpeft.base.tables import column_names
 from medpeft.data.archives import Source
 from medpeft.data.dataset import Archive, Dataset
-from medpeft.data.own.folders import folder_of, folders_of, refuse_other_spellings
+from medpeft.data.own.folders import between, folder_of, folders_of, refuse_other_spellings
 from medpeft.data.own.groups import groups_by_pattern, note_doubts
 from medpeft.data.own.images import find_own_images, masks_among
 from medpeft.data.own.listed import read_listed, tells_person
@@ -74,8 +74,9 @@ def _in_folders(source: Source, declared: dict[str, Any], images: list[str]) -> 
         _refuse_unread_tables(source)
     labels = [folder_of(image, declared["classes"]) for image in images]
     outside = [image for image, label in zip(images, labels, strict=True) if label is None]
-    refuse_other_spellings(folders_of(outside), declared["classes"], str(source.path))
+    refuse_other_spellings(folders_of(outside), declared["classes"], source.where)
     source.losses.add("outside", *outside)
+    source.losses.add("between", *between(images, declared["classes"]))
     table = pd.DataFrame({"member": images, "label": pd.Series(labels, dtype=object)})
     return table.dropna(subset="label").reset_index(drop=True)
 
@@ -87,7 +88,7 @@ def _refuse_unread_tables(source: Source) -> None:
             told = [name for name in column_names(source.head(member, 4096)) if tells_person(name)]
             if told:
                 raise UserError(
-                    f"{source.path} holds {member!r}, whose column {told[0]!r} is not read: name the file under "
+                    f"{source.where} holds {member!r}, whose column {told[0]!r} is not read: name the file under "
                     "`table` in the study, or find patients by `group`; if it tells none, name it under `exclude`"
                 )
 
@@ -99,8 +100,9 @@ def _with_split(source: Source, declared: dict[str, Any], table: pd.DataFrame) -
         return table
     folders = table["member"].map(lambda member: folder_of(member, list(names)))
     outside = table.loc[folders.isna(), "member"]
-    refuse_other_spellings(folders_of(outside), list(names), str(source.path))
+    refuse_other_spellings(folders_of(outside), list(names), source.where)
     source.losses.add("outside", *outside)
+    source.losses.add("between", *between(table["member"], names))
     table = table.assign(split=folders.map(names))
     return table.dropna(subset="split").reset_index(drop=True)
 
@@ -110,15 +112,15 @@ def _refuse_empty_classes(source: Source, declared: dict[str, Any], table: pd.Da
     if lacking := [label for label in declared["classes"] if label not in set(table["label"])]:
         place = "in a row with the label" if declared["table"] else "in a folder named"
         raise UserError(
-            f"{source.path} has no image {place} {lacking[0]!r}: correct `classes` of the dataset in the study, or add "
-            f"the images{source.losses.aside()}"
+            f"{source.where} has no image {place} {lacking[0]!r}: correct `classes` of the dataset in the study, or "
+            f"add the images{source.losses.aside()}"
         )
 
 
 def _groups(source: Source, declared: dict[str, Any], table: pd.DataFrame, image_id: pd.Series) -> pd.Series:
     """Return the group of each image as the study's pattern or the table tells it, empty where none is known."""
     if declared["group"]:
-        group = groups_by_pattern(declared["group"], image_id, str(source.path))
+        group = groups_by_pattern(declared["group"], image_id, source.where)
     elif "group" in table:
         group = table["group"]
     else:

@@ -59,6 +59,11 @@ def resize(model: nn.Module, image_size: int | None) -> None:
     """Resample the position embedding of a transformer to `image_size` pixels, in place; None leaves it as it is."""
     if image_size and isinstance(model, VisionTransformer):
         model.set_input_size(img_size=image_size)
+        if stride := next((side for side in model.patch_embed.patch_size if image_size % side), None):
+            raise UserError(
+                f"images of {image_size} pixels cannot be divided into patches of {stride}: change the study's key "
+                "image_size to a multiple"
+            )
 
 
 def adapt(model: nn.Module, method: Method) -> nn.Module:

@@ -1,8 +1,11 @@
 """Where the files of a study lie, relative to the working directory."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from medpeft.artefacts.registry import Artefact
+from medpeft.base.errors import UserError
+from medpeft.base.files import read_json
 from medpeft.base.runs import Run
 from medpeft.pipeline.study import Study
 
@@ -13,6 +16,29 @@ def sources(study: Study, artefact: Artefact) -> dict[str, str | list[str]]:
     See `medpeft.artefacts.sources.Sources`; published numbers, which lie with the project, are left out.
     """
     return {name: FILES[name](study) if name in FILES else f"{_folder(study)}/{name}.csv" for name in artefact.sources}
+
+
+def refuse_unfit_counterpart(study: Study) -> None:
+    """Refuse a counterpart that the table `leakage` cannot compare the study with.
+
+    Raises:
+        UserError: The study names itself, or one that has not run, or one under the same protocol.
+    """
+    name = study.settings["split"]["counterpart"]
+    if not name or not study.has("classification"):
+        return
+    wrong = f"the study's key split.counterpart names {name!r}"
+    if name == study.name:
+        raise UserError(f"{wrong}, which is the study itself: name one that differs in split.protocol")
+    record, scores = _splits(study)[1], FILES["other_scores"](study)
+    if not all(Path(str(file)).is_file() for file in (record, scores)):
+        raise UserError(f"{wrong}, which has no results here (there is no {scores} or no {record}): run it first")
+    protocols = [study.settings["split"]["protocol"], read_json(record)["study"]["split"]["protocol"]]
+    if sorted(protocols) != ["grouped", "paper"]:
+        raise UserError(
+            f"{wrong}: they are split by {' and '.join(protocols)}, where one must be grouped and one paper; correct "
+            "split.counterpart or split.protocol"
+        )
 
 
 def _folder(study: Study) -> str:

@@ -78,12 +78,13 @@ def _of_type(breach: ValidationError) -> str:
 
 def _as_text(given: Any, is_name: bool) -> str:
     if is_name:
-        return ", as YAML reads it: begin the name with a letter"
+        return ": write a name" if given is None else ", as YAML reads it: begin the name with a letter"
     if given is None:
         return ": write a text, and the word null in quotes"
     if isinstance(given, bool):
         return f": put it in quotes, as in '{_SPELT[given].split(',')[0]}', for YAML reads {_SPELT[given]} as {given}"
-    return f": put it in quotes, as in '{given}'"
+    zeros = ", or with its leading zeros" if isinstance(given, int) else ""
+    return f": put it in quotes, as in '{given}'{zeros}"
 
 
 def _as_number(breach: ValidationError, whole: bool) -> str:

@@ -12,13 +12,13 @@ from medpeft.base.errors import UserError
 from medpeft.data import registry as datasets
 from medpeft.data.own.groups import check_pattern
 from medpeft.methods import registry as methods
-from medpeft.networks.encoders import encoder, refused, unknown
+from medpeft.networks.encoders import encoder, patch_of, refused, unknown
 from medpeft.pipeline.schema import fill
 
 MULTIPLE = 8  # pixels that diffusers wants the sides of an image to be a multiple of
 INCEPTION = "inception"  # the extractor that is no backbone
 LONGEST_NAME = 100  # bytes: names of files, which are made of these, have up to 255
-KINDS = {kind: f"a {kind}" for kind in ("cnn", "vit", "unet")} | {"other": "which no method here adapts"}
+KINDS = {kind: f"a {kind}" for kind in ("cnn", "vit", "unet")} | {"other": "which is none of these"}
 LARGEST_SEED = 2**32 - 1  # that numpy's RandomState takes, of which scikit-learn and Optuna draw
 
 
@@ -46,6 +46,7 @@ def complete(config: dict) -> dict:
             _check_fractions(grid["fractions"], f"experiments.{place}.fractions")
             _check_pairs(grid, f"experiments.{place}", settings["generation"]["pipelines"])
             _check_size(grid, settings)
+            _check_patches(grid["backbones"], settings, f"experiments.{place}.backbones")
     return settings
 
 
@@ -158,6 +159,8 @@ def _check_pairs(grid: dict, place: str, pipelines: dict) -> None:
         kind = "unet" if backbone in pipelines else encoder(backbone)
         if kind not in kinds:
             remedy = "give them grids of their own, for an experiment may be a list of grids"
+            if kind == "other":
+                remedy = "no method here adapts it; take it out, or name another backbone"
             if kinds == {"unet"}:
                 remedy = f"a diffusion pipeline is named under generation.pipelines: there are {', '.join(pipelines)}"
             raise UserError(
@@ -168,6 +171,17 @@ def _check_pairs(grid: dict, place: str, pipelines: dict) -> None:
             raise UserError(
                 f"the study's configuration pairs the method {method!r} with the backbone {backbone!r}, whose layers "
                 f"it cannot adapt, at {place}: give them grids of their own, for an experiment may be a list of grids"
+            )
+
+
+def _check_patches(backbones: list[str], settings: dict, place: str) -> None:
+    """Refuse images that a transformer cannot divide into patches: it would not see their last rows and columns."""
+    size = settings["image_size"]
+    for backbone in backbones:
+        if rest := size % (patch := patch_of(backbone)):
+            raise UserError(
+                f"the study's configuration names {backbone!r} at {place}, which sees patches of {patch} pixels, and "
+                f"image_size {size} is no multiple of that: write {size - rest or patch} or {size - rest + patch}"
             )
 
 

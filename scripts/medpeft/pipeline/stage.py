@@ -44,7 +44,9 @@ def run(main: Callable[[AnyJob], Iterable[Path] | None], snakemake: AnyJob) -> N
     sentence of its own, this one ends with the same.
     """
     warm.spare_collector()
-    job = f"{snakemake.rule} {' '.join(snakemake.wildcards)}".strip()
+    # Without the folder that tells a definition of a dataset from others of its name.
+    named = [value for value in snakemake.wildcards if value and not value.startswith("/")]
+    job = " ".join([snakemake.rule, *named])
     # The state of a GPU does not survive a fork of a process that has used it, as the warm one may have.
     hand_over(Path(sys.argv[0]), job, lend=snakemake.config.get("device") != "cuda")
     log = Path(snakemake.log[0])
@@ -113,4 +115,6 @@ def _explain(error: Exception) -> str:
         return f"the disk is full ({error}): free some space and run again; what is finished is kept"
     if not isinstance(error, UserError):
         logging.error(traceback.format_exc())
-    return str(error)
+    if isinstance(error, MemoryError):
+        return "the memory is full: use smaller images or batches, fewer jobs at once, or a machine with more"
+    return str(error) or type(error).__name__

@@ -54,6 +54,11 @@ class Study:
         split = self.settings["split"]
         return "given" if dataset in split["files"] else split["protocol"]
 
+    def decisive_split(self, dataset: str) -> dict:
+        """Return what the study says of the split of `dataset`, without what decides none of its images."""
+        split = {key: value for key, value in self.settings["split"].items() if key not in ("counterpart", "files")}
+        return split | {"file": self.settings["split"]["files"].get(dataset)}
+
     @property
     def unet_recipe(self) -> dict:
         """The recipe of a run whose backbone is a diffusion pipeline."""

@@ -23,7 +23,8 @@ def refuse_repeated_keys(files: Iterable[str | Path]) -> None:
             json.loads(text, object_pairs_hook=partial(_mapping, file))
         except ValueError:  # no JSON: Snakemake takes it for YAML too
             for first, second in _repeated(yaml.compose(text, yaml.SafeLoader)):
-                lines = f"in lines {first.start_mark.line + 1} and {second.start_mark.line + 1}"
+                numbers = dict.fromkeys(str(key.start_mark.line + 1) for key in (first, second))
+                lines = f"in line{'s' * (len(numbers) > 1)} {' and '.join(numbers)}"
                 raise _twice(file, first.value, lines) from None
 
 

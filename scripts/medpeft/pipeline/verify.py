@@ -49,7 +49,8 @@ def plan(command: list[str]) -> list[Planned]:
     """
     result = subprocess.run([*command, "--summary"], capture_output=True, text=True, check=False)
     if result.returncode:
-        raise UserError(f"the study cannot be planned: {result.stderr.strip().splitlines()[-1]}")
+        last = result.stderr.strip().rpartition("\n")[2]
+        raise UserError(f"the study cannot be planned: {last or f'Snakemake ended with status {result.returncode}'}")
     lines = [line.split("\t") for line in result.stdout.splitlines()]
     head = next(number for number, line in enumerate(lines) if line[0] == "output_file")
     rows = [dict(zip(lines[head], line, strict=True)) for line in lines[head + 1 :] if len(line) == len(lines[head])]
@@ -70,12 +71,44 @@ def doubts(planned: Iterable[Planned], versions: dict[str, str], digest: Callabl
     found: dict[str, str] = {}
     jobs: dict[str, list[str]] = {}
     for file in planned:
-        if not file.current or not file.log:
-            found[file.file] = f"is not what would be made now ({file.status})" if file.log else "is missing"
+        if reason := _reason(file):
+            found[file.file] = reason
         else:
             jobs.setdefault(file.log, []).append(file.file)
     for log, files in jobs.items():
         found |= _doubts_of_job(log, files, versions, digest)
+    return found | _made_of(found, jobs)
+
+
+def _reason(file: Planned) -> str | None:
+    """Return what speaks against a file by Snakemake's plan alone."""
+    if not Path(file.file).exists():
+        return "is missing"
+    if not file.log:
+        return "is not known to Snakemake, which keeps in .snakemake/metadata how files were made"
+    if not file.current:
+        status = "what it is made of has changed" if file.status == "ok" else file.status
+        return f"is not what would be made now ({status})"
+    return None
+
+
+def _made_of(doubted: dict[str, str], jobs: dict[str, list[str]]) -> dict[str, str]:
+    """Return what was made of files that are doubted, of what was made of these, and so on, and is not doubted yet.
+
+    Args:
+        doubted: Why, by file.
+        jobs: The files that each job wrote, by its log.
+    """
+    made_of = {log: set((entry_of(log) or {"inputs": ()})["inputs"]) for log in jobs}
+    found: dict[str, str] = {}
+    pending = list(doubted)
+    while pending:
+        source = pending.pop()
+        for log, files in jobs.items():
+            if source in made_of[log]:
+                fresh = [file for file in files if file not in doubted and file not in found]
+                found |= dict.fromkeys(fresh, f"was made from {source}, which does not belong here")
+                pending += fresh
     return found
 
 

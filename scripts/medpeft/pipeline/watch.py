@@ -81,7 +81,7 @@ def _wait(number: int, beginning: str) -> None:
 
 
 def _beginning(number: int) -> str | None:
-    """Return when a process began, in ticks since the machine did (elsewhere than on Linux -), or None if it ended."""
+    """Return when a process began, in ticks since the machine did, or None if it ended, a dash if not on Linux."""
     try:
         if sys.platform != "linux":
             os.kill(number, 0)

@@ -1,5 +1,6 @@
 """What the folders of an image say of it: its class, and its part of the published split."""
 
+import posixpath
 import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
@@ -13,6 +14,15 @@ def folder_of(member: str, names: Iterable[str]) -> str | None:
     known = {composed(name): name for name in names}
     folders = reversed(PurePosixPath(composed(member)).parts[:-1])
     return next((known[folder] for folder in folders if folder in known), None)
+
+
+def between(members: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Return those of `members` that lie in folders of two of `names`, below the folder that all of them lie in."""
+    known, members = set(map(composed, names)), list(members)
+    shared = len(PurePosixPath(posixpath.commonpath([posixpath.dirname(member) for member in members] or [""])).parts)
+    return [
+        member for member in members if len(known.intersection(PurePosixPath(composed(member)).parts[shared:-1])) > 1
+    ]
 
 
 def refuse_other_spellings(found: Iterable[str], names: list[str], where: str) -> None:

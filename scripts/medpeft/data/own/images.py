@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+from collections import Counter
 from functools import cache
 
 from numpy.lib.format import MAGIC_PREFIX
@@ -21,8 +22,12 @@ BESIDE = {
 }
 HEAD = 512  # bytes that tell a format
 CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # bytes that no text has
-MASK = r"(?:masks?|seg(?:mentation)?s?|annot(?:ation)?s?|ground[ _-]?truths?|gts?|contours?|rois?|overlays?)"
-MASK_NAME = re.compile(rf"(.+?)[ _.-]+{MASK}(?:[ _.-]?\d+)?|{MASK}[ _.-]+(.+)", re.IGNORECASE)
+MASK = (
+    r"(?:masks?|seg(?:m|mentation|mented)?s?|annot(?:ation|ated)?s?|labels?|lesions?|bin(?:ary)?"
+    r"|ground[ _-]?truths?|gts?|contours?|outlines?|rois?|overlays?)"
+)
+MASK_NAME = re.compile(rf"(.+?)[ _.-]*{MASK}(?:[ _.-]?\d+)?|{MASK}[ _.-]*(.+)", re.IGNORECASE)
+TAIL = re.compile(r"(.+?)[ _.-]+([A-Za-z]\w*)")  # a name, and what another is called beside it
 MASK_FOLDER = re.compile(rf"(?:.*[ _.-])?{MASK}(?:[ _.-].*)?", re.IGNORECASE)
 
 
@@ -42,7 +47,7 @@ def find_own_images(source: Source, include: list[str] | None, exclude: list[str
     for key, patterns in (("include", include or []), ("exclude", exclude)):
         if none := idle(patterns, [*members, *broken]):
             raise UserError(
-                f"{source.path} has no file that matches {none[0]!r} under `{key}` in the study: correct it"
+                f"{source.where} has no file that matches {none[0]!r} under `{key}` in the study: correct it"
             )
     is_excluded, is_meant = matcher(exclude), matcher(include or ["**"])
     source.losses.add("excluded", *filter(is_excluded, members))
@@ -96,18 +101,25 @@ def image_suffixes() -> frozenset[str]:
 
 
 def masks_among(images: list[str], classes: list[str]) -> list[str]:
-    """Return those of `images` that seem to be the mask of another: name or folder say so, and the rest of it is there.
+    """Return those of `images` that are named after another, as masks are.
 
-    Folders that are named after one of `classes` say nothing of masks.
+    Either name or folder say that it is a mask, and what is left of the name is another image's; or two images and more
+    have one ending, as in `x.png` and `x_m.png`, by which their names differ from another's. Folders that are named
+    after one of `classes` say nothing of masks.
     """
-    plain: set[str] = set()
-    masks: list[tuple[str, str]] = []
-    for image in images:
-        *folders, name = image.split("/")
-        stem = posixpath.splitext(name)[0]
+    stems = {image: posixpath.splitext(posixpath.basename(image))[0] for image in images}
+    in_folder = {image for image in images if _in_mask_folder(image, classes)}
+    plain = {stem for image, stem in stems.items() if image not in in_folder}
+    parted = [(image, found) for image, stem in stems.items() if (found := TAIL.fullmatch(stem)) and found[1] in plain]
+    common = Counter(found[2] for _, found in parted)
+    named = {image for image, found in parted if common[found[2]] > 1}
+    for image, stem in stems.items():
         match = MASK_NAME.fullmatch(stem)
-        if match or any(MASK_FOLDER.fullmatch(folder) for folder in folders if folder not in classes):
-            masks.append(((match[1] or match[2]) if match else stem, image))
-        else:
-            plain.add(stem)
-    return [image for stem, image in masks if stem in plain]
+        if (image in in_folder and stem in plain) or (match and (match[1] or match[2]) in plain - {stem}):
+            named.add(image)
+    return [image for image in images if image in named]
+
+
+def _in_mask_folder(image: str, classes: list[str]) -> bool:
+    folders = image.split("/")[:-1]
+    return any(MASK_FOLDER.fullmatch(folder) for folder in folders if folder not in classes)

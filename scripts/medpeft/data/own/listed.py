@@ -38,7 +38,8 @@ def read_listed(source: Source, declared: dict[str, Any], images: list[str]) -> 
             image is listed twice; or labels are spelt otherwise than the classes.
     """
     place = _place(source, declared["table"], declared["exclude"])
-    where = f"{place!r} in {source.path}"
+    where = f"{place!r} in {source.where}"
+    source.losses.withdraw("others", place)
     given = read_member_table(source, place)
     table = _columns(given, declared, where)
     if len(table) == 0:
@@ -75,10 +76,10 @@ def _place(source: Source, name: str, exclude: list[str]) -> str:
         tables = [member for member in members if member.lower().endswith((".csv", ".tsv", ".txt"))]
         close = get_close_matches(name, tables, n=1, cutoff=0.4)
         hint = f"did you mean {close[0]!r}?" if close else "name a table that is there"
-        raise UserError(f"there is no {name} in {source.path}: {hint}")
+        raise UserError(f"there is no {name} in {source.where}: {hint}")
     if len(found) > 1:
         raise UserError(
-            f"{name} may be each of {' and '.join(map(repr, found[:3]))} in {source.path}: write the whole path, with "
+            f"{name} may be each of {' and '.join(map(repr, found[:3]))} in {source.where}: write the whole path, with "
             "./ in front if it lies at the top, or leave the others out by `exclude`"
         )
     return found[0]

@@ -79,6 +79,7 @@ def measures(appearance: pd.DataFrame, fit: str) -> dict[str, int]:
         "not_square": (sides["width"] != sides["height"]).sum(),
         "area": area.sum(),
         "cut_area": (area - kept).sum(),
+        "half_cut": (2 * kept < area).sum(),
     }
     found |= {name: (appearance[name] > 0).sum() for name in ("constant", "nearly_black", "not_finite", "masked")}
     return {name: int(count) for name, count in found.items()}
@@ -93,6 +94,7 @@ def sentences(get: Callable[[str], int], fit: str) -> list[str]:
     """
     said = [
         ("not_square", f"not square and {FITS[fit]}{_loss(get, fit)}"),
+        ("half_cut", "more than twice as long as wide or as wide as long, of which more than half is cut off"),
         ("constant", "of one single colour"),
         ("nearly_black", "nearly black"),
         ("not_finite", "with values that are no numbers or infinite; these are black"),
