@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 STUDY ?= config.yaml
 REPEATS ?= 3
 
-.PHONY: demo pretrain benchmark verify disk-use clean-incomplete test lint types units studies
+.PHONY: demo pretrain benchmark verify disk-use clean-incomplete docs results-docs test lint types units studies
 
 demo: .venv/installed
 	snakemake --cores $(CORES) --quiet rules reason host
@@ -37,7 +37,7 @@ clean-incomplete: .venv/installed
 	done
 	snakemake --unlock --configfile $(STUDY)
 
-test: lint types units studies
+test: lint types units studies docs
 
 lint: .venv/installed-dev
 	ruff check
@@ -57,6 +57,16 @@ units: .venv/installed-dev
 studies: .venv/installed-dev
 	for study in config.yaml studies/*.yaml; do \
 	  snakemake --dry-run --quiet all --configfile $$study || exit 1; \
+	done
+
+# The documentation as a site in site/, without a network; every warning is an error.
+docs: .venv/installed-dev
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+
+# The files of a finished study that the documentation shows, copied into it: make results-docs NAME=busi
+results-docs:
+	cd docs/results/$(NAME) && find . -type f | while read file; do \
+	  cp $(CURDIR)/results/$(NAME)/$$file $$file || exit 1; \
 	done
 
 .venv/installed: requirements.txt pyproject.toml

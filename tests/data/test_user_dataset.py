@@ -275,12 +275,12 @@ def test_a_path_that_does_not_exist_is_named(tmp_path):
         fetch(dataset.archives[0], "chest", tmp_path / "raw.zip")
 
 
-README = (ROOT / "README.md").read_text()
-EXAMPLE = yaml.safe_load(re.search(r"\*\*Your dataset\.\*\*.*?```yaml\n(.*?)```", README, re.DOTALL)[1])["datasets"]
+PAGE = (ROOT / "docs" / "how-to" / "dataset.md").read_text()
+EXAMPLE = yaml.safe_load(re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[1])["datasets"]
 
 
 @pytest.mark.slow
-def test_the_example_of_readme_reads_the_real_radiographs(real_data, tmp_path):
+def test_the_example_of_the_documentation_reads_the_real_radiographs(real_data, tmp_path):
     """500 normal and 500 with pneumonia, in a folder each; the number before the underscore is the patient."""
     if not (real_data / "nih_cxr_pneumonia.zip").is_file():
         pytest.skip(f"the real archive is not in {real_data}")
