@@ -23,6 +23,15 @@ from medpeft.statistics.metrics import METRICS
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 LIBRARY = ROOT / "scripts" / "medpeft"
+KINDS = {  # a type of JSON Schema, as YAML has it
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "array": "list",
+    "object": "mapping",
+    "null": "`null`",
+}
 INSERTION = re.compile(r"^<!-- insert: (\S+) -->$", re.MULTILINE)
 
 
@@ -113,7 +122,7 @@ def _type(value: dict[str, Any]) -> str:
     kinds = value.get("type", "")
     bounds = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
     limits = [f"{word} {value[bound]:g}" for bound, word in bounds.items() if bound in value]
-    kind = " or ".join(kinds) if isinstance(kinds, list) else kinds
+    kind = " or ".join(KINDS[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds) if kind)
     return ", ".join([kind, *limits]) if kind else "list or mapping"
 
 

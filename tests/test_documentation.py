@@ -186,7 +186,10 @@ def test_a_wrong_part_of_a_study_is_noticed():
 
 
 def value_of(file: str, column: str, where: dict[str, str]) -> float:
-    """Return the one value of `column` (`-column`: its negative; `min(column)`, `max(column)`) in the rows with the values `where`."""
+    """Return the one value of `column` in the rows that have the values `where`.
+
+    `-column` is its negative; `min(column)` and `max(column)` are of several rows.
+    """
     path = ROOT / "docs" / "results" / file
     table = pd.read_csv(path if path.is_file() else ROOT / file, keep_default_na=False, dtype=str)
     for name, value in where.items():
