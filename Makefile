@@ -1,13 +1,13 @@
-# Two commands do everything: `make demo` and `make test`. Each makes the virtual environment first where there is none.
-PYTHON ?= python3.11
+# Two commands do everything: `make demo` and `make test`. Each makes the virtual environment first where there is none:
+# envs/install says with which Python; PYTHON=... names another.
 CORES ?= all
-BIN := .venv/bin
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 STUDY ?= config.yaml
 REPEATS ?= 3
 
-.PHONY: demo pretrain benchmark verify disk-use clean-incomplete docs results-docs test lint types units studies
+.PHONY: demo pretrain benchmark verify disk-use clean-incomplete docs results-docs test lint types units studies \
+  lock update conda
 
 demo: .venv/installed
 	snakemake --cores $(CORES) --quiet rules reason host
@@ -69,11 +69,26 @@ results-docs:
 	  cp $(CURDIR)/results/$(NAME)/$$file $$file || exit 1; \
 	done
 
-.venv/installed: requirements.txt pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --requirement requirements.txt --editable .
+# The locks have every package with its hashes, also those that others bring; requirements*.txt have what is asked for.
+# Versions that are locked stay, unless requirements*.txt ask for others.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+lock: .venv/installed-dev
+	$(LOCK) requirements.txt --output-file requirements.lock
+	$(LOCK) requirements-dev.txt --constraint requirements.lock --output-file requirements-dev.lock
+
+# The newest versions of all packages, tested, and what they change in the default study (docs/how-to/update.md).
+update: .venv/installed-dev
+	python envs/update.py
+
+# The environments of --use-conda, in which pip also takes what is locked.
+conda: .venv/installed
+	PIP_CONSTRAINT=$(CURDIR)/requirements.lock snakemake --use-conda --conda-create-envs-only --cores 1 --quiet rules
+
+.venv/installed: requirements.lock pyproject.toml
+	envs/install requirements.lock
 	touch $@
 
-.venv/installed-dev: requirements-dev.txt .venv/installed
-	$(BIN)/pip install --quiet --requirement requirements-dev.txt
+.venv/installed-dev: requirements-dev.lock .venv/installed
+	envs/install requirements-dev.lock
 	touch $@
