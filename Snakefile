@@ -1,12 +1,12 @@
-import os
-from pathlib import Path
-
 from snakemake.utils import min_version
 
 min_version("9.14")
 
-# The project as seen from the working directory, which is another one with --directory.
-PROJECT = Path(os.path.relpath(workflow.basedir))
+
+include: "rules/project.smk"
+
+
+PROJECT = project(workflow.current_basedir)
 
 # A study given with --configfile replaces the default one instead of being merged into it; --config alone changes that.
 if "experiments" not in config and not workflow.overwrite_configfiles:

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 # The library beside this workflow is what it runs: it goes before one that is installed from another folder.
-sys.path.insert(0, str(Path(workflow.basedir).resolve() / "scripts"))
+sys.path.insert(0, str(PROJECT.resolve() / "scripts"))
 
 from medpeft.artefacts import registry as artefacts
 from medpeft.base.errors import UserError

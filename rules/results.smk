@@ -88,7 +88,7 @@ rule verify:
     conda:
         "../envs/train.yaml"
     params:
-        snakefile=workflow.main_snakefile,
+        snakefile=str(PROJECT / "Snakefile"),
         runs=[run.path for run in STUDY.runs()],
         study=STUDY.name,
     script:

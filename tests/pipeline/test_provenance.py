@@ -1,5 +1,7 @@
 """A record says where its result comes from."""
 
+import subprocess
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,3 +56,13 @@ def test_the_commit_is_the_projects_wherever_a_study_runs(tmp_path, monkeypatch,
         pytest.skip("not a checkout of git")
     monkeypatch.chdir(tmp_path)
     assert len(provenance(STUDY, [], [])["commit"]) == 40
+
+
+def test_a_packed_release_names_its_commit_even_within_the_checkout_of_another_project(tmp_path, monkeypatch):
+    monkeypatch.setattr("medpeft.pipeline.provenance.PROJECT", tmp_path)
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    (tmp_path / ".commit").write_text("$Format:%H$\n")
+    assert provenance(STUDY, [], [])["commit"] is None
+    (tmp_path / ".commit").write_text("a" * 40 + "\n")
+    found = provenance(STUDY, [], [])
+    assert (found["commit"], found["dirty"]) == ("a" * 40, False)

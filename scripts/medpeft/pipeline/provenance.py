@@ -26,14 +26,15 @@ def provenance(study: dict[str, Any], inputs: Sequence[str | Path], outputs: Seq
         outputs: Files, whose hashes are given by name, for they lie beside the record.
 
     Returns:
-        What `record.json` holds under `provenance`. The commit is None outside a checkout, and `dirty` tells whether
-        files differ from it.
+        What `record.json` holds under `provenance`. The commit is None where neither a checkout nor a packed release
+        names it, and `dirty` tells whether files of a checkout differ from it.
     """
+    packed = _packed()
     settings = without_secrets({key: value for key, value in study.items() if key != "mirror"})
     return {
         "study": hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),
-        "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "commit": packed or _git("rev-parse", "HEAD"),
+        "dirty": not packed and bool(_git("status", "--porcelain", "--untracked-files=no")),
         "python": platform.python_version(),
         "packages": versions(),
         "hardware": _hardware(),
@@ -65,8 +66,17 @@ def _hardware() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _text(path: str) -> str:
+def _text(path: str | Path) -> str:
     return Path(path).read_text(encoding="utf-8") if Path(path).exists() else ""
+
+
+def _packed() -> str | None:
+    """Return the commit that git wrote into `.commit` when it packed the project, or None in a checkout.
+
+    A packed project may lie in the checkout of another one, whose commit git would give.
+    """
+    text = _text(PROJECT / ".commit").strip()
+    return text if re.fullmatch("[0-9a-f]{40}", text) else None
 
 
 def _git(*arguments: str) -> str | None:
