@@ -7,11 +7,15 @@ STUDY ?= config.yaml
 REPEATS ?= 3
 
 .PHONY: demo pretrain benchmark verify disk-use clean-incomplete docs results-docs test lint types units studies \
-  lock update conda
+  lock update conda report
 
 demo: .venv/installed
 	snakemake --cores $(CORES) --quiet rules reason host
 	@printf 'paper    results/embedded/paper.pdf\ntables   results/embedded/tables/\nfigures  results/embedded/figures/\n'
+
+# One HTML file with all artefacts, captions and run times of a finished study.
+report: .venv/installed
+	snakemake --configfile $(STUDY) --quiet all --report report.html
 
 # The weights in pretrained/ and what they are worth on BUSI; MIRROR is a folder with busi.zip.
 pretrain: .venv/installed
