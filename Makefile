@@ -74,8 +74,8 @@ results-docs:
 	done
 
 # The locks have every package with its hashes, also those that others bring; requirements*.txt have what is asked for.
-# Versions that are locked stay, unless requirements*.txt ask for others.
-LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+# Versions that are locked stay, unless requirements*.txt ask for others; UPGRADE=--upgrade takes the newest that fit.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $(UPGRADE)
 
 lock: .venv/installed-dev
 	$(LOCK) requirements.txt --output-file requirements.lock
