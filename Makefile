@@ -46,7 +46,7 @@ test: lint types units studies docs
 lint: .venv/installed-dev
 	ruff check
 	ruff format --check
-	snakefmt --check Snakefile rules
+	snakefmt --check Snakefile rules workflow
 	snakemake --lint
 
 # Types, and that packages of the library import downwards only.
@@ -85,9 +85,14 @@ lock: .venv/installed-dev
 update: .venv/installed-dev
 	python envs/update.py
 
-# The environments of --use-conda, in which pip also takes what is locked.
-conda: .venv/installed
-	PIP_CONSTRAINT=$(CURDIR)/requirements.lock snakemake --use-conda --conda-create-envs-only --cores 1 --quiet rules
+# The environments of --use-conda, in which pip also takes the versions that are locked. It cannot check the hashes there,
+# for then it wants them in the environments' own files as well.
+conda: .venv/installed .snakemake/versions.txt
+	PIP_CONSTRAINT=$(CURDIR)/.snakemake/versions.txt snakemake --use-conda --conda-create-envs-only --cores 1 --quiet rules
+
+.snakemake/versions.txt: requirements.lock
+	mkdir -p $(@D)
+	sed -n 's/^\([^ #].*==[^\\]*\).*/\1/p' $< > $@
 
 .venv/installed: requirements.lock pyproject.toml
 	envs/install requirements.lock

@@ -3,6 +3,7 @@
 import importlib.metadata
 import itertools
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,14 @@ def test_a_lock_names_no_server(pair):
 def test_a_lock_has_the_environments_of_conda(path):
     pins = [Requirement(line) for line in yaml.safe_load(path.read_text())["dependencies"][-1]["pip"]]
     assert _unmet(pins, _versions(_entries((ROOT / "requirements.lock").read_text()), {})) == []
+
+
+def test_environments_of_conda_get_the_versions_of_the_lock(tmp_path):
+    for name in ("Makefile", "requirements.lock"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    subprocess.run(["make", ".snakemake/versions.txt"], cwd=tmp_path, check=True, capture_output=True)
+    lines = (tmp_path / ".snakemake" / "versions.txt").read_text().splitlines()
+    # pip takes no constraint with hashes for requirements that have none.
+    assert [Requirement(line) for line in lines] == [
+        entry for entry, _ in _entries((ROOT / "requirements.lock").read_text())
+    ]
