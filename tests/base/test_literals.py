@@ -27,7 +27,7 @@ def probe(model):
         ('@entry(NAME, encoders={"vit"})', "line 1: name is NAME: write it as a literal"),
         ('@entry("probe", encoders={"vit"} | OTHERS)', "encoders is .* write it as a literal"),
         ('@entry("probe", encoder={"vit"})', "line 1: entry .*encoder"),
-        ('@entry("probe")', "missing a required argument: 'encoders'"),
+        ('@entry("probe")', "missing a required (keyword-only )?argument: 'encoders'"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_place(tmp_path, call, sentence):
