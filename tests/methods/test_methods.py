@@ -382,7 +382,6 @@ def test_vit_is_refused_by_cnn_methods():
         "deit_tiny_patch16_224",
         "efficientnet_lite0",
         "flexivit_small",
-        "levit_128",
         "maxvit_tiny_tf_224",
         "mobilevit_s",
         "resnet18",

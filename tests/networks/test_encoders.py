@@ -8,7 +8,7 @@ import pytest
 import timm
 
 from medpeft.base.errors import UserError
-from medpeft.networks import encoders
+from medpeft.networks import available, encoders
 from medpeft.networks.models import encoder_kind
 from medpeft.networks.survey import survey
 from medpeft.pipeline.study import Study
@@ -56,7 +56,7 @@ def test_the_table_tells_what_building_all_networks_tells():
     "backbone", ["vit_mini_patch8_64", "vit_mini_patch8_64.mae", "vit_base_patch16_224.augreg_in21k"]
 )
 def test_a_known_backbone_is_told_from_its_name(backbone):
-    assert encoders.unknown(backbone, weights_given=False) is None
+    assert available.unknown(backbone, weights_given=False) is None
     assert encoders.encoder(backbone) == encoder_kind(timm.create_model(backbone)) == "vit"
 
 
@@ -133,10 +133,10 @@ def test_a_method_that_a_backbone_cannot_have_is_refused(backbone, method, sente
 
 
 def test_a_network_of_another_timm_is_asked_for_there(monkeypatch):
-    monkeypatch.setattr(encoders, "surveyed_version", lambda: "another")
-    monkeypatch.setattr(encoders, "surveyed", lambda: {})
-    assert encoders.unknown("resnet50.a1_in1k", weights_given=False) is None
-    assert "timm has no backbone" in str(encoders.unknown("resnet_50", weights_given=False))
+    monkeypatch.setattr(available, "surveyed_version", lambda: "another")
+    monkeypatch.setattr(available, "surveyed", lambda: {})
+    assert available.unknown("resnet50.a1_in1k", weights_given=False) is None
+    assert "timm has no backbone" in str(available.unknown("resnet_50", weights_given=False))
 
 
 def test_a_study_is_checked_without_importing_torch():

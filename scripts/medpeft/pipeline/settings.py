@@ -12,7 +12,8 @@ from medpeft.base.errors import UserError
 from medpeft.data import registry as datasets
 from medpeft.data.own.groups import check_pattern
 from medpeft.methods import registry as methods
-from medpeft.networks.encoders import encoder, patch_of, refused, unknown
+from medpeft.networks.available import unknown
+from medpeft.networks.encoders import encoder, patch_of, refused
 from medpeft.pipeline.schema import fill
 
 MULTIPLE = 8  # pixels that diffusers wants the sides of an image to be a multiple of
