@@ -142,12 +142,12 @@ def lengths_of(datasets):
 
 
 def from_here(files):
-    """Return files of the library as seen from the working directory."""
+    """Return files of code as seen from the working directory."""
     return [PROJECT / file.relative_to(SCRIPTS.parent) for file in files]
 
 
 def code_of(stage, **names):
-    """Return a function that gives the library files which a job of `stage` runs (see medpeft.pipeline.code).
+    """Return a function that gives the files of code which a job of `stage` runs (see medpeft.pipeline.code).
 
     What the stage looks up by name is named by the job's wildcards, or here: `dataset=[...]` and so on.
     """

@@ -232,6 +232,10 @@ RERUNS = {
     | _after("records", "searches")
     | COLLECTED
     | COUNTED,
+    "scripts/finetune.py": _of(("finetune", "evaluate"), ("full", "linear_probe", "ssf"))
+    | _after("records")
+    | COLLECTED,
+    "scripts/evaluate.py": EVALUATED | COLLECTED,
     "scripts/medpeft/training/classification.py": RUNS,
     "scripts/medpeft/training/loop.py": RUNS | GENERATIONS,
     "scripts/medpeft/networks/device.py": RUNS | GENERATIONS | {"embed", "reference", "features"},
@@ -370,6 +374,8 @@ UNDECIDED = {
     ("experiments",): "other runs; those that are there belong",
     ("split", "files"): "tested with datasets of the user's own",
     ("split", "counterpart"): "a study that is not there",
+    ("accept",): "what is refused",
+    ("largest_image",): "what is refused",
 }
 OTHER = {
     ("study",): "other",

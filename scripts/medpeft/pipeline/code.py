@@ -1,4 +1,4 @@
-"""Which files of the library a job runs, so that an edit reruns exactly what depends on it."""
+"""Which files of code a job runs, so that an edit reruns exactly what depends on it."""
 
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ KINDS = {"dataset", "method", "table", "figure"}  # of what jobs look up by name
 
 @cache  # asked for every job of a study
 def code(script: Path, named: frozenset[tuple[str, tuple[str, ...]]], own: frozenset[str]) -> list[Path]:
-    """Return the library files behind a job: what its script imports, and the modules that it looks up by name.
+    """Return the code behind a job: its script, what that imports, and the modules that it looks up by name.
 
     Args:
         script: The script of the rule.
@@ -28,4 +28,4 @@ def code(script: Path, named: frozenset[tuple[str, tuple[str, ...]]], own: froze
         files += [methods.file_of(name) for name in names.get("method", ())]
     if uses([script], "artefacts.registry"):
         files += [artefacts.file_of(kind, name) for kind in ("table", "figure") for name in names.get(kind, ())]
-    return dependencies(*files)
+    return [script, *dependencies(*files)]

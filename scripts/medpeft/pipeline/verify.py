@@ -19,7 +19,7 @@ from medpeft.statistics.evaluate import evaluate
 NOT_ASKED = (
     "the scripts that fetch archives and weights, for what they fetched is checked itself",
     f"code that decides no result: {', '.join(sorted(UNCOUNTED))}",
-    "the keys mirror and checksums, which decide where archives come from and which are refused",
+    "the keys mirror, checksums, largest_image and accept, which decide where archives come from and what is refused",
 )
 CURRENT = "no update"  # what a plan says of a file that is as it would be made
 
