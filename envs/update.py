@@ -7,6 +7,7 @@ docs/how-to/update.md says what to do with the report.
 import json
 import math
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -83,7 +84,7 @@ def differences(before: Scores, after: Scores) -> list[str]:
     groups = {
         "scores are there only before": [" ".join(key) for key in before if key not in after],
         "scores are there only after": [" ".join(key) for key in after if key not in before],
-        "runs end otherwise": [
+        "runs have a different outcome": [
             f"{run} ({before[run, name]}, now {after[run, name]})"
             for run, name in shared
             if name == "status" and before[run, name] != after[run, name]
@@ -149,11 +150,14 @@ def main() -> None:
     new = newest(old)
     for path in files:
         path.write_text(with_versions(path.read_text(), old, new))
-    subprocess.run(["make", "lock", "UPGRADE=--upgrade"], cwd=ROOT, check=True)
-    subprocess.run(["make", ".venv/installed-dev"], cwd=ROOT, check=True)
-    after = run_study("after")
+    try:
+        subprocess.run(["make", "lock", "UPGRADE=--upgrade"], cwd=ROOT, check=True)
+        subprocess.run(["make", ".venv/installed-dev"], cwd=ROOT, check=True)
+        compared = differences(before, run_study("after"))
+    except subprocess.CalledProcessError as error:
+        compared = [f"None: with the new versions {shlex.join(error.cmd)} fails with status {error.returncode}."]
     passed = subprocess.run(["make", "test"], cwd=ROOT, check=False).returncode == 0
-    text = report(old, new, differences(before, after), passed)
+    text = report(old, new, compared, passed)
     (WORK / "report.md").write_text(text)
     print(text)
     sys.exit(not passed)

@@ -3,7 +3,6 @@
 import json
 import re
 import runpy
-import shutil
 import tomllib
 from pathlib import Path
 
@@ -17,12 +16,28 @@ RELEASE = runpy.run_path(str(ROOT / ".ci" / "release.py"))
 doubts, main = RELEASE["doubts"], RELEASE["main"]
 
 
+CHANGES = """# Changelog
+
+## [Unreleased]
+
+- To come.
+
+## [0.1.0] - 2026-11-25
+
+- From a public image archive to a paper.
+- SLURM, GPUs, conda and containers.
+"""
+
+
 @pytest.fixture
 def project(tmp_path):
-    """The files in which a version stands."""
-    for name in ("CHANGELOG.md", *RELEASE["VERSIONS"]):
+    """The files in which a version stands, as they were at 0.1.0."""
+    today = yaml.safe_load((ROOT / "CITATION.cff").read_text())["date-released"].isoformat()
+    for name in RELEASE["VERSIONS"]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
+        text = (ROOT / name).read_text().replace(medpeft.__version__, "0.1.0").replace(today, "2026-11-25")
+        (tmp_path / name).write_text(text)
+    (tmp_path / "CHANGELOG.md").write_text(CHANGES)
     return tmp_path
 
 

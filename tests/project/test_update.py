@@ -50,7 +50,7 @@ def test_scores_of_one_side_are_named(gone):
 
 def test_a_run_that_fails_now_is_named():
     after = BEFORE | {("busi/vit/full/1/0", "status"): "diverged"}
-    assert "1 runs end otherwise: busi/vit/full/1/0 (ok, now diverged)." in differences(BEFORE, after)
+    assert "1 runs have a different outcome: busi/vit/full/1/0 (ok, now diverged)." in differences(BEFORE, after)
 
 
 def test_no_results_are_no_agreement():
