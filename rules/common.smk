@@ -184,7 +184,10 @@ def no_longer_accepted(folder):
     def lost(wildcards):
         losses = Path(folder(wildcards)) / "losses.csv"
         accepted = STUDY.settings["accept"].get(wildcards.dataset, {})
-        return beyond(read_table(losses), accepted) if losses.is_file() else {}
+        try:
+            return beyond(read_table(losses), accepted)
+        except (OSError, ValueError, KeyError):  # none, or damaged, of which verify tells
+            return {}
 
     return lost
 

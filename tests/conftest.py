@@ -24,7 +24,16 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 LETTERS = "abcdefghijklmnopqrstuvwxyz,."
 
+# The files that take longest: they begin first, so that no process waits for the last of another.
+LONGEST = ("test_pipeline.py", "test_slurm.py", "test_crashes.py", "test_module.py", "test_odd_studies.py")
+
 torch.set_num_threads(1)  # tests run side by side, one process a core
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest files first."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")

@@ -245,7 +245,7 @@ def material(tmp_path_factory) -> Material:
     return material
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_all_contenders_do_one_run_and_report_alike(material, monkeypatch):
     monkeypatch.setattr(inputs, "UNET_SEEDS", [0])
     monkeypatch.setattr(inputs, "UNET_METHODS", ["lora"])

@@ -459,7 +459,7 @@ def test_a_study_that_cannot_be_is_refused_in_a_sentence(project, study, sentenc
     assert sentence in refused(project, study)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_what_cropping_cuts_off_is_said_at_once_and_padding_cuts_nothing(project):
     rng = np.random.default_rng(0)
     for path in (project / "home").rglob("*.png"):

@@ -91,7 +91,7 @@ def _kill_alone(process: subprocess.Popen) -> None:
     process.kill()
 
 
-@pytest.mark.parametrize("kill", [_kill_group, _kill_alone])
+@pytest.mark.parametrize("kill", [pytest.param(_kill_group, marks=pytest.mark.exhaustive), _kill_alone])
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.exhaustive)])
 def test_killed_at_any_moment_it_ends_the_same_and_does_nothing_twice(whole, tmp_path, kill, kills):
     complete, seconds = whole
@@ -154,7 +154,7 @@ def test_killed_alone_while_each_kind_of_job_writes_it_ends_the_same(whole, tmp_
     assert everything(folder) == everything(complete)
 
 
-@pytest.mark.parametrize("log", ["tune", "prepare"])
+@pytest.mark.parametrize("log", ["tune", pytest.param("prepare", marks=pytest.mark.exhaustive)])
 def test_a_job_that_was_stopped_whole_is_named_and_no_other_writes_until_it_ended(whole, tmp_path, log):
     """Nobody can end it: it has been stopped with the process that watches Snakemake."""
     complete, seconds = whole
