@@ -22,6 +22,7 @@ from medpeft.data import registry as datasets
 from medpeft.methods import registry as methods
 from medpeft.networks.models import adapt, count_parameters
 from medpeft.pipeline.settings import complete
+from medpeft.statistics.collect import RUN_COLUMNS
 from medpeft.statistics.metrics import METRICS, Metric
 
 ROOT = Path(__file__).parents[1]
@@ -59,6 +60,11 @@ def filled_in(command: str) -> list[str]:
     }.items():
         command = command.replace(name, value)
     return shlex.split(command.replace("profiles/site", "profiles/slurm").replace("=...", "=config.yaml"))
+
+
+def test_all_columns_of_runs_are_described():
+    described = set(re.findall(r"`(\w+)`", (ROOT / "docs/reference/outputs.md").read_text()))
+    assert set(RUN_COLUMNS) - set(METRICS) <= described
 
 
 def test_readme_is_short():
