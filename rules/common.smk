@@ -186,7 +186,11 @@ def no_longer_accepted(folder):
         accepted = STUDY.settings["accept"].get(wildcards.dataset, {})
         try:
             return beyond(read_table(losses), accepted)
-        except (OSError, ValueError, KeyError):  # none, or damaged, of which verify tells
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+        ):  # none, or damaged, of which verify tells
             return {}
 
     return lost
