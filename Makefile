@@ -55,7 +55,7 @@ types: .venv/installed-dev
 	lint-imports
 
 units: .venv/installed-dev
-	pytest -m "not gpu and not exhaustive" --numprocesses auto --dist loadfile
+	pytest -m "not gpu and not exhaustive" --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # Every study builds its graph of jobs.
 studies: .venv/installed-dev
