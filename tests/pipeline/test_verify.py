@@ -112,6 +112,13 @@ def test_what_was_made_of_a_forged_file_is_named_too():
     assert found["data/images.npy"].startswith("was made from results/s/table.csv")
 
 
+def test_what_was_made_of_pictures_of_a_forged_file_is_named_too():
+    """A job that wrote a folder is followed by each file in it."""
+    Path("code.py").write_text("other")
+    _enter("table", "results/s/logs/table.log", ["results/s/run/pictures/0.png"], ["results/s/table.csv"])
+    assert _doubts()["results/s/table.csv"].startswith("was made from results/s/run/pictures")
+
+
 def test_a_job_that_left_no_entry_is_doubted():
     ledger.place("results/s/logs/table.log").unlink()
     assert _doubts() == {"results/s/table.csv": "has no record of how it was made, or the record was changed"}

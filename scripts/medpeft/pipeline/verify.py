@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from medpeft.base.errors import UserError
 from medpeft.base.files import read_json, read_table
@@ -75,9 +76,10 @@ def doubts(planned: Iterable[Planned], versions: dict[str, str], digest: Callabl
             found[file.file] = reason
         else:
             jobs.setdefault(file.log, []).append(file.file)
+    entries = {log: entry_of(log) for log in jobs}
     for log, files in jobs.items():
-        found |= _doubts_of_job(log, files, versions, digest)
-    return found | _made_of(found, jobs)
+        found |= _doubts_of_job(entries[log], files, versions, digest)
+    return found | _made_of(found, jobs, entries)
 
 
 def _reason(file: Planned) -> str | None:
@@ -92,31 +94,35 @@ def _reason(file: Planned) -> str | None:
     return None
 
 
-def _made_of(doubted: dict[str, str], jobs: dict[str, list[str]]) -> dict[str, str]:
+def _made_of(
+    doubted: dict[str, str], jobs: dict[str, list[str]], entries: dict[str, dict[str, Any] | None]
+) -> dict[str, str]:
     """Return what was made of files that are doubted, of what was made of these, and so on, and is not doubted yet.
 
     Args:
         doubted: Why, by file.
-        jobs: The files that each job wrote, by its log.
+        jobs: The planned files that each job wrote, by its log.
+        entries: What each job left in the ledger, by its log.
     """
-    made_of = {log: set((entry_of(log) or {"inputs": ()})["inputs"]) for log in jobs}
+    readers: dict[str, list[str]] = {}
+    for log, entry in entries.items():
+        for path in entry["inputs"] if entry else ():
+            readers.setdefault(path, []).append(log)
     found: dict[str, str] = {}
-    pending = list(doubted)
+    pending = [*doubted, *(str(file) for path in doubted for file in files_in(Path(path)))]  # of folders, their files
     while pending:
         source = pending.pop()
-        for log, files in jobs.items():
-            if source in made_of[log]:
-                fresh = [file for file in files if file not in doubted and file not in found]
-                found |= dict.fromkeys(fresh, f"was made from {source}, which does not belong here")
-                pending += fresh
+        for log in readers.pop(source, ()):
+            fresh = [file for file in jobs[log] if file not in doubted and file not in found]
+            found |= dict.fromkeys(fresh, f"was made from {source}, which does not belong here")
+            pending += (entries[log] or {})["outputs"]
     return found
 
 
 def _doubts_of_job(
-    log: str, files: list[str], versions: dict[str, str], digest: Callable[[str], str]
+    entry: dict[str, Any] | None, files: list[str], versions: dict[str, str], digest: Callable[[str], str]
 ) -> dict[str, str]:
-    """Return what speaks against the files that the job with this `log` wrote."""
-    entry = entry_of(log)
+    """Return what speaks against the files of the job that left this `entry` in the ledger."""
     if entry is None:
         return dict.fromkeys(files, "has no record of how it was made, or the record was changed")
     found = {
