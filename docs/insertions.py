@@ -209,10 +209,11 @@ def artefact_list() -> str:
 
 
 def library() -> str:
-    """Return the public functions and classes of every module with the first sentence of their docstrings."""
+    """Return the public functions and classes of every module with the first paragraph of their docstrings."""
     parts = []
     for package in sorted(path.parent for path in LIBRARY.glob("*/__init__.py")):
-        parts.append(f"## {package.name}\n\n{_sentence(ast.parse((package / '__init__.py').read_text()))}\n")
+        tree = ast.parse((package / "__init__.py").read_text(encoding="utf-8"))
+        parts.append(f"## {package.name}\n\n{_first_paragraph(tree)}\n")
         parts += [_module(file) for file in sorted(package.rglob("*.py")) if not file.stem.startswith("_")]
     return "\n".join(parts)
 
@@ -221,16 +222,16 @@ def _module(file: Path) -> str:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     name = ".".join(file.relative_to(LIBRARY.parent).with_suffix("").parts)
     rows = [
-        [f"`{node.name}`", _sentence(node)]
+        [f"`{node.name}`", _first_paragraph(node)]
         for node in tree.body
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
         and not node.name.startswith("_")
         and ast.get_docstring(node)
     ]
-    return f"### {name}\n\n{_sentence(tree)}\n\n" + (table(["Name", "What it does"], rows) if rows else "")
+    return f"### {name}\n\n{_first_paragraph(tree)}\n\n" + (table(["Name", "What it does"], rows) if rows else "")
 
 
-def _sentence(node: ast.Module | ast.FunctionDef | ast.ClassDef) -> str:
+def _first_paragraph(node: ast.Module | ast.FunctionDef | ast.ClassDef) -> str:
     """Return the first paragraph of a docstring."""
     return plain((ast.get_docstring(node) or "").split("\n\n")[0])
 

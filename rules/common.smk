@@ -10,7 +10,6 @@ sys.path.insert(0, str(PROJECT.resolve() / "scripts"))
 
 from medpeft.artefacts import registry as artefacts
 from medpeft.base.errors import UserError
-from medpeft.base.files import read_table
 from medpeft.base.imports import dependencies
 from medpeft.base.losses import beyond
 from medpeft.base.places import LIBRARY, prefer_here
@@ -182,16 +181,8 @@ def no_longer_accepted(folder):
     """
 
     def lost(wildcards):
-        losses = Path(folder(wildcards)) / "losses.csv"
         accepted = STUDY.settings["accept"].get(wildcards.dataset, {})
-        try:
-            return beyond(read_table(losses), accepted)
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-        ):  # none, or damaged, of which verify tells
-            return {}
+        return beyond(Path(folder(wildcards)) / "losses.csv", accepted)
 
     return lost
 

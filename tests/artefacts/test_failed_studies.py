@@ -1,11 +1,9 @@
 """A study of which much or all failed has every table, every figure and a paper, with gaps and the reasons for them."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
-from test_paper import PAPER, evidence
+from test_paper import PAPER, evidence, judged, with_results
 
 from medpeft.artefacts import registry as artefacts
 from medpeft.artefacts.findings import findings
@@ -19,10 +17,7 @@ from medpeft.generation.copies import MEMORISATION_FACTS
 from medpeft.generation.downstream_classifier import DOWNSTREAM_COLUMNS
 from medpeft.methods.registry import declared
 from medpeft.statistics.collect import RUN_COLUMNS, runs_in
-from medpeft.statistics.compare import compare
 from medpeft.statistics.metrics import METRICS
-from medpeft.statistics.rank import rank
-from medpeft.statistics.recommend import recommend
 
 CLASSES = ("a", "b")
 COSTS = {"adapter_bytes": 2**20, "train_seconds": 2.0, "images_per_second": 9.0, "peak_memory_bytes": 2**30}
@@ -84,16 +79,11 @@ def study(request, tmp_path_factory) -> tuple[Sources, dict]:
         return read_table(folder / "table.csv")
 
     runs = handed_on(_runs(fails))
-    results = {name: handed_on(table) for name, table in compare(runs, _predictions)._asdict().items()}
-    ranks, friedman = map(handed_on, rank(results["scores"]))
-    recommendations = handed_on(recommend(ranks, results["contrasts"], runs))
+    results = judged(runs, _predictions, handed_on)
     named = runs_in(runs)
     sources = Sources(
         runs=runs,
-        **{name: results[name] for name in ("scores", "comparisons", "crossovers")},
-        ranks=ranks,
-        friedman=friedman,
-        recommendations=recommendations,
+        **{name: table for name, table in results.items() if name != "contrasts"},
         parameters=runs.drop_duplicates(CELL[1:3])[[*CELL[1:3], "trainable_parameters", "total_parameters"]].assign(
             head_parameters=10
         ),
@@ -106,17 +96,7 @@ def study(request, tmp_path_factory) -> tuple[Sources, dict]:
         published=PUBLISHED,
     )
     learning_rates = handed_on(artefacts.maker("table", "learning_rates")(sources)[0])
-    found = replace(
-        evidence(),
-        runs=runs,
-        scores=results["scores"],
-        differences=results["comparisons"],
-        crossovers=results["crossovers"],
-        friedman=friedman,
-        recommendations=recommendations,
-        learning_rates=learning_rates,
-    )
-    return sources, findings(found)
+    return sources, findings(with_results(evidence(), runs, results, learning_rates))
 
 
 def _search(fails: bool) -> tuple[pd.DataFrame, dict]:

@@ -46,6 +46,20 @@ RECOMMENDED = [
 GAINS = {"linear_probe": -0.2, "ssf": 0.1, "bias": 0.01}
 
 
+def judged(runs, read, handed_on) -> dict[str, pd.DataFrame]:
+    """Return what the stages make of `runs`, by its name, each table as the next stage finds it: `handed_on`."""
+    results = {name: handed_on(table) for name, table in compare(runs, read)._asdict().items()}
+    ranks, friedman = map(handed_on, rank(results["scores"]))
+    recommendations = handed_on(recommend(ranks, results["contrasts"], runs))
+    return results | {"ranks": ranks, "friedman": friedman, "recommendations": recommendations}
+
+
+def with_results(found: Evidence, runs, results, learning_rates) -> Evidence:
+    """Return evidence of the `results` of other `runs`."""
+    kept = {name: results[name] for name in ("scores", "crossovers", "friedman", "recommendations")}
+    return replace(found, runs=runs, differences=results["comparisons"], learning_rates=learning_rates, **kept)
+
+
 def evidence(methods=("full", "linear_probe", "ssf", "bias"), fractions=(0.1, 1.0), seeds=3, failed=()):
     cells = pd.DataFrame(
         [("busi", "resnet50", method, fraction) for method in methods for fraction in fractions], columns=CELL
@@ -249,22 +263,8 @@ def test_the_tables_of_a_study_without_classification_are_empty_and_can_be_read(
         return read_table(tmp_path / "table.csv")
 
     runs = handed_on(found.runs)
-    results = {name: handed_on(table) for name, table in compare(runs, read=None)._asdict().items()}
-    ranks, friedman = map(handed_on, rank(results["scores"]))
-    recommendations = handed_on(recommend(ranks, results["contrasts"], runs))
     learning_rates = handed_on(artefacts.maker("table", "learning_rates")(Sources())[0])
-    content = findings(
-        replace(
-            found,
-            runs=runs,
-            scores=results["scores"],
-            differences=results["comparisons"],
-            crossovers=results["crossovers"],
-            friedman=friedman,
-            recommendations=recommendations,
-            learning_rates=learning_rates,
-        )
-    )
+    content = findings(with_results(found, runs, judged(runs, None, handed_on), learning_rates))
     assert content == findings(found)
     assert (content["answers"], content["overview"]["searches"]) == ([], 0)
 

@@ -1,11 +1,13 @@
 """What was listed and is not used, or not as it was meant: counted by reason, and refused beyond what is accepted."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from medpeft.base.errors import UserError
+from medpeft.base.files import read_table
 
 SHOWN = 3  # names of a reason in a message
 LOGGED = 1000  # names of a reason in a log
@@ -121,10 +123,17 @@ class Losses:
         }
 
 
-def beyond(losses: pd.DataFrame, accepted: Mapping[str, int]) -> dict[str, int]:
-    """Return the counts in a table of losses that stop and are more than is accepted, by reason."""
-    counts = dict(zip(losses["reason"], losses["count"], strict=True))
-    return {name: int(n) for name, n in counts.items() if REASONS[name].remedy and n > accepted.get(name, 0)}
+def beyond(path: Path, accepted: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts in the table of losses at `path` that stop and are more than is accepted, by reason.
+
+    There are none where there is no table, or a damaged one, of which `verify` tells.
+    """
+    try:
+        losses = read_table(path)
+        counts = dict(zip(losses["reason"], losses["count"], strict=True))
+        return {name: int(n) for name, n in counts.items() if REASONS[name].remedy and n > accepted.get(name, 0)}
+    except (OSError, ValueError, KeyError):
+        return {}
 
 
 def told(losses: pd.DataFrame) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from medpeft.artefacts.registry import Artefact
+from medpeft.artefacts.tables.leakage import refuse_other_protocols
 from medpeft.base.errors import UserError
 from medpeft.base.files import read_json
 from medpeft.base.runs import Run
@@ -33,12 +34,7 @@ def refuse_unfit_counterpart(study: Study) -> None:
     record, scores = _splits(study)[1], FILES["other_scores"](study)
     if not all(Path(str(file)).is_file() for file in (record, scores)):
         raise UserError(f"{wrong}, which has no results here (there is no {scores} or no {record}): run it first")
-    protocols = [study.settings["split"]["protocol"], read_json(record)["study"]["split"]["protocol"]]
-    if sorted(protocols) != ["grouped", "paper"]:
-        raise UserError(
-            f"{wrong}: they are split by {' and '.join(protocols)}, where one must be grouped and one paper; correct "
-            "split.counterpart or split.protocol"
-        )
+    refuse_other_protocols([study.settings["split"]["protocol"], read_json(record)["study"]["split"]["protocol"]])
 
 
 def _folder(study: Study) -> str:

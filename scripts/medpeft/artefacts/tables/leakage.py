@@ -16,17 +16,22 @@ CAPTION = "Scores under a split that keeps patients and duplicates together, and
 TABLE = Table(CAPTION, "answers", 4, ("scores", "other_scores", "splits"), requires=("classification", "counterpart"))
 
 
+def refuse_other_protocols(protocols: list[str]) -> None:
+    """Refuse a study and a counterpart, with these `protocols`, that are not split in both ways."""
+    if sorted(protocols) != ["grouped", "paper"]:
+        raise UserError(
+            f"this study and its counterpart are split by {' and '.join(protocols)}, where one must be grouped "
+            "and one paper: correct split.counterpart or split.protocol"
+        )
+
+
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     """Micro-F1 of every method under both protocols: how much of a score, and of a gain, is leakage.
 
     The interval of a difference follows from those of its two scores as if their test images were independent
     (Zou and Donner 2008, Statistics in Medicine 27:1693); shared images make it wider than it need be.
     """
-    if sorted(sources.splits) != ["grouped", "paper"]:
-        raise UserError(
-            f"this study and its counterpart are split by {' and '.join(sources.splits)}, where one must be grouped "
-            "and one paper: correct split.counterpart or split.protocol"
-        )
+    refuse_other_protocols(sources.splits)
     both = {}
     for protocol, scores in zip(sources.splits, (sources.scores, sources.other_scores), strict=True):
         of_f1 = scores[scores["metric"] == "f1_micro"].set_index(CELL)
