@@ -11,6 +11,7 @@ localrules:
 rule evaluate:
     input:
         predictions="<run>/predictions.csv",
+        validation_predictions="<run>/validation_predictions.csv",
         record="<run>/record.json",
         code=code_of("evaluate"),
     output:

@@ -15,7 +15,7 @@ def tables():
 
 
 def test_the_bootstrap_is_scikit_learn_on_resampled_clusters(tables):
-    bootstrap = Bootstrap("busi")
+    bootstrap = Bootstrap("busi", ["f1_micro", "f1_macro"])
     one, other = tables["full", 0], tables["full", 1]
     draws = [bootstrap.scores(table) for table in (one, other)]
     names = pd.factorize(one["cluster"])[0]
@@ -33,13 +33,13 @@ def test_the_bootstrap_is_scikit_learn_on_resampled_clusters(tables):
 def test_resampling_clusters_is_wider_than_resampling_images():
     copies = pd.concat([prediction(1.0, 3)] * 4, ignore_index=True)
     copies["image_id"] = [f"i{row:03d}" for row in range(160)]
-    clustered = Bootstrap("busi").scores(copies.assign(cluster=np.tile(np.arange(40), 4)))
-    alone = Bootstrap("busi").scores(copies.assign(cluster=np.arange(160)))
+    clustered = Bootstrap("busi", ["f1_micro", "f1_macro"]).scores(copies.assign(cluster=np.tile(np.arange(40), 4)))
+    alone = Bootstrap("busi", ["f1_micro", "f1_macro"]).scores(copies.assign(cluster=np.arange(160)))
     assert clustered["f1_micro"].std() > 1.5 * alone["f1_micro"].std()  # sqrt(4) in expectation
 
 
 def test_the_variance_over_images_is_that_of_a_share(tables):
-    bootstrap = Bootstrap("busi")
+    bootstrap = Bootstrap("busi", ["f1_micro", "f1_macro"])
     table = tables["full", 0].assign(cluster=range(40))
     draws = bootstrap.scores(table)["f1_micro"]
     found = SeedScores(pd.DataFrame([draws]), bootstrap.size).estimate()
@@ -48,5 +48,5 @@ def test_the_variance_over_images_is_that_of_a_share(tables):
 
 
 def test_another_dataset_is_resampled_by_itself():
-    first, second = (Bootstrap(name).random.random(5) for name in ("busi", "ham10000"))
+    first, second = (Bootstrap(name, []).random.random(5) for name in ("busi", "ham10000"))
     assert not np.allclose(first, second)

@@ -8,7 +8,6 @@ from medpeft.base.errors import UserError
 from medpeft.base.runs import Run, Search
 from medpeft.pipeline.settings import complete, grids_of
 from medpeft.statistics.blocks import ranks_can_be_told
-from medpeft.statistics.metrics import PRIMARY
 
 CENTRE_SHARE = 0.875  # share of the stored image that the centre crop of evaluation keeps, as in timm (224 of 256)
 
@@ -42,8 +41,8 @@ class Study:
 
     @property
     def recipe(self) -> dict:
-        """The recipe of a run, image size and device included."""
-        return self.settings["recipe"] | {key: self.settings[key] for key in ("image_size", "device")}
+        """The recipe of a run, image size, device and the metric that chooses its epoch included."""
+        return self.settings["recipe"] | {key: self.settings[key] for key in ("image_size", "device", "primary_metric")}
 
     @property
     def trial_recipe(self) -> dict:
@@ -53,7 +52,7 @@ class Study:
     @property
     def question(self) -> dict:
         """What the study asks of its methods: see `medpeft.statistics.compare.Question`."""
-        return {"primary": PRIMARY, "margin": self.settings["margin"]}
+        return {"primary": self.settings["primary_metric"], "margin": self.settings["margin"]}
 
     def protocol(self, dataset: str) -> str:
         """Return how `dataset` is split: `given` where the study names a file, else its protocol."""

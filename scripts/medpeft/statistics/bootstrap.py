@@ -15,11 +15,14 @@ import pandas as pd
 
 from medpeft.base.errors import UserError
 from medpeft.base.runs import Run
-from medpeft.statistics.evaluate import class_probabilities
 from medpeft.statistics.inference import Estimate
-from medpeft.statistics.metrics import Tallies, with_interval
+from medpeft.statistics.metrics import classification
+from medpeft.statistics.scoring.predictions import Labels, scored
 
 RESAMPLES = 2_000  # enough for a variance: its own standard error is about 3 % of it
+AT_ONCE = 2**23  # weights of images, so that those of a large test set fit in memory
+
+MULTI_CLASS = Labels()
 
 
 class ScoredCell(NamedTuple):
@@ -80,11 +83,15 @@ class Bootstrap:
 
     Args:
         dataset: Its name seeds the resampling.
+        metrics: What to score by.
+        labels: Of what kind its labels are.
         resamples: How many; none where each seed has a test set of its own.
     """
 
-    def __init__(self, dataset: str, resamples: int = RESAMPLES):
+    def __init__(self, dataset: str, metrics: Sequence[str], labels: Labels = MULTI_CLASS, resamples: int = RESAMPLES):
         self.dataset = dataset
+        self.metrics = metrics
+        self.labels = labels
         self.resamples = resamples
         self.random = np.random.default_rng([0, *dataset.encode()])
         self.images: pd.DataFrame | None = None  # the test set, from the first predictions
@@ -101,25 +108,20 @@ class Bootstrap:
             UserError: The predictions are not for the same images as all before.
         """
         table = table.sort_values("image_id")
-        classes, probabilities = class_probabilities(table)
-        self._check_same_test_set(table[["image_id", "label", "cluster"]], classes)
-        predicted = np.eye(len(classes))[probabilities.argmax(axis=1)]
-        one_hots = (self.truth * predicted, predicted, self.truth)
-        tallies = Tallies(*((self.weights @ self._per_cluster(one_hot)).astype(float) for one_hot in one_hots))
-        return {metric: function(tallies) for metric, function in with_interval().items()}
+        self._check_same_test_set(table[["image_id", "label", "cluster"]])
+        functions = classification()
+        found: dict[str, list[np.ndarray]] = {metric: [] for metric in self.metrics}
+        for weights in np.array_split(self.weights, 1 + self.weights.shape[0] * len(table) // AT_ONCE):
+            test = scored(table, self.labels, weights[:, self.clusters])
+            for metric, draws in found.items():
+                draws.append(functions[metric](test))
+        return {metric: np.concatenate(draws) for metric, draws in found.items()}
 
-    def _per_cluster(self, one_hot: np.ndarray) -> np.ndarray:
-        """Return the sums over the images of each cluster, float32 (clusters, classes)."""
-        sums = np.zeros((self.size, one_hot.shape[1]), np.float32)
-        np.add.at(sums, self.clusters, one_hot)
-        return sums
-
-    def _check_same_test_set(self, images: pd.DataFrame, classes: list[str]) -> None:
+    def _check_same_test_set(self, images: pd.DataFrame) -> None:
         images = images.reset_index(drop=True)
         if self.images is None:
             self.images = images
             self.clusters = pd.factorize(images["cluster"])[0]
-            self.truth = np.eye(len(classes))[pd.Index(classes).get_indexer(pd.Index(images["label"]))]
             draws = self.random.multinomial(self.size, np.full(self.size, 1 / self.size), size=self.resamples)
             self.weights = np.vstack([np.ones(self.size), draws]).astype(np.float32)  # whole numbers, so exact
         elif not images.equals(self.images):

@@ -1,6 +1,7 @@
 """Which method is better, and how sure that is: the scores of all cells, and the tables of differences."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,11 +9,12 @@ import pandas as pd
 
 from medpeft.base.files import read_table
 from medpeft.base.runs import CELL, Run
-from medpeft.statistics.bootstrap import Bootstrap, ScoredCell, Scores, SeedScores
+from medpeft.statistics.bootstrap import MULTI_CLASS, RESAMPLES, Bootstrap, ScoredCell, Scores, SeedScores
 from medpeft.statistics.collect import distinct, runs_in
 from medpeft.statistics.crossovers import crossovers
 from medpeft.statistics.metrics import METRICS, shown_in
 from medpeft.statistics.overall import overall
+from medpeft.statistics.scoring.predictions import Labels
 from medpeft.statistics.significance import ASSESSED, BASELINE, DECIDED, NEEDED, assess, decide, needs
 
 FAMILY = ["dataset", "backbone", "fraction", "metric"]  # what the comparisons of one family have in common
@@ -31,6 +33,11 @@ class Question(NamedTuple):
     primary: str
     margin: float
     own_splits: bool = False
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics in which methods are compared, the primary one among them."""
+        return list(dict.fromkeys([self.primary, *shown_in("comparisons")]))
 
 
 class Results(NamedTuple):
@@ -54,13 +61,19 @@ class Results(NamedTuple):
     overall: pd.DataFrame
 
 
-def compare(runs: pd.DataFrame, read: Callable[[Run], pd.DataFrame], question: Question) -> Results:
+def compare(
+    runs: pd.DataFrame,
+    read: Callable[[Run], pd.DataFrame],
+    question: Question,
+    labels: Mapping[str, Labels] | None = None,
+) -> Results:
     """Return the scores of every cell, the means over the seeds that did not fail, and how the methods differ.
 
     Args:
         runs: Rows of `runs.csv`.
         read: Returns the predictions of a run.
         question: Which metric decides, and what difference matters.
+        labels: Of what kind the labels of each dataset are; of those left out, multi-class.
 
     Raises:
         UserError: Runs on one dataset have different test sets, and the study has one split for all seeds.
@@ -68,7 +81,8 @@ def compare(runs: pd.DataFrame, read: Callable[[Run], pd.DataFrame], question: Q
     runs = distinct(runs)
     scores: Scores = {}
     for dataset, of_dataset in runs[runs["status"] == "ok"].groupby("dataset", sort=False):
-        scores |= _scores_of(str(dataset), of_dataset, read, question.own_splits)
+        found = _Tests(str(dataset), question, (labels or {}).get(str(dataset), MULTI_CLASS))
+        scores |= found.scores(of_dataset, read)
     primary = {cell: found for cell, found in scores.items() if cell.metric == question.primary}
     comparisons = _comparisons(scores, question)
     return Results(
@@ -82,23 +96,34 @@ def reader(predictions: Iterable[str | Path]) -> Callable[[Run], pd.DataFrame]:
     return lambda run: read_table(files[run])
 
 
-def _scores_of(dataset: str, runs: pd.DataFrame, read: Callable[[Run], pd.DataFrame], own_splits: bool) -> Scores:
-    """Return the scores of the cells of one dataset; with `own_splits` each seed has a test set of its own."""
-    bootstraps: dict[str, Bootstrap] = {}
-    scores: Scores = {}
-    for _, of_cell in runs.groupby(CELL, sort=False):
-        seeds = runs_in(of_cell)
-        found = {}
-        for run in seeds:
-            key = run.seed if own_splits else ""
-            bootstrap = bootstraps.setdefault(key, Bootstrap(dataset, 0) if own_splits else Bootstrap(dataset))
-            found[int(run.seed)] = bootstrap.scores(read(run))
-        sizes = of_cell[["n_test", "n_train"]].mean() if own_splits else None
-        share = None if sizes is None else float(sizes["n_test"] / sizes["n_train"])
-        for metric in next(iter(found.values())):
-            draws = pd.DataFrame({seed: each[metric] for seed, each in found.items()}).T
-            scores[ScoredCell.of(seeds[0], metric)] = SeedScores(draws, bootstrap.size, share)
-    return scores
+class _Tests:
+    """The test set of one dataset, or those of its seeds where each has a split of its own."""
+
+    def __init__(self, dataset: str, question: Question, labels: Labels):
+        self.question = question
+        resamples = 0 if question.own_splits else RESAMPLES
+        self._new = partial(Bootstrap, dataset, question.metrics, labels, resamples)
+        self._bootstraps: dict[str, Bootstrap] = {}
+
+    def scores(self, runs: pd.DataFrame, read: Callable[[Run], pd.DataFrame]) -> Scores:
+        """Return the scores of the cells of the dataset."""
+        scores: Scores = {}
+        for _, of_cell in runs.groupby(CELL, sort=False):
+            seeds = runs_in(of_cell)
+            found = {int(run.seed): self._of(run).scores(read(run)) for run in seeds}
+            sizes = of_cell[["n_test", "n_train"]].mean()
+            share = float(sizes["n_test"] / sizes["n_train"]) if self.question.own_splits else None
+            for metric in self.question.metrics:
+                draws = pd.DataFrame({seed: each[metric] for seed, each in found.items()}).T
+                cell = ScoredCell.of(seeds[0], metric)
+                scores[cell] = SeedScores(draws, self._of(seeds[0]).size, share)
+        return scores
+
+    def _of(self, run: Run) -> Bootstrap:
+        key = run.seed if self.question.own_splits else ""
+        if key not in self._bootstraps:
+            self._bootstraps[key] = self._new()
+        return self._bootstraps[key]
 
 
 def _scores(runs: pd.DataFrame, scores: Scores) -> pd.DataFrame:
