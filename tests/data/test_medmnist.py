@@ -35,8 +35,8 @@ def archive(folder, labels: int, colour: bool = False, **changed) -> Source:
     return Source(folder / "breastmnist_224.npz")
 
 
-def test_there_are_all_but_the_one_with_several_labels_an_image():
-    assert len(NAMES) == 11
+def test_there_are_all_of_two_dimensions():
+    assert len(NAMES) == 12
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -240,7 +240,7 @@ def test_unreadable_images_are_left_out_where_the_study_accepts_them(tmp_path):
     assert read_table(out / "pixels.csv")["image_id"].tolist() == ["a/1", "b/001"]
     for image, name in zip(images, ("a/1.png", "b/001.png"), strict=True):
         assert np.array_equal(image, square(FOUR[name], 24))
-    assert len(list(out.iterdir())) == 3
+    assert {path.name for path in out.iterdir()} == {"images.npy", "labels.json", "manifest.csv", "pixels.csv"}
 
 
 def test_a_class_whose_images_are_all_unreadable_is_refused_whatever_is_accepted(tmp_path):
@@ -355,7 +355,7 @@ def test_a_killed_preparation_goes_on_where_it_stopped(killed, monkeypatch, torn
         stream.write(b"x" * torn)
     assert _resumed(arguments, monkeypatch) == sorted(MANY)[11:]  # none was decoded twice
     assert _written(arguments) == whole
-    assert list(whole) == ["images.npy", "manifest.csv", "pixels.csv"]
+    assert list(whole) == ["images.npy", "labels.json", "manifest.csv", "pixels.csv"]
 
 
 IMAGE = 24 * 24 * 3

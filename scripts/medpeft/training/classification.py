@@ -104,6 +104,8 @@ def fit(
 ) -> Fit:
     """Train what is trainable in `model`, in place, with AdamW and cross-entropy.
 
+    Where images may have several labels, it is the binary cross-entropy, averaged over the labels that are known.
+
     The learning rate rises linearly over the warm-up and follows a cosine to 0. Of `recipe.validations` evenly spaced
     epochs the best on validation is kept.
 
@@ -137,6 +139,32 @@ def predict(model: nn.Module, split: Split, recipe: Recipe) -> Tensor:
 
     with torch.inference_mode(), autocast(recipe.precision, recipe.device):
         return as_fits(EVALUATION_BATCH, logits)[0]
+
+
+def mean_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean loss of `logits` (N, classes) against `labels`, which are as in `medpeft.data.images.Split`."""
+    if labels.ndim == 1:
+        return functional.cross_entropy(logits, labels)
+    return (_binary_losses(logits, labels) * _shares(labels)).sum()
+
+
+def _binary_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    return functional.binary_cross_entropy_with_logits(logits, labels.nan_to_num(), reduction="none")
+
+
+def _shares(labels: Tensor) -> Tensor:
+    """Return the share of each label in their mean, 0 for those that are not known."""
+    known = ~labels.isnan()
+    return known / known.sum().clamp(min=1)
+
+
+def _f1_micro(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the micro-averaged F1: of the most probable classes, or of all labels that are known, at one half."""
+    if labels.ndim == 1:
+        return (logits.argmax(1) == labels).double().mean()
+    guessed, known = logits > 0, ~labels.isnan()
+    hits, errors = ((same & known).sum() for same in (guessed & (labels == 1), guessed != (labels == 1)))
+    return 2 * hits.double() / (2 * hits + errors).clamp(min=1)
 
 
 class ClassifierLoop(Loop[Fit]):
@@ -181,16 +209,23 @@ class ClassifierLoop(Loop[Fit]):
         images = training_batch(
             self.train.images[rows], recipe.image_size, recipe.crop_scale, self.generator, recipe.horizontal_flip
         )
-        loss = self.backpropagate((images, self.train.labels[rows]))
+        labels = self.train.labels[rows]
+        batch = (images, labels) if labels.ndim == 1 else (images, labels, _shares(labels))
+        loss = self.backpropagate(batch)
         self.update()
         return loss
 
     def loss(self, micro_batch: tuple[Tensor, ...], count: int) -> Tensor:
-        """Return the cross-entropy of images and labels, weighted by their share of a batch of `count` images."""
-        images, labels = micro_batch
+        """Return the loss of images and labels, weighted by their share of a batch of `count` images.
+
+        Several labels an image bring their shares of the batch with them, for not all are known.
+        """
+        images, labels, *shares = micro_batch
         with autocast(self.recipe.precision, self.recipe.device):
             logits = self.model(images)
-        return functional.cross_entropy(logits.float(), labels) * (len(labels) / count)
+        if shares:
+            return (_binary_losses(logits.float(), labels) * shares[0]).sum()
+        return mean_loss(logits.float(), labels) * (len(labels) / count)
 
     def report(self, loss: float) -> None:
         """Validate the epoch that has just ended, if it is one of those that are."""
@@ -217,8 +252,8 @@ class ClassifierLoop(Loop[Fit]):
         row = {
             "epoch": epoch,
             "train_loss": loss,
-            "validation_loss": float(functional.cross_entropy(logits, labels)),
-            "validation_f1_micro": float((logits.argmax(1) == labels).double().mean()),
+            "validation_loss": float(mean_loss(logits, labels)),
+            "validation_f1_micro": float(_f1_micro(logits, labels)),
         }
         if not math.isfinite(row["validation_loss"]):
             raise RunFailed(f"the validation loss was not finite after epoch {epoch}")
