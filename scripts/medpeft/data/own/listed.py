@@ -48,7 +48,7 @@ def read_listed(source: Source, declared: dict[str, Any], images: list[str]) -> 
     table = _columns(given, declared, where)
     if len(table) == 0:
         raise UserError(f"{where} lists no image: add rows with path and label")
-    table = _with_members(table, source, place)
+    table = _with_members(table, source, place, images)
     excluded = set(source.losses.names("excluded"))
     table = table[~table["member"].isin(excluded)]
     labelled = with_labels if declared["task"] == "multi-label" else _with_label
@@ -158,13 +158,43 @@ def _letters(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).lower()
 
 
-def _with_members(table: pd.DataFrame, source: Source, place: str) -> pd.DataFrame:
-    """Return `table` with the member that each path means, None where there is none."""
+def _with_members(table: pd.DataFrame, source: Source, place: str, images: list[str]) -> pd.DataFrame:
+    """Return `table` with the member that each path means, None where there is none.
+
+    A path begins at the folder of the table. Where no image is found so, it is the end of an image's path, with or
+    without the ending of its name, as published tables name images by their names alone.
+    """
     folder = posixpath.dirname(place)
     members = {composed(name): name for name in source.names()}
-    paths = (
-        table["path"]
-        .str.replace("\\", "/")
-        .map(lambda path: members.get(composed(posixpath.normpath(posixpath.join(folder, path)))))
-    )
-    return table.assign(member=paths)
+    paths = table["path"].str.replace("\\", "/").map(posixpath.normpath).map(composed)
+    found = paths.map(lambda path: members.get(posixpath.normpath(posixpath.join(composed(folder), path))))
+    if found.isna().all():
+        ends = _by_name(images)
+        where = f"{place!r} in {source.where}"
+        found = paths.map(lambda path: _one_that_ends(ends.get(posixpath.basename(path), []), path, where))
+    return table.assign(member=found)
+
+
+def _by_name(images: list[str]) -> dict[str, list[str]]:
+    """Return `images` by their names with and without endings."""
+    found: dict[str, list[str]] = {}
+    for image in images:
+        name = composed(posixpath.basename(image))
+        for key in dict.fromkeys((name, posixpath.splitext(name)[0])):
+            found.setdefault(key, []).append(image)
+    return found
+
+
+def _one_that_ends(images: list[str], path: str, where: str) -> str | None:
+    """Return the one of `images` whose path ends in `path`, None where none does."""
+    meant = [
+        image
+        for image in images
+        if any(f"/{name}".endswith(f"/{path}") for name in (composed(image), posixpath.splitext(composed(image))[0]))
+    ]
+    if len(meant) > 1:
+        raise UserError(
+            f"{where} lists {path!r}, which may be each of {' and '.join(map(repr, meant[:3]))}: leave the others out "
+            "by `include` or `exclude`, or write whole paths"
+        )
+    return meant[0] if meant else None
