@@ -196,7 +196,7 @@ def test_damage_to_a_table_is_named_with_the_remedy_for_ones_own(pack):
         registry.load("chest", declared(table="labels.csv")).listing([source.path])
 
 
-@pytest.mark.parametrize("name", ["{}.png", "{}", "images/{}.png"])
+@pytest.mark.parametrize("name", ["{}.png", "{}", "images/{}.png", "CheXpert-v1.0/x/images/{}.png"])
 def test_a_table_may_name_images_by_the_end_of_their_paths(pack, name):
     """As published tables do that lie beside the folders of the images, or far from them."""
     rows = [f"{name.format(letter)},{label}" for letter, label in zip("abd", ("sick", "well", "well"), strict=True)]

@@ -162,7 +162,7 @@ def _with_members(table: pd.DataFrame, source: Source, place: str, images: list[
     """Return `table` with the member that each path means, None where there is none.
 
     A path begins at the folder of the table. Where no image is found so, it is the end of an image's path, with or
-    without the ending of its name, as published tables name images by their names alone.
+    without the ending of its name, or begins in a folder above: so published tables name images.
     """
     folder = posixpath.dirname(place)
     members = {composed(name): name for name in source.names()}
@@ -186,12 +186,13 @@ def _by_name(images: list[str]) -> dict[str, list[str]]:
 
 
 def _one_that_ends(images: list[str], path: str, where: str) -> str | None:
-    """Return the one of `images` whose path ends in `path`, None where none does."""
-    meant = [
-        image
-        for image in images
-        if any(f"/{name}".endswith(f"/{path}") for name in (composed(image), posixpath.splitext(composed(image))[0]))
-    ]
+    """Return the one of `images` whose path ends in `path`, or that `path` ends in; None where there is none."""
+
+    def is_end(image: str) -> bool:
+        names = (composed(image), posixpath.splitext(composed(image))[0])
+        return any(f"/{name}".endswith(f"/{path}") or f"/{path}".endswith(f"/{name}") for name in names)
+
+    meant = list(filter(is_end, images))
     if len(meant) > 1:
         raise UserError(
             f"{where} lists {path!r}, which may be each of {' and '.join(map(repr, meant[:3]))}: leave the others out "
