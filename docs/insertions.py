@@ -163,6 +163,7 @@ def dataset_list() -> str:
         classes = ", ".join(f"{label} {count:,}" if count else label for label, count in dataset.counts.items())
         facts = {
             "Title": dataset.title,
+            "Labels": dataset.labels + (f", {dataset.positive} is looked for" if dataset.positive else ""),
             "Images by class": classes,
             "Access": dataset.access,
             "Licence": dataset.licence,

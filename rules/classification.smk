@@ -35,6 +35,7 @@ rule tune:
     input:
         images=prepared("images.npy"),
         manifest=prepared("manifest.csv"),
+        labels=prepared("labels.json"),
         split="<splits>/split.csv",
         subset=f"<splits>/subset-{STUDY.settings['tuning']['seed']}.csv",
         weights="<weights>/model.safetensors",
@@ -90,6 +91,7 @@ rule finetune:
     input:
         images=prepared("images.npy"),
         manifest=prepared("manifest.csv"),
+        labels=prepared("labels.json"),
         split="<splits>/split.csv",
         subset="<splits>/subset-{seed}.csv",
         weights="<weights>/model.safetensors",

@@ -38,6 +38,7 @@ rule prepare:
     output:
         images="<stored>/images.npy",
         manifest="<stored>/manifest.csv",
+        labels="<stored>/labels.json",
         losses="<stored>/losses.csv",
         pixels="<stored>/pixels.csv",
     log:

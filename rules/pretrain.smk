@@ -56,6 +56,7 @@ rule appraise:
     input:
         images=prepared("images.npy"),
         manifest=prepared("manifest.csv"),
+        labels=prepared("labels.json"),
         split="<splits>/split.csv",
         subset="<splits>/subset-0.csv",
         teacher=TEACHER,

@@ -61,6 +61,7 @@ rule compare:
         "../envs/results.yaml"
     params:
         question=STUDY.question,
+        labels=STUDY.labels,
     script:
         "../scripts/compare.py"
 

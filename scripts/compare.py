@@ -5,10 +5,12 @@ from medpeft.pipeline.stage import run
 
 def main(snakemake):
     from medpeft.base.files import read_table, write_table
+    from medpeft.data.labels import labels_in
     from medpeft.statistics.compare import Question, compare, reader
 
     question = Question(**snakemake.params.question)
-    results = compare(read_table(snakemake.input.runs), reader(snakemake.input.predictions), question)
+    labels = {name: labels_in({"labels": told}) for name, told in snakemake.params.labels.items()}
+    results = compare(read_table(snakemake.input.runs), reader(snakemake.input.predictions), question, labels)
     for output, table in results._asdict().items():
         write_table(snakemake.output[output], table)
 

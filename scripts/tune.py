@@ -18,7 +18,7 @@ def main(snakemake):
     classes, splits = load_splits(images, data.manifest, data.split, data.subset, tuning.fraction)
     classifier = Classifier(asked.backbone, asked.method, Path(data.weights), classes)
     identity = {"search": dict(settings.search), "recipe": settings.recipe, "of": list(asked)}
-    files = [images, data.manifest, data.split, data.subset, data.weights, *data.code]
+    files = [images, data.manifest, data.labels, data.split, data.subset, data.weights, *data.code]
     journal = unfinished(output.trials, identity, files)
     trials, best = tune(classifier, splits, Recipe(**settings.recipe), tuning, journal)
     write_table(output.trials, trials)

@@ -148,3 +148,30 @@ def test_where_groups_are_unknown_the_card_says_so_and_gives_the_rate_of_other_d
 def test_groups_that_are_known_of_some_images_alone_count_for_these(manifest):
     some = manifest.assign(group_id=manifest["group_id"].where(manifest.index < 20, manifest["image_id"]))
     assert "Of 20 images whose group is known" in sentence_of(some, NO_PAIRS)
+
+
+def test_the_card_says_what_kind_of_labels_there_are_and_how_many_are_not_known():
+    rows = [("sick|old", ""), ("", "old"), ("old", ""), ("sick", "")] * 30
+    table = pd.DataFrame(rows, columns=["label", "unknown"])
+    table["image_id"] = table["group_id"] = [f"i{number:03d}" for number in range(len(table))]
+    study = {"classes": ["sick", "old"], "task": "multi-label", "table": "labels.csv"}
+    experiment = {"datasets": ["own"], "backbones": ["resnet50"], "methods": ["full"], "fractions": [1], "seeds": [0]}
+    settings = Study({"study": "s", "datasets": {"own": study}, "experiments": {"any": experiment}}).settings
+    text = card("own", user_dataset("own", settings["datasets"]["own"]), audited(table, "grouped"), "grouped")
+    lines = text.splitlines()
+    assert "| sick | 60 | 42 | 6 | 12 |" in lines
+    assert "| old | 60 | 42 | 6 | 12 |" in lines
+    assert [line for line in lines if line.startswith("| old, not known | 30 |")]
+    assert "An image may have several of these labels or none; of some it may not be known." in lines
+    assert "- Labels that are uncertain are left out of loss and scores." in lines
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("retinamnist", "from the lowest to the highest: grade 0, grade 1, grade 2, grade 3, grade 4."),
+        ("pneumoniamnist", "Labels are binary: pneumonia is the class that is looked for."),
+    ],
+)
+def test_the_card_names_an_order_and_the_class_that_is_looked_for(name, sentence, manifest):
+    assert sentence in card(name, registry.load(name), audited(manifest, "paper"), "paper")

@@ -35,8 +35,8 @@ def archive(folder, labels: int, colour: bool = False, **changed) -> Source:
     return Source(folder / "breastmnist_224.npz")
 
 
-def test_there_are_all_but_the_one_with_several_labels_an_image():
-    assert len(NAMES) == 11
+def test_there_are_all_of_two_dimensions():
+    assert len(NAMES) == 12
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,3 +76,21 @@ def test_other_sizes_than_published_are_refused(tmp_path):
 def test_labels_that_do_not_fit_the_images_are_named(tmp_path, labels):
     with pytest.raises(UserError, match=r"has 12 images and .* labels for train, or labels other than 0 to 1"):
         load("breastmnist").index(archive(tmp_path, labels=2, train_labels=labels))
+
+
+def test_an_image_of_chestmnist_has_any_number_of_labels(tmp_path):
+    labels = {f"{name}_labels": np.zeros((size, 14)) for name, size in SIZES.items()}
+    labels["test_labels"][1, [0, 13]] = 1
+    labels["test_labels"][2, 5] = 1
+    dataset = load("chestmnist")
+    table = dataset.index(archive(tmp_path, labels=2, **labels))
+    assert table["label"].tolist()[:4] == ["", "atelectasis|hernia", "nodule", ""]
+    assert table["caption"].tolist()[:2] == [
+        "ChestMNIST chest radiographs, none of the classes.",
+        "ChestMNIST chest radiographs, atelectasis, hernia.",
+    ]
+    assert dataset.told_labels().task == "multi-label"
+    with pytest.raises(UserError, match="or labels other than 0 to 1"):
+        dataset.index(archive(tmp_path, labels=2, **labels | {"val_labels": np.full((3, 14), 2)}))
+    with pytest.raises(UserError, match="has 12 images and 12 labels for train"):
+        dataset.index(archive(tmp_path, labels=2, **labels | {"train_labels": np.zeros((12, 1))}))

@@ -194,3 +194,29 @@ def test_damage_to_a_table_is_named_with_the_remedy_for_ones_own(pack):
     source = pack("chest.zip", table("path,label\nimages/a.png,sick\nimages/b.png\n"))
     with pytest.raises(UserError, match=r"'x/labels\.csv' in .* is no table \(line 3 has 1 values.*a sound"):
         registry.load("chest", declared(table="labels.csv")).listing([source.path])
+
+
+@pytest.mark.parametrize("name", ["{}.png", "{}", "images/{}.png", "CheXpert-v1.0/x/images/{}.png"])
+def test_a_table_may_name_images_by_the_end_of_their_paths(pack, name):
+    """As published tables do that lie beside the folders of the images, or far from them."""
+    rows = [f"{name.format(letter)},{label}" for letter, label in zip("abd", ("sick", "well", "well"), strict=True)]
+    source = pack("chest.zip", IMAGES | {"tables/labels.csv": "\n".join(["path,label", *rows]).encode()})
+    assert index(source, table="labels.csv")["image_id"].tolist() == ["a.png", "b.png"]
+    assert source.losses.names("missing") == [name.format("d")]
+
+
+def test_a_name_that_two_images_have_is_refused_until_one_is_left_out(pack):
+    members = {f"{part}/{letter}.png": b"" for part in ("train", "test") for letter in "ab"}
+    source = pack("chest.zip", members | {"tables/labels.csv": b"path,label\na,sick\nb,well\n"})
+    with pytest.raises(UserError, match=r"lists 'a', which may be each of 'test/a\.png' and 'train/a\.png': leave the"):
+        index(source, table="labels.csv")
+    found = index(source, table="labels.csv", include=["train"])
+    assert found["source_file"].tolist() == ["chest.zip/train/a.png", "chest.zip/train/b.png"]
+
+
+def test_the_end_of_a_path_does_not_count_where_other_paths_are_whole(pack):
+    """An image of that name in another folder may be another picture."""
+    text = "path,label\nimages/a.png,sick\nimages/b.png,well\nold.png,well\n"
+    source = pack("chest.zip", table(text) | {"x/older/old.png": b""})
+    assert index(source, table="labels.csv")["image_id"].tolist() == ["a.png", "b.png"]
+    assert source.losses.names("missing") == ["old.png"]

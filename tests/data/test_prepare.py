@@ -137,6 +137,7 @@ def run(folder, images, counts, size=24, processes=1, **options):
     return np.load(folder / "out" / "images.npy", mmap_mode="r"), read_table(folder / "out" / "manifest.csv")
 
 
+FILES = ["images.npy", "labels.json", "manifest.csv", "pixels.csv"]  # what is written
 FOUR = {"a/1.png": encoded(GREY), "a/2.png": encoded(NOISE), "b/1.png": encoded(RGB), "b/001.png": encoded(GREY)}
 
 
@@ -240,7 +241,7 @@ def test_unreadable_images_are_left_out_where_the_study_accepts_them(tmp_path):
     assert read_table(out / "pixels.csv")["image_id"].tolist() == ["a/1", "b/001"]
     for image, name in zip(images, ("a/1.png", "b/001.png"), strict=True):
         assert np.array_equal(image, square(FOUR[name], 24))
-    assert len(list(out.iterdir())) == 3
+    assert sorted(path.name for path in out.iterdir()) == FILES
 
 
 def test_a_class_whose_images_are_all_unreadable_is_refused_whatever_is_accepted(tmp_path):
@@ -355,7 +356,7 @@ def test_a_killed_preparation_goes_on_where_it_stopped(killed, monkeypatch, torn
         stream.write(b"x" * torn)
     assert _resumed(arguments, monkeypatch) == sorted(MANY)[11:]  # none was decoded twice
     assert _written(arguments) == whole
-    assert list(whole) == ["images.npy", "manifest.csv", "pixels.csv"]
+    assert list(whole) == FILES
 
 
 IMAGE = 24 * 24 * 3
@@ -454,7 +455,7 @@ def test_what_another_archive_left_unfinished_is_not_continued(tmp_path):
     (tmp_path / "out" / ".images.npy.0123456789abcdef.npy").write_bytes(b"\x93NUMPY of another archive")
     images, _ = run(tmp_path, FOUR, {"a": 2, "b": 2})
     assert np.array_equal(images[0], square(FOUR["a/1.png"], 24))
-    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["images.npy", "manifest.csv", "pixels.csv"]
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == FILES
 
 
 @pytest.mark.parametrize("image", [GREY, RGB])

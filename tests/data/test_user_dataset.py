@@ -358,13 +358,18 @@ def test_a_folder_becomes_a_split_and_a_card_and_new_images_are_noticed(project)
 
 
 @pytest.mark.slow
-def test_wording_makes_the_card_again_and_nothing_else(project):
+def test_wording_makes_the_card_again_and_nothing_else_and_a_task_makes_all_again(project):
     snakemake(project)
     worded = STUDY.replace("path: home", "path: home, title: Chests, licence: of the hospital")
     (project / "study.yaml").write_text(worded, encoding="utf-8")
     assert _planned(project) == {"card"}
     snakemake(project)
     assert "Chests" in (project / CARD).read_text(encoding="utf-8")
+    ordered = worded.replace("[sick, well]", "[well, sick], task: ordinal")
+    (project / "study.yaml").write_text(ordered, encoding="utf-8")
+    assert _planned(project) >= {"prepare", "split", "card"}
+    snakemake(project)
+    assert "from the lowest to the highest: well, sick." in (project / CARD).read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -98,12 +98,12 @@ def test_images_may_have_several_labels_or_unknown_ones():
     table = predictions(["a", "b"], size=4).assign(
         label=["a|b", "", "b", "a"], unknown=["", "b", "a|b", np.nan], probability_a=[0.9, 0.2, 0.1, 0.3]
     )
-    found = evaluate(table.assign(probability_b=[0.8, 0.9, 0.1, 0.6]), OK | {"labels": {"task": "multi-label"}})
+    found = evaluate(table.assign(probability_b=[0.8, 0.9, 0.1, 0.6]), OK | {"labels": {"task": "multi-label", "classes": [], "positive": None}})
     assert found["by_class"]["auroc"] == {"a": 1.0, "b": 1.0}
     assert found["f1_micro"] == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))  # a: one hit, one miss; b: one hit, one too many
     assert found["accuracy"] is None
     with pytest.raises(UserError, match=r"predictions\.csv"):
-        evaluate(table.assign(label="c"), OK | {"labels": {"task": "multi-label"}})
+        evaluate(table.assign(label="c"), OK | {"labels": {"task": "multi-label", "classes": [], "positive": None}})
 
 
 def test_a_single_class_leaves_the_area_under_the_curve_undefined():

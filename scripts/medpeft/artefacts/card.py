@@ -11,6 +11,7 @@ from medpeft.base.losses import REASONS, summary
 from medpeft.base.redaction import redacted
 from medpeft.data.dataset import Archive, Dataset
 from medpeft.data.duplicates import REFERENCE
+from medpeft.data.labels import Labels
 from medpeft.data.split import SPLITS
 from medpeft.data.stored.appearance import sentences
 
@@ -159,7 +160,8 @@ def card(name: str, dataset: Dataset, audit: pd.DataFrame, protocol: str, shown:
     }
     paragraphs = [
         f"# {dataset.title} (`{name}`)",
-        markdown(_counts(get)).rstrip(),
+        markdown(_counts(get, dataset.told_labels())).rstrip(),
+        *labels_sentences(dataset.told_labels()),
         f"Split `{protocol}`. Groups are patients, lesions, eyes or reports, as far as they are known.",
         audit_sentence(get),
         " ".join(filter(None, [_made_square(shown.fit, shown.flips), pixel_sentence(get, shown.fit)])),
@@ -171,13 +173,23 @@ def card(name: str, dataset: Dataset, audit: pd.DataFrame, protocol: str, shown:
     return "\n\n".join(paragraphs) + "\n"
 
 
-def _counts(get: Numbers) -> Layout:
+def labels_sentences(labels: Labels) -> list[str]:
+    """Return in words what kind of labels there are; nothing of classes that exclude each other and have no order."""
+    said = {
+        "binary": f"Labels are binary: {labels.positive} is the class that is looked for.",
+        "ordinal": f"Labels are ordinal, from the lowest to the highest: {', '.join(labels.classes)}.",
+        "multi-label": "An image may have several of these labels or none; of some it may not be known.",
+    }
+    return [said[labels.task]] if labels.task in said else []
+
+
+def _counts(get: Numbers, labels: Labels) -> Layout:
     """Return images per class, and groups, of the whole dataset and of its splits."""
     scopes = [("", "all"), *((get.protocol, split) for split in SPLITS)]
-    kinds = [("images", label, label) for label in get.labels] + [
-        ("images", "", "all images"),
-        ("groups", "", "groups"),
-    ]
+    kinds = [("images", label, label) for label in labels.classes]
+    kinds += [("images", "", "all images"), ("groups", "", "groups")]
+    unknown = {label for label in labels.classes if get("", "unknown_labels", "all", label)}
+    kinds += [("unknown_labels", label, f"{label}, not known") for label in labels.classes if label in unknown]
     rows = [
         [Cell(title), *(Cell(f"{get(protocol, measure, scope, label):,}") for protocol, scope in scopes)]
         for measure, label, title in kinds

@@ -12,6 +12,7 @@ from medpeft.base.files import replacing
 from medpeft.base.frames import each_row
 from medpeft.base.glyphs import give_glyphs
 from medpeft.data.duplicates import across_groups, group_known
+from medpeft.data.labels import UNKNOWN, class_counts, is_multi_label
 from medpeft.data.split import SPLITS, clusters, split
 from medpeft.data.stored.appearance import measures
 
@@ -47,7 +48,8 @@ def audit(
         `dropped` (by the policy on duplicates), or two splits as `train-test`. `label` is a class or empty. `measure`
         is
 
-        - `images`, `groups` (distinct group_id) and `clusters`, per split;
+        - `images`, `groups` (distinct group_id) and `clusters`, per split; of a label, the images that have it;
+        - `unknown_labels`, where images may have several: those of which it is not known whether they have the label;
         - `exact_pairs`, `near_pairs` and `contradicting_pairs` (of differing labels), within a split or across two;
         - `left_out`: what was listed and is not used, or is in doubt; its scope is the reason;
         - `known_groups`: images whose group is known, and `doubted_images`: those of them that have a duplicate in
@@ -55,7 +57,8 @@ def audit(
         - `shared_groups`: group_ids found in both splits;
         - `leaked_images`: images of the second split that have a duplicate or a group member in the first;
         - `majority_right` and `source_right`, where the manifest tells sources: images of a split that a model gets
-          right which always answers the most frequent class in training, or the most frequent of the image's source.
+          right which always answers the most frequent class in training, or the most frequent of the image's source;
+          not where images may have several labels.
     """
     images = manifest.assign(cluster=clusters(manifest, pairs))
     rows = _counts("", "all", images) + _pairs("", "all", pairs) + _doubts(manifest, pairs)
@@ -79,7 +82,7 @@ def _audit_one(protocol: str, images: pd.DataFrame, pairs: pd.DataFrame, split_o
     """Return the rows of one protocol; `split_of` maps image_id to its split and lacks dropped images."""
     own = images["image_id"].map(split_of)
     ends = pairs["first"].map(split_of), pairs["second"].map(split_of)
-    rows = _per_label(protocol, "images", "dropped", images.loc[own.isna(), "label"])
+    rows = _per_label(protocol, "images", "dropped", images[own.isna()])
     for name in SPLITS:
         rows += _counts(protocol, name, images[own == name])
         rows += _pairs(protocol, name, pairs[(ends[0] == name) & (ends[1] == name)])
@@ -92,8 +95,9 @@ def _audit_one(protocol: str, images: pd.DataFrame, pairs: pd.DataFrame, split_o
         leaked = right["group_id"].isin(shared) | right["image_id"].isin(copies)
         rows += _pairs(protocol, scope, pairs[across])
         rows += [(protocol, "shared_groups", scope, "", len(shared))]
-        rows += _per_label(protocol, "leaked_images", scope, right.loc[leaked, "label"])
-    return rows + (_shortcut(protocol, images, own) if "source" in images else [])
+        rows += _per_label(protocol, "leaked_images", scope, right[leaked])
+    has_shortcut = "source" in images and not is_multi_label(images)
+    return rows + (_shortcut(protocol, images, own) if has_shortcut else [])
 
 
 def _shortcut(protocol: str, images: pd.DataFrame, own: pd.Series) -> list[Row]:
@@ -112,17 +116,18 @@ def _shortcut(protocol: str, images: pd.DataFrame, own: pd.Series) -> list[Row]:
 
 
 def _counts(protocol: str, scope: str, images: pd.DataFrame) -> list[Row]:
+    unknown = class_counts(images, UNKNOWN) if is_multi_label(images) else {}
     return [
-        *_per_label(protocol, "images", scope, images["label"]),
+        *_per_label(protocol, "images", scope, images),
+        *((protocol, "unknown_labels", scope, label, count) for label, count in unknown.items()),
         (protocol, "groups", scope, "", images["group_id"].nunique()),
         (protocol, "clusters", scope, "", images["cluster"].nunique()),
     ]
 
 
-def _per_label(protocol: str, measure: str, scope: str, labels: pd.Series) -> list[Row]:
-    counts = labels.value_counts().sort_index()
-    per_label = [(protocol, measure, scope, str(label), int(count)) for label, count in counts.items()]
-    return [(protocol, measure, scope, "", len(labels)), *per_label]
+def _per_label(protocol: str, measure: str, scope: str, images: pd.DataFrame) -> list[Row]:
+    per_label = [(protocol, measure, scope, label, count) for label, count in class_counts(images).items()]
+    return [(protocol, measure, scope, "", len(images)), *per_label]
 
 
 def _pairs(protocol: str, scope: str, pairs: pd.DataFrame) -> list[Row]:

@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from medpeft.base.errors import UserError
 from medpeft.base.losses import Losses
 from medpeft.data.archives import FETCH_AGAIN, Source
+from medpeft.data.labels import LabelKind, Labels, refusal
 
 
 class Link(NamedTuple):
@@ -52,7 +54,8 @@ class Dataset:
             row an image, sorted by image_id. The columns are image_id (unique), group_id (patient, lesion or eye; the
             image_id where unknown), label (one of `counts`), caption, and source_file (`<archive name>/<member>`).
             There may also be split (the publisher's own: train, validation or test) and source (the collection or
-            device that an image comes from).
+            device that an image comes from). With several labels an image, label and unknown are as
+            `medpeft.data.labels` says.
         counts: Published images per class, None where no number is published; `prepare` checks them.
         licence: Under which terms the images may be used.
         access: How each archive without an address is obtained.
@@ -64,6 +67,12 @@ class Dataset:
             images have vanished since they were published: fewer than `counts` are no fault.
         remedy: What to do about an archive that cannot be used.
         frame: Which frame is taken of a file that holds several; see `medpeft.data.formats.picture.Reading`.
+        labels: Whether classes exclude each other, and have an order.
+        classes: Their order; None sorts their names. Ordinal and multi-label datasets need it.
+        positive: Of two classes of a binary dataset, the one that is looked for.
+
+    Raises:
+        UserError: Classes, their kind and `positive` do not fit together.
     """
 
     title: str
@@ -78,6 +87,23 @@ class Dataset:
     tolerated: tuple[str, ...] = ()
     remedy: str = FETCH_AGAIN
     frame: str | int | None = None
+    labels: LabelKind = "multi-class"
+    classes: tuple[str, ...] | None = None
+    positive: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse classes that do not fit their kind."""
+        reason = refusal(self.labels, self.counts, self.positive)
+        if self.classes is None and self.labels in ("ordinal", "multi-label"):
+            reason = f"the task {self.labels} needs an order of its classes: give `classes`"
+        elif self.classes is not None and sorted(self.classes) != sorted(self.counts):
+            reason = "`classes` and `counts` name other classes: name the same in both"
+        if reason:
+            raise UserError(f"the dataset {self.title!r} cannot be: {reason}")
+
+    def told_labels(self) -> Labels:
+        """Return the kind and the order of its classes."""
+        return Labels(self.labels, self.classes or tuple(sorted(self.counts)), self.positive)
 
     def archive(self, name: str, checksum: str | None = None) -> Archive:
         """Return the archive called `name`, with `checksum` in place of the published one where it is given."""

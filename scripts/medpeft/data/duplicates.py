@@ -37,6 +37,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from medpeft.data.alignment import SIDE, SecondLook
+from medpeft.data.labels import same_labels
 
 THUMBNAIL = 24  # pixels of the thumbnails whose likeness makes candidates
 COARSE = 1.0  # thumbnail pixels: structure much coarser than this, which all images of an organ share, is taken out
@@ -72,7 +73,7 @@ def find(images: np.ndarray, manifest: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The columns `PAIR_COLUMNS`. `kind` is `exact` (equal files or equal pixels) or `near` (`similarity`, up to 1, of
         at least `threshold`: see `SecondLook.similarity`). `first` comes before `second` in the manifest, and the pairs
-        are in its order.
+        are in its order. `same_label` is False where one has a class that the other is known not to have.
     """
     similarity = {(i, j): ("exact", 1.0) for i, j in _exact(images, manifest["sha256"])}
     exact = len(similarity)
@@ -87,7 +88,7 @@ def find(images: np.ndarray, manifest: pd.DataFrame) -> pd.DataFrame:
             "second": second["image_id"],
             "kind": [similarity[pair][0] for pair in pairs],
             "similarity": [round(similarity[pair][1], 4) for pair in pairs],
-            "same_label": first["label"] == second["label"],
+            "same_label": same_labels(first, second),
             "same_group": first["group_id"] == second["group_id"],
         },
         columns=PAIR_COLUMNS,

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from medpeft.base.files import read_table
+from medpeft.data.labels import is_multi_label, labels_beside, marks
 from medpeft.data.subset import members
 
 
@@ -18,7 +18,8 @@ class Split:
 
     Args:
         images: uint8 (N, H, H, 3); for a method that trains on features these in their place, float32 (N, width).
-        labels: Their class numbers, int64 (N,).
+        labels: Their class numbers, int64 (N,); where images may have several labels float32 (N, classes), 1 for a
+            class that an image has, 0 for one that it lacks and NaN where that is not known.
         rows: Their rows of the manifest and the split.
     """
 
@@ -34,21 +35,28 @@ class Split:
 def load_splits(
     images: Path, manifest: Path, split: Path, subset: Path, fraction: float
 ) -> tuple[list[str], dict[str, Split]]:
-    """Return the sorted class names, and the splits train, validation and test by name.
+    """Return the class names in their order, and the splits train, validation and test by name.
 
     Args:
         images: The file of the images or of their features.
-        manifest: The table that names them.
+        manifest: The table that names them, with `labels.json` beside it.
         split: The table of the split of each.
         subset: The table of the shares that order the training images.
         fraction: Of the training images, which alone are cut.
     """
-    classes = sorted(read_table(manifest)["label"].unique())
+    classes = list(labels_beside(manifest).classes)
     table = members(manifest, split, subset, fraction)
     pixels = np.load(images, mmap_mode="r")
     return classes, {str(name): _load(pixels, rows, classes) for name, rows in table.groupby("split")}
 
 
 def _load(pixels: np.ndarray, rows: pd.DataFrame, classes: list[str]) -> Split:
-    labels = torch.tensor([classes.index(label) for label in rows["label"]])
-    return Split(torch.from_numpy(pixels[rows["row"].to_numpy()]), labels, rows.reset_index(drop=True))
+    images = torch.from_numpy(pixels[rows["row"].to_numpy()])
+    return Split(images, _targets(rows, classes), rows.reset_index(drop=True))
+
+
+def _targets(rows: pd.DataFrame, classes: list[str]) -> Tensor:
+    if is_multi_label(rows):
+        positive, known = marks(rows, classes)
+        return torch.from_numpy(np.where(known, positive, np.nan).astype(np.float32))
+    return torch.tensor([classes.index(label) for label in rows["label"]])

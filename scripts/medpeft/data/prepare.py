@@ -12,18 +12,19 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from medpeft.base.errors import UserError
-from medpeft.base.files import write_table
+from medpeft.base.files import write_json, write_table
 from medpeft.base.losses import Losses
 from medpeft.data.archives import Source
 from medpeft.data.dataset import Dataset
 from medpeft.data.decode import Decoded, decode
 from medpeft.data.formats.picture import Reading
+from medpeft.data.labels import LABELS_FILE, UNKNOWN, class_counts
 from medpeft.data.split import SPLITS
 from medpeft.data.stored.appearance import Notes
 from medpeft.data.stored.unfinished import Unfinished, keep_rows
 
 MANIFEST_COLUMNS = ["image_id", "group_id", "label", "source_file", "sha256"]
-OPTIONAL_COLUMNS = ["split", "source"]  # of datasets that have them
+OPTIONAL_COLUMNS = ["split", "source", UNKNOWN]  # of datasets that have them
 UNREADABLE = "0" * 64  # in place of the SHA-256 of a file that cannot be decoded
 
 
@@ -57,7 +58,7 @@ def prepare(
 
     Returns:
         What the archives hold that is not used. `pixels.csv` beside `images` says what was found in the pixels of each
-        image; see `medpeft.data.stored.appearance`.
+        image; see `medpeft.data.stored.appearance`. `labels.json` beside `manifest` says what kind of labels there are.
 
     Raises:
         UserError: More is lost than the study accepts, some of it images that cannot be read, or the images per class
@@ -66,6 +67,8 @@ def prepare(
     reading = replace(reading or Reading(), frame=dataset.frame)
     listed, losses = dataset.listing(archives)
     table = listed.drop(columns="caption")  # see `medpeft.data.captions`
+    if dataset.labels == "multi-label" and UNKNOWN not in table:
+        table[UNKNOWN] = ""
     for line in losses.lines():
         logging.info(line)
     accepted = {reason: len(losses.names(reason)) for reason in dataset.tolerated} | dict(accepted or {})
@@ -82,7 +85,7 @@ def prepare(
         table = table.assign(sha256=unfinished.digests())
         readable = table["sha256"] != UNREADABLE
         _refuse_unreadable(load, table.loc[~readable, "source_file"].tolist(), name, accepted, losses)
-        _check_classes(table["label"], table.loc[readable, "label"])
+        _check_classes(table, table[readable])
     except Exception:
         unfinished.delete()
         notes.delete()
@@ -91,6 +94,7 @@ def prepare(
     optional = [column for column in OPTIONAL_COLUMNS if column in table]
     write_table(images.with_name("pixels.csv"), notes.table(table["image_id"], table["sha256"]))
     write_table(manifest, table[MANIFEST_COLUMNS + optional])
+    write_json(manifest.with_name(LABELS_FILE), dataset.told_labels().entry())
     unfinished.finish(images)
     if not readable.all():
         keep_rows(images, np.flatnonzero(readable))
@@ -149,9 +153,9 @@ def _refuse_unreadable(load: Load, places: list[str], name: str, accepted: Mappi
     raise UserError(f"{load(places[0])[1]}{others}; {remedy}")
 
 
-def _check_classes(labels: pd.Series, readable: pd.Series) -> None:
+def _check_classes(listed: pd.DataFrame, readable: pd.DataFrame) -> None:
     """Refuse a dataset of which a class has no readable image."""
-    if lost := sorted(set(labels) - set(readable)):
+    if lost := sorted(class_counts(listed).keys() - class_counts(readable)):
         raise UserError(
             f"no image of class {lost[0]!r} can be read: the log names each; put sound copies in their place"
         )
@@ -171,8 +175,7 @@ def _state(archive: Path) -> str:
 def _check(name: str, dataset: Dataset, table: pd.DataFrame, archives: list[Path]) -> None:
     """Refuse a table that is not the published dataset."""
     where = f"{name} as read from {', '.join(map(str, archives))}"
-    found = {str(label): int(count) for label, count in table["label"].value_counts().items()}
-    _check_counts(dataset, found, where)
+    _check_counts(dataset, class_counts(table), where)
     if "split" in table and dataset.sizes:
         sizes = tuple(map(list(table["split"]).count, SPLITS))
         if sizes != dataset.sizes:

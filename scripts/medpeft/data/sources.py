@@ -19,7 +19,7 @@ from medpeft.data.archives import Source, is_link, is_visible
 from medpeft.data.dataset import Archive, Dataset
 from medpeft.data.download import local_place, mirrored
 
-IDENTITY = ["image_id", "group_id", "label", "split", "source", "member"]  # columns that say what an image is
+IDENTITY = ["image_id", "group_id", "label", "unknown", "split", "source", "member"]  # what an image is
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Which images are for training, validation and test."""
 
 import logging
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from medpeft.base.files import check_checksum, sha256
 from medpeft.base.losses import Losses
 from medpeft.base.tables import parse_table
 from medpeft.data.duplicates import group_known
+from medpeft.data.labels import UNKNOWN, class_counts, contradicting, is_multi_label, marks
 
 SPLITS = ("train", "validation", "test")
 USUAL_SHARES = (0.7, 0.1, 0.2)  # of a dataset whose published sizes are unknown
@@ -36,7 +38,8 @@ def split(
         pairs: Its pairs of duplicates.
         protocol: `grouped` keeps every cluster whole and every class near the proportions of `sizes`. `paper` is the
             publisher's own split where the manifest has one. Else it draws single images, stratified, in exactly these
-            `sizes` (in their proportions where images were dropped).
+            `sizes` (in their proportions where images were dropped). Where images have several labels, every one of
+            these is a class to keep in proportion.
         duplicates: `report` keeps all images; `drop` keeps the first of each set of duplicates, and none of a set whose
             labels disagree, but counts no near duplicates of two known groups; `fail` refuses duplicates.
         seed: Of all random draws.
@@ -44,10 +47,11 @@ def split(
         given: A split (image_id, split) that takes the place of the protocol; images that it lacks are left out.
 
     Raises:
-        UserError: A class is missing from a split, there are duplicates and they are to `fail`, or a given split fits
-            no image.
+        UserError: A class is missing from a split (of several labels an image: images that have it, or that lack it),
+            there are duplicates and they are to `fail`, or a given split fits no image.
     """
-    images = manifest[["image_id", "label"]].assign(cluster=clusters(manifest, pairs))
+    told = ["image_id", "label", *([UNKNOWN] if is_multi_label(manifest) else [])]
+    images = manifest[told].assign(cluster=clusters(manifest, pairs))
     images = images[_kept(manifest, pairs, duplicates)].reset_index(drop=True)
     remedy = "look whether patients are told rightly, change split.seed or split.duplicates, or use a larger dataset"
     if given is not None:
@@ -60,7 +64,7 @@ def split(
     else:
         draw = {"grouped": _whole_clusters, "paper": _single_images}[protocol]
         images["split"] = draw(images, apportion(len(images), sizes or USUAL_SHARES), seed)
-    _check(images, manifest["label"], remedy)
+    _check(images, list(class_counts(manifest)), remedy)
     return images[["image_id", "split", "cluster"]]
 
 
@@ -119,8 +123,7 @@ def _kept(manifest: pd.DataFrame, pairs: pd.DataFrame, policy: str) -> np.ndarra
         return np.ones(len(manifest), dtype=bool)
     sure = pairs[(pairs["kind"] == "exact").to_numpy() | ~_of_two_groups(manifest, pairs)]
     copies = pd.Series(_connected(manifest["image_id"], sure), index=manifest.index)
-    agreed = manifest.groupby(copies)["label"].transform("nunique") == 1
-    return (agreed & ~copies.duplicated()).to_numpy()
+    return ~contradicting(manifest, copies.to_numpy()) & ~copies.duplicated().to_numpy()
 
 
 def _of_two_groups(manifest: pd.DataFrame, pairs: pd.DataFrame) -> np.ndarray:
@@ -166,6 +169,8 @@ def apportion(total: int, weights: tuple[float, ...]) -> tuple[int, ...]:
 
 def _single_images(images: pd.DataFrame, sizes: tuple[int, ...], seed: int) -> np.ndarray:
     """Return the split of each image; splits have exactly `sizes`, and each class its share of them."""
+    if is_multi_label(images):  # scikit-learn stratifies by classes that exclude each other alone
+        return _whole_clusters(images.assign(cluster=np.arange(len(images))), sizes, seed, exactly=True)
     from sklearn.model_selection import train_test_split
 
     labels = images["label"].to_numpy(dtype=str)
@@ -180,15 +185,19 @@ def _single_images(images: pd.DataFrame, sizes: tuple[int, ...], seed: int) -> n
     return splits
 
 
-def _whole_clusters(images: pd.DataFrame, sizes: tuple[int, ...], seed: int) -> np.ndarray:
+def _whole_clusters(images: pd.DataFrame, sizes: tuple[int, ...], seed: int, exactly: bool = False) -> np.ndarray:
     """Return the split of each image, the same within a cluster.
 
     Clusters are placed from the largest down, equally large ones in random order. Each goes where it brings the counts
     of its classes closest to their targets: least increase of the sum of (count - target)^2 / target. Single images
     come last and fill what is left, so that the targets are met wherever whole clusters allow it.
+
+    Where images have several labels, all images count as one more class, so that those without any label are spread
+    too, and images with many labels come before those with few, as in iterative stratification (Sechidis et al. 2011,
+    On the stratification of multi-label data). `exactly` fills no split beyond its size, where clusters are images.
     """
     number, _ = pd.factorize(images["cluster"])
-    counts = pd.crosstab(number, images["label"].to_numpy()).to_numpy()  # clusters x classes
+    counts = _class_table(images).groupby(number).sum().to_numpy()  # clusters x classes
     target = np.array([apportion(total, sizes) for total in counts.sum(axis=0)]).T  # splits x classes
     weight = 1 / np.maximum(target, 1)
     have = np.zeros_like(target)
@@ -198,9 +207,19 @@ def _whole_clusters(images: pd.DataFrame, sizes: tuple[int, ...], seed: int) -> 
     for cluster in order:
         added = counts[cluster]
         increase = (added * (2 * (have - target) + added) * weight).sum(axis=1)
+        if exactly:
+            increase[have[:, -1] == sizes] = np.inf
         place[cluster] = increase.argmin()
         have[place[cluster]] += added
     return np.array(SPLITS, dtype=object)[place[number]]
+
+
+def _class_table(images: pd.DataFrame) -> pd.DataFrame:
+    """Return which images are of each class, and where they may have several labels a last column for all images."""
+    positive, _ = marks(images, class_counts(images))
+    if is_multi_label(images):
+        positive = np.column_stack([positive, np.ones(len(images), dtype=bool)])
+    return pd.DataFrame(positive)
 
 
 def _check_names(images: pd.DataFrame, where: str) -> None:
@@ -213,14 +232,21 @@ def _check_names(images: pd.DataFrame, where: str) -> None:
         )
 
 
-def _check(images: pd.DataFrame, labels: pd.Series, remedy: str) -> None:
-    """Refuse `images` if one of the classes in `labels` is missing from a split; `remedy` says what to do about it."""
-    for label in sorted(set(labels)):
-        rows = images[images["label"] == label]
+def _check(images: pd.DataFrame, classes: list[str], remedy: str) -> None:
+    """Refuse `images` if one of the `classes` is missing from a split; `remedy` says what to do about it.
+
+    Where images may have several labels, each split needs images that have the class, and images known to lack it.
+    """
+    positive, known = marks(images, classes)
+    kinds = {"images": positive}
+    if is_multi_label(images):
+        kinds = {"images that have it": positive, "images known to lack it": known & ~positive}
+    for (number, label), (kind, held) in product(enumerate(classes), kinds.items()):
+        rows = images[held[:, number]]
         missing = [name for name in SPLITS if name not in set(rows["split"])]
         if missing:
             count = rows["cluster"].nunique()
             raise UserError(
-                f"class {label!r} has no images for {' and '.join(missing)}, having only {len(rows)} images, of "
+                f"class {label!r} has no {kind} for {' and '.join(missing)}, having only {len(rows)} {kind}, of "
                 f"{count} cluster{'s' * (count != 1)} (images that a patient or duplicates keep together): {remedy}"
             )

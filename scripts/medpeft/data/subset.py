@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from medpeft.base.files import read_table
+from medpeft.data.labels import SEPARATOR, class_counts, is_multi_label
 
 
 def subset(manifest: pd.DataFrame, split: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -13,11 +14,25 @@ def subset(manifest: pd.DataFrame, split: pd.DataFrame, seed: int) -> pd.DataFra
 
     The share is the image's rank, from 0, in a random order of its class over the number of its class. So fractions are
     nested, hold every class in its proportion (rounded up), and never lack one. Validation and test are never cut.
+
+    Where images have several labels, the rarest of an image counts as its class: the rarer a label is, the less chance
+    may decide how many of it there are. Common labels, and images without any, come in their proportion likewise.
     """
-    train = split.loc[split["split"] == "train", ["image_id"]].merge(manifest[["image_id", "label"]], on="image_id")
+    train = split.loc[split["split"] == "train", ["image_id"]].merge(manifest, on="image_id")
     random = np.random.default_rng(seed)
-    share = train.groupby("label")["image_id"].transform(lambda ids: random.permutation(len(ids)) / len(ids))
+    classes = _rarest(train) if is_multi_label(train) else train["label"]
+    share = train.groupby(classes)["image_id"].transform(lambda ids: random.permutation(len(ids)) / len(ids))
     return pd.DataFrame({"image_id": train["image_id"], "share": share})
+
+
+def _rarest(images: pd.DataFrame) -> pd.Series:
+    """Return the label of each image that the fewest of `images` have, empty where it has none."""
+    counts = class_counts(images)
+
+    def rarest(label: str) -> str:
+        return min(label.split(SEPARATOR), key=lambda name: (counts.get(name, 0), name))
+
+    return images["label"].map(rarest)
 
 
 def members(table: Path, split: Path, subset: Path, fraction: float) -> pd.DataFrame:

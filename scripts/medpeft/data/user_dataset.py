@@ -14,6 +14,7 @@ from medpeft.base.redaction import fingerprint
 from medpeft.base.tables import column_names
 from medpeft.data.archives import Source
 from medpeft.data.dataset import Archive, Dataset
+from medpeft.data.labels import UNKNOWN, class_counts, in_words, is_multi_label
 from medpeft.data.own.folders import between, folder_of, folders_of, refuse_other_spellings
 from medpeft.data.own.groups import groups_by_pattern, note_doubts
 from medpeft.data.own.images import find_own_images, masks_among
@@ -32,6 +33,8 @@ def user_dataset(name: str, declared: dict[str, Any]) -> Dataset:
     caveats = ["The classes and groups are those that the study declares."]
     if not declared["group"] and not declared["table"]:
         caveats.append("Patients are not declared: images of one patient can lie on both sides of a split.")
+    caveats += _policies(declared)
+    has_order = declared["task"] in ("ordinal", "multi-label")
     return Dataset(
         title=declared["title"] or name,
         archives=(Archive(f"{name}.zip", (path,) if path else ()),),
@@ -42,10 +45,25 @@ def user_dataset(name: str, declared: dict[str, Any]) -> Dataset:
         citation="none: described by the study",
         caveats=tuple(caveats),
         frame=declared["frame"],
+        labels=declared["task"],
+        classes=tuple(declared["classes"]) if has_order else None,
+        positive=declared["positive"],
         remedy=f"put a sound copy where the study's key datasets.{name}.path says, or name another place there"
         if path
         else f"put a sound {name}.zip, or a folder {name}, into the mirror",
     )
+
+
+def _policies(declared: dict[str, Any]) -> list[str]:
+    """Return in sentences what uncertain and missing labels count as, where a table has a column a class."""
+    if declared["task"] != "multi-label" or declared["separator"]:
+        return []
+    words = {
+        "ignore": "are left out of loss and scores",
+        "positive": "count as positive",
+        "negative": "count as negative",
+    }
+    return [f"Labels that are {key} {words[declared[key]]}." for key in ("uncertain", "missing")]
 
 
 def _index(declared: dict[str, Any], title: str, source: Source) -> pd.DataFrame:
@@ -61,11 +79,18 @@ def _index(declared: dict[str, Any], title: str, source: Source) -> pd.DataFrame
         "image_id": image_id,
         "group_id": group.where(group != "", image_id),
         "label": table["label"],
-        "caption": table["caption"] if "caption" in table else title + ", " + table["label"] + ".",
+        "caption": table["caption"] if "caption" in table else title + ", " + _in_words(table) + ".",
         "source_file": f"{source.path.name}/" + table["member"],
     }
-    columns |= {name: table[name] for name in ("split", "source") if name in table}
+    columns |= {name: table[name] for name in ("split", "source", UNKNOWN) if name in table}
     return pd.DataFrame(columns).sort_values("image_id", ignore_index=True)
+
+
+def _in_words(table: pd.DataFrame) -> pd.Series:
+    """Return the label of each image, or several of them, as a caption says it."""
+    if not is_multi_label(table):
+        return table["label"]
+    return table["label"].map(in_words)
 
 
 def _in_folders(source: Source, declared: dict[str, Any], images: list[str]) -> pd.DataFrame:
@@ -109,7 +134,7 @@ def _with_split(source: Source, declared: dict[str, Any], table: pd.DataFrame) -
 
 def _refuse_empty_classes(source: Source, declared: dict[str, Any], table: pd.DataFrame) -> None:
     """Refuse a class without images, and say what was lost, which may be why."""
-    if lacking := [label for label in declared["classes"] if label not in set(table["label"])]:
+    if lacking := [label for label in declared["classes"] if label not in class_counts(table)]:
         place = "in a row with the label" if declared["table"] else "in a folder named"
         raise UserError(
             f"{source.where} has no image {place} {lacking[0]!r}: correct `classes` of the dataset in the study, or "

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from medpeft.base.files import write_json, write_table
+from medpeft.data.labels import Labels
 from medpeft.methods.registry import load
 from medpeft.pipeline.provenance import provenance
 from medpeft.training.outcome import Outcome
@@ -22,6 +23,7 @@ class Request:
         study: Those settings of the study that a reader of the record wants to know.
         config: All settings of the study, as given.
         inputs: The files that it read.
+        labels: Of a classifier, what kind of labels its images have, and their classes in order.
     """
 
     task: str
@@ -29,6 +31,7 @@ class Request:
     study: dict[str, Any]
     config: dict[str, Any]
     inputs: Sequence[str | Path]
+    labels: Labels | None = None
 
 
 def write_run(outputs: dict[str, str], request: Request, outcome: Outcome) -> None:
@@ -55,6 +58,7 @@ def record(request: Request, outcome: Outcome, outputs: Sequence[str | Path]) ->
         "study": request.study,
         "method": load(request.asked["method"]).entry(),
         "task": request.task,
+        **({"labels": request.labels.entry()} if request.labels else {}),
         "n_train": outcome.n_train,
         "cost": outcome.cost,
         "device": request.asked["recipe"]["device"],

@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from medpeft.base.errors import UserError
 from medpeft.data import registry as datasets
+from medpeft.data.labels import refusal
 from medpeft.data.own.groups import check_pattern
+from medpeft.data.own.several import refused_keys
 from medpeft.methods import registry as methods
 from medpeft.networks.available import unknown
 from medpeft.networks.encoders import encoder, patch_of, refused
@@ -49,6 +50,7 @@ def complete(config: dict) -> dict:
             _check_fractions(grid["fractions"], f"experiments.{place}.fractions")
             _check_pairs(grid, f"experiments.{place}", settings["generation"]["pipelines"])
             _check_size(grid, settings)
+            _check_downstream(grid, settings, f"experiments.{place}")
             _check_patches(grid["backbones"], settings, f"experiments.{place}.backbones")
             _check_primary(settings["primary_metric"], grid, settings)
     return settings
@@ -116,6 +118,8 @@ def _check_own(own: dict[str, dict]) -> None:
             raise UserError(f"{place}: there is a dataset of this name already; choose another name")
         if declared["group"] and (reason := check_pattern(declared["group"])):
             raise UserError(f"{place}.group: {reason}; an example is '^(\\d+)_'")
+        if reason := refusal(declared["task"], declared["classes"], declared["positive"]) or refused_keys(declared):
+            raise UserError(f"{place}: {reason}")
 
 
 def _check_keys_of_datasets(settings: dict) -> None:
@@ -151,8 +155,7 @@ def _check_names(given: Iterable[str], known: list[str], place: str, fault: str 
 def _check_primary(name: str, grid: dict, settings: dict) -> None:
     """Refuse a primary metric that validation alone cannot compute, or that is not defined for a dataset's labels."""
     for dataset in grid["datasets"]:
-        found = datasets.load(dataset, settings["datasets"].get(dataset))
-        kind: Any = getattr(found, "labels", "multi-class")
+        kind = datasets.load(dataset, settings["datasets"].get(dataset)).labels
         if name not in can_choose(kind):
             raise UserError(
                 f"the study's configuration is wrong at primary_metric: {name!r} cannot choose an epoch on {dataset}, "
@@ -209,3 +212,17 @@ def _check_size(grid: dict, settings: dict) -> None:
             "the study's configuration is wrong: diffusion pipelines generate images whose sides are a multiple of "
             f"{MULTIPLE} pixels, not {size}: change image_size, or set generation.image_size for them alone"
         )
+
+
+def _check_downstream(grid: dict, settings: dict, place: str) -> None:
+    """Refuse a classifier of generated images where images may have several labels: it gives each one class."""
+    generates = not settings["generation"]["pipelines"].keys().isdisjoint(grid["backbones"])
+    if not (generates and settings["generation"]["downstream"]):
+        return
+    for name in grid["datasets"]:
+        if datasets.load(name, settings["datasets"].get(name)).labels == "multi-label":
+            raise UserError(
+                f"the study's configuration pairs diffusion pipelines with the dataset {name!r} at {place}: its images "
+                "may have several labels, and the classifier of generated images gives each one class; set "
+                "generation.downstream to 0"
+            )

@@ -6,6 +6,7 @@ from itertools import product
 from medpeft.artefacts.registry import Artefact
 from medpeft.base.errors import UserError
 from medpeft.base.runs import Run, Search
+from medpeft.data import registry as datasets
 from medpeft.pipeline.settings import complete, grids_of
 from medpeft.statistics.blocks import ranks_can_be_told
 
@@ -53,6 +54,15 @@ class Study:
     def question(self) -> dict:
         """What the study asks of its methods: see `medpeft.statistics.compare.Question`."""
         return {"primary": self.settings["primary_metric"], "margin": self.settings["margin"]}
+
+    @property
+    def labels(self) -> dict[str, dict]:
+        """The labels of every dataset of classification, as a record tells them."""
+        found = {name: datasets.load(name, self.settings["datasets"].get(name)) for name in self._classified()}
+        return {name: dataset.told_labels().entry() for name, dataset in found.items()}
+
+    def _classified(self) -> list[str]:
+        return self.values("dataset", task="classification")
 
     def protocol(self, dataset: str) -> str:
         """Return how `dataset` is split: `given` where the study names a file, else its protocol."""

@@ -15,14 +15,13 @@ import pandas as pd
 
 from medpeft.base.errors import UserError
 from medpeft.base.runs import Run
+from medpeft.data.labels import MULTI_CLASS, Labels
 from medpeft.statistics.inference import Estimate
 from medpeft.statistics.metrics import classification
-from medpeft.statistics.scoring.predictions import Labels, scored
+from medpeft.statistics.scoring.predictions import scored
 
 RESAMPLES = 2_000  # enough for a variance: its own standard error is about 3 % of it
 AT_ONCE = 2**23  # weights of images, so that those of a large test set fit in memory
-
-MULTI_CLASS = Labels()
 
 
 class ScoredCell(NamedTuple):

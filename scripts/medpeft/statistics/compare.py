@@ -9,12 +9,12 @@ import pandas as pd
 
 from medpeft.base.files import read_table
 from medpeft.base.runs import CELL, Run
-from medpeft.statistics.bootstrap import MULTI_CLASS, RESAMPLES, Bootstrap, ScoredCell, Scores, SeedScores
+from medpeft.data.labels import MULTI_CLASS, Labels
+from medpeft.statistics.bootstrap import RESAMPLES, Bootstrap, ScoredCell, Scores, SeedScores
 from medpeft.statistics.collect import distinct, runs_in
 from medpeft.statistics.crossovers import crossovers
 from medpeft.statistics.metrics import METRICS, shown_in
 from medpeft.statistics.overall import overall
-from medpeft.statistics.scoring.predictions import Labels
 from medpeft.statistics.significance import ASSESSED, BASELINE, DECIDED, NEEDED, assess, decide, needs
 
 FAMILY = ["dataset", "backbone", "fraction", "metric"]  # what the comparisons of one family have in common

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from medpeft.data.labels import labels_in
 from medpeft.statistics.metrics import METRICS, by_each_class, classification
-from medpeft.statistics.scoring.predictions import Decision, Labels, class_probabilities, scored
+from medpeft.statistics.scoring.predictions import Decision, class_probabilities, scored
 
 
 def evaluate(predictions: pd.DataFrame, record: dict, validation: pd.DataFrame | None = None) -> dict:
@@ -36,7 +37,7 @@ def evaluate(predictions: pd.DataFrame, record: dict, validation: pd.DataFrame |
     nothing: dict[str, Any] = {"by_class": {}, "thresholds": None, "temperature": None}
     if record["status"] != "ok":
         return counts | dict.fromkeys(names) | nothing
-    labels = Labels.of(record)
+    labels = labels_in(record)
     test, chosen = scored(predictions, labels), nothing
     classes = class_probabilities(predictions)[0]
     if validation is not None:
@@ -48,8 +49,8 @@ def evaluate(predictions: pd.DataFrame, record: dict, validation: pd.DataFrame |
     def possible(name: str) -> bool:
         return validation is not None or not METRICS[name].needs_validation
 
-    found = {name: function(test)[0] for name, function in classification(labels.kind).items() if possible(name)}
-    each = {name: function(test)[0] for name, function in by_each_class(labels.kind).items() if possible(name)}
+    found = {name: function(test)[0] for name, function in classification(labels.task).items() if possible(name)}
+    each = {name: function(test)[0] for name, function in by_each_class(labels.task).items() if possible(name)}
     by_class = {
         name: {classes[place]: _finite(scores[place]) for place in test.averaged} for name, scores in each.items()
     }

@@ -5,13 +5,13 @@ the epoch and the tables for readers take their metrics from here, in the order 
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
+from medpeft.data.labels import LABEL_KINDS, LabelKind
 from medpeft.statistics.scoring import by_class, overall
 from medpeft.statistics.scoring.overall import ScoreFunction, macro
-from medpeft.statistics.scoring.predictions import Kind
 from medpeft.statistics.scoring.scored import Scored
 
 Task = Literal["classification", "text-to-image"]
@@ -21,8 +21,8 @@ Task = Literal["classification", "text-to-image"]
 # images.
 Place = Literal["scores", "comparisons", "calibration", "discrimination", "downstream", "generation", "floor"]
 Averaging = Literal["", "micro", "macro", "weighted"]
-EVERY: tuple[Kind, ...] = get_args(Kind)
-EXCLUSIVE: tuple[Kind, ...] = ("multi-class", "binary", "ordinal")  # each image is of one class
+EVERY: tuple[LabelKind, ...] = LABEL_KINDS
+EXCLUSIVE: tuple[LabelKind, ...] = ("multi-class", "binary", "ordinal")  # each image is of one class
 PRIMARY = "f1_micro"  # the metric that chooses, ranks and decides where a study names no other
 
 
@@ -50,7 +50,7 @@ class Metric:
     function: ScoreFunction | None = None
     by_class: ScoreFunction | None = None
     averaging: Averaging = ""
-    kinds: tuple[Kind, ...] = EVERY
+    kinds: tuple[LabelKind, ...] = EVERY
     needs_validation: bool = False
     interval: bool = True
     shown_in: tuple[Place, ...] = ()
@@ -68,7 +68,7 @@ class Metric:
         return 1 if self.higher_is_better else -1
 
 
-def classification(kind: Kind | None = None) -> dict[str, ScoreFunction]:
+def classification(kind: LabelKind | None = None) -> dict[str, ScoreFunction]:
     """Return the function of every metric that follows from predictions, by name; of those defined for a kind."""
     return {
         name: metric.function
@@ -77,12 +77,12 @@ def classification(kind: Kind | None = None) -> dict[str, ScoreFunction]:
     }
 
 
-def with_interval(kind: Kind | None = None) -> dict[str, ScoreFunction]:
+def with_interval(kind: LabelKind | None = None) -> dict[str, ScoreFunction]:
     """Return the function of every metric of predictions that gets a bootstrap interval, by name."""
     return {name: function for name, function in classification(kind).items() if METRICS[name].interval}
 
 
-def by_each_class(kind: Kind | None = None) -> dict[str, ScoreFunction]:
+def by_each_class(kind: LabelKind | None = None) -> dict[str, ScoreFunction]:
     """Return the function by class of every metric that has one, by name."""
     return {
         name: metric.by_class
@@ -96,7 +96,7 @@ def shown_in(place: Place) -> list[str]:
     return [name for name, metric in METRICS.items() if place in metric.shown_in]
 
 
-def can_choose(kind: Kind = "multi-class") -> list[str]:
+def can_choose(kind: LabelKind = "multi-class") -> list[str]:
     """Return the metrics that may be a study's primary one: validation alone must be enough to compute them."""
     return [name for name in classification(kind) if not METRICS[name].needs_validation]
 

@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from medpeft.base.errors import RunFailed, UserError
 from medpeft.data.augmentation import evaluation_batch, training_batch
@@ -22,8 +21,8 @@ from medpeft.networks.models import create, set_training_mode, take_features
 from medpeft.networks.precision import autocast, fastest_precision
 from medpeft.statistics.metrics import METRICS, PRIMARY, score
 from medpeft.statistics.scoring.scored import Scored
-from medpeft.training.class_weights import balanced
 from medpeft.training.loop import CommonRecipe, Course, Loop, parameter_groups
+from medpeft.training.losses import class_weights, mean_loss, part_of_loss, shares_of
 from medpeft.training.schedule import warmup_cosine
 
 Direction = Literal["maximize", "minimize"]
@@ -128,6 +127,8 @@ def fit(
 ) -> Fit:
     """Train what is trainable in `model`, in place, with AdamW and cross-entropy.
 
+    Where images may have several labels, it is the binary cross-entropy, averaged over the labels that are known.
+
     The learning rate rises linearly over the warm-up and follows a cosine to 0. Of `recipe.validations` evenly spaced
     epochs the best on validation is kept.
 
@@ -163,6 +164,21 @@ def predict(model: nn.Module, split: Split, recipe: Recipe) -> Tensor:
         return as_fits(EVALUATION_BATCH, logits)[0]
 
 
+def score_of(metric: str, logits: Tensor, labels: Tensor) -> float:
+    """Return a metric of `logits` (N, classes) against `labels`, which are as in `medpeft.data.images.Split`.
+
+    Raises:
+        RunFailed: It is undefined on these images.
+    """
+    exclusive = labels.ndim == 1
+    probabilities = (logits.double().softmax(1) if exclusive else logits.double().sigmoid()).numpy()
+    truth, known = (labels, None) if exclusive else (labels == 1, (~labels.isnan()).numpy())
+    found = score(metric, Scored(truth.numpy(), probabilities, np.ones((1, len(labels))), known))
+    if not math.isfinite(found):
+        raise RunFailed(f"{METRICS[metric].label} is undefined on the validation images: they lack images of a class")
+    return found
+
+
 class ClassifierLoop(Loop[Fit]):
     """The training of a classifier, whose intervals are epochs."""
 
@@ -187,7 +203,7 @@ class ClassifierLoop(Loop[Fit]):
         self.schedule = warmup_cosine(self.steps, recipe.warmup)
         self.generator = torch.Generator().manual_seed(seed)
         self.rows: tuple[Tensor, ...] = ()  # of the batches of an epoch
-        self.class_weights = balanced(self.train.labels) if recipe.class_weights == "balanced" else None
+        self.class_weights = class_weights(self.train.labels, recipe.class_weights)
         optimiser = torch.optim.AdamW(parameter_groups(model, recipe.weight_decay), lr=learning_rate, fused=True)
         fit = Fit(micro_batch=math.ceil(len(self.train.labels) / self.interval), primary_metric=recipe.primary_metric)
         super().__init__(model, optimiser, recipe, learning_rate, fit)
@@ -206,22 +222,24 @@ class ClassifierLoop(Loop[Fit]):
         images = training_batch(
             self.train.images[rows], recipe.image_size, recipe.crop_scale, self.generator, recipe.horizontal_flip
         )
-        loss = self.backpropagate((images, self.train.labels[rows]))
+        labels = self.train.labels[rows]
+        batch = (images, labels) if labels.ndim == 1 else (images, labels, shares_of(labels))
+        loss = self.backpropagate(batch)
         self.update()
         return loss
 
     def loss(self, micro_batch: tuple[Tensor, ...], count: int) -> Tensor:
-        """Return the cross-entropy of images and labels, weighted by their share of a batch of `count` images.
+        """Return the loss of images and labels, weighted by their share of a batch of `count` images.
 
-        With class weights the loss of an image is multiplied by that of its class.
+        Several labels an image bring their shares of the batch with them, for not all are known.
         """
-        images, labels = micro_batch
+        images, labels, *shares = micro_batch
         with autocast(self.recipe.precision, self.recipe.device):
             logits = self.model(images)
-        if self.class_weights is None:
-            return functional.cross_entropy(logits.float(), labels) * (len(labels) / count)
-        losses = functional.cross_entropy(logits.float(), labels, reduction="none")
-        return (losses * self.class_weights[labels]).sum() / count
+        if not shares and self.class_weights is None:
+            return mean_loss(logits.float(), labels) * (len(labels) / count)
+        each = shares[0] if shares else torch.full_like(labels, 1 / count, dtype=torch.float32)
+        return part_of_loss(logits.float(), labels, each, self.class_weights)
 
     def report(self, loss: float) -> None:
         """Validate the epoch that has just ended, if it is one of those that are."""
@@ -248,24 +266,12 @@ class ClassifierLoop(Loop[Fit]):
         row = {
             "epoch": epoch,
             "train_loss": loss,
-            "validation_loss": float(functional.cross_entropy(logits, labels)),
+            "validation_loss": float(mean_loss(logits, labels)),
         }
         if not math.isfinite(row["validation_loss"]):
             raise RunFailed(f"the validation loss was not finite after epoch {epoch}")
-        row[self.recipe.chooses] = self._score(logits, labels)
+        row[self.recipe.chooses] = score_of(self.recipe.primary_metric, logits, labels)
         self.course.history.append(row)
         if self.course.best_row is row:
             self.course.best = {name: tensor.cpu() for name, tensor in delta(self.model).items()}
         return row
-
-    def _score(self, logits: Tensor, labels: Tensor) -> float:
-        """Return the primary metric of the validation images."""
-        probabilities = logits.double().softmax(1).numpy()
-        validated = Scored(labels.numpy(), probabilities, np.ones((1, len(labels))))
-        found = score(self.recipe.primary_metric, validated)
-        if not math.isfinite(found):
-            raise RunFailed(
-                f"{METRICS[self.recipe.primary_metric].label} is undefined on the validation images: they lack images "
-                "of a class"
-            )
-        return found

@@ -8,6 +8,7 @@ from torch import nn
 
 from medpeft.base.errors import RunFailed
 from medpeft.data.images import Split
+from medpeft.data.labels import UNKNOWN
 from medpeft.methods.registry import load
 from medpeft.networks.delta import load_delta, save_delta
 from medpeft.networks.device import fix_arithmetic
@@ -17,6 +18,7 @@ from medpeft.training.classification import Classifier, Recipe, fit, predict
 from medpeft.training.outcome import Cost, Outcome, RunFiles, costs, export, failed
 
 IMAGE_COLUMNS = ["image_id", "cluster", "label"]  # what predictions say of an image beside its probabilities
+OPTIONAL_COLUMNS = [UNKNOWN]  # of images that may have several labels
 
 
 def finetune(
@@ -71,6 +73,8 @@ def finetune(
 
 
 def _predictions(model: nn.Module, split: Split, recipe: Recipe, classes: list[str]) -> pd.DataFrame:
-    probabilities = predict(model, split, recipe).double().softmax(1).numpy()
+    logits = predict(model, split, recipe).double()
+    probabilities = (logits.softmax(1) if split.labels.ndim == 1 else logits.sigmoid()).numpy()
     columns = {f"probability_{name}": probabilities[:, index] for index, name in enumerate(classes)}
-    return split.rows[IMAGE_COLUMNS].assign(**columns)
+    told = [*IMAGE_COLUMNS, *(column for column in OPTIONAL_COLUMNS if column in split.rows)]
+    return split.rows[told].assign(**columns)

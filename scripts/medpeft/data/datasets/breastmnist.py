@@ -10,4 +10,6 @@ DATASET = medmnist(
     md5="b56378a6eefa9fed602bb16d192d4c8b",
     source="BUSI, Al-Dhabyani et al. 2020",
     caveats=("These are the images of BUSI, with its duplicates, in two classes: normal and benign are one.",),
+    labels="binary",
+    positive="malignant",
 )

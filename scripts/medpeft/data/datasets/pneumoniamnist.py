@@ -10,4 +10,6 @@ DATASET = medmnist(
     md5="d6a3c71de1b945ea11211b03746c1fe1",
     source="Kermany et al. 2018, Cell 172:1122",
     caveats=("All images are of children from one hospital, and a child with pneumonia has up to several images.",),
+    labels="binary",
+    positive="pneumonia",
 )

@@ -9,8 +9,6 @@ DATASET = medmnist(
     sizes=(1080, 120, 400),
     md5="eae7e3b6f3fcbda4ae613ebdcbe35348",
     source="DeepDRiD, Liu et al. 2022, Patterns 3:100512",
-    caveats=(
-        "Grades of diabetic retinopathy are ordered, and are treated here as classes.",
-        NINE_TO_ONE,
-    ),
+    caveats=(NINE_TO_ONE,),
+    labels="ordinal",
 )

@@ -75,4 +75,6 @@ DATASET = Dataset(
         "Images without pneumonia show other diseases in more than half of the cases.",
     ),
     tolerated=("ungrouped",),
+    labels="binary",
+    positive="pneumonia",
 )

@@ -77,4 +77,6 @@ DATASET = Dataset(
         "EyePACS-AIROGS, a quarter of the images, holds glaucoma only: a network can learn the camera in place of the "
         "disease.",
     ),
+    labels="binary",
+    positive="glaucoma",
 )

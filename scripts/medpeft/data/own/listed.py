@@ -8,9 +8,11 @@ from typing import Any
 import pandas as pd
 
 from medpeft.base.errors import UserError
+from medpeft.base.losses import Losses
 from medpeft.data.archives import Source, is_visible, read_member_table
 from medpeft.data.own.folders import refuse_other_spellings
 from medpeft.data.own.patterns import composed, has_wildcard, matcher
+from medpeft.data.own.several import class_columns, with_labels
 
 COLUMNS = ("path", "label", "group", "caption", "split", "source")
 REQUIRED = ("path", "label")
@@ -25,6 +27,8 @@ PROPERTY = re.compile(
 
 def read_listed(source: Source, declared: dict[str, Any], images: list[str]) -> pd.DataFrame:
     """Return member and label of the images that the table of a declared dataset lists, and what else it tells.
+
+    Where they may have several labels, `label` and `unknown` are as `medpeft.data.labels` says.
 
     The losses of `source` tell which rows are not used, and which of its `images` no row names.
 
@@ -44,19 +48,26 @@ def read_listed(source: Source, declared: dict[str, Any], images: list[str]) -> 
     table = _columns(given, declared, where)
     if len(table) == 0:
         raise UserError(f"{where} lists no image: add rows with path and label")
-    table = _with_members(table, source, place)
+    table = _with_members(table, source, place, images)
     excluded = set(source.losses.names("excluded"))
     table = table[~table["member"].isin(excluded)]
-    refuse_other_spellings(table["label"], declared["classes"], where)
-    known = table["label"].map(composed).isin(set(map(composed, declared["classes"])))
-    source.losses.add("unlabelled", *(table["path"] + " (" + table["label"] + ")")[~known])
-    source.losses.add("missing", *table.loc[known & table["member"].isna(), "path"])
-    table = table[known].dropna(subset="member").reset_index(drop=True)
+    labelled = with_labels if declared["task"] == "multi-label" else _with_label
+    table = labelled(table, declared, where, source.losses)
+    source.losses.add("missing", *table.loc[table["member"].isna(), "path"])
+    table = table.dropna(subset="member").reset_index(drop=True)
     if (twice := table["member"].duplicated()).any():
         raise UserError(f"{where} lists {table.loc[twice, 'path'].iloc[0]!r} twice: delete one row")
     source.losses.add("unlisted", *(image for image in images if image not in set(table["member"])))
+    return table
+
+
+def _with_label(table: pd.DataFrame, declared: dict[str, Any], where: str, losses: Losses) -> pd.DataFrame:
+    """Return the rows of `table` whose label is one of the classes, spelt as the study spells it."""
+    refuse_other_spellings(table["label"], declared["classes"], where)
     spelt = {composed(name): name for name in declared["classes"]}
-    return table.assign(label=table["label"].map(composed).map(spelt))
+    known = table["label"].map(composed).isin(spelt)
+    losses.add("unlabelled", *(table["path"] + " (" + table["label"] + ")")[~known])
+    return table[known].assign(label=table.loc[known, "label"].map(composed).map(spelt))
 
 
 def _place(source: Source, name: str, exclude: list[str]) -> str:
@@ -88,8 +99,9 @@ def _place(source: Source, name: str, exclude: list[str]) -> str:
 def _columns(given: pd.DataFrame, declared: dict[str, Any], where: str) -> pd.DataFrame:
     """Return the columns of `given` that are read, under our names and without spaces around their values."""
     mapped, headers = declared["columns"], given.columns.tolist()
-    names = {ours: mapped.get(ours, ours) for ours in COLUMNS}
-    lacking = [ours for ours in COLUMNS if names[ours] not in headers and (ours in REQUIRED or mapped.get(ours))]
+    of_classes = class_columns(given, declared, where)
+    names = {ours: mapped.get(ours, ours) for ours in COLUMNS if not (of_classes and ours == "label")}
+    lacking = [ours for ours in names if names[ours] not in headers and (ours in REQUIRED or mapped.get(ours))]
     if lacking:
         ours = lacking[0]
         close = [name for name in headers if _letters(name) == _letters(names[ours])]
@@ -98,7 +110,7 @@ def _columns(given: pd.DataFrame, declared: dict[str, Any], where: str) -> pd.Da
             f"{where} lacks the column {names[ours]!r}, having {', '.join(headers)}: add it, or write {hint} in the "
             "study if it is there under another name"
         )
-    read = {ours: name for ours, name in names.items() if name in headers}
+    read = {ours: name for ours, name in names.items() if name in headers} | {name: name for name in of_classes}
     _refuse_both(read, declared, where)
     _refuse_unread(given, read, declared, where)
     return pd.DataFrame({ours: given[name].str.strip() for ours, name in read.items()})
@@ -117,6 +129,8 @@ def _refuse_both(read: dict[str, str], declared: dict[str, Any], where: str) -> 
 def _refuse_unread(given: pd.DataFrame, read: dict[str, str], declared: dict[str, Any], where: str) -> None:
     """Refuse a table with columns that are not read and look as if they should be."""
     decided = set(declared["columns"]) | {key for key in ("group", "split") if declared[key]}
+    if "label" not in read:
+        decided.add("label")
     unread = [name for name in given.columns.tolist() if name not in read.values()]
     for ours in COLUMNS:
         alike = [name for name in unread if _letters(name) == ours]
@@ -144,13 +158,44 @@ def _letters(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).lower()
 
 
-def _with_members(table: pd.DataFrame, source: Source, place: str) -> pd.DataFrame:
-    """Return `table` with the member that each path means, None where there is none."""
+def _with_members(table: pd.DataFrame, source: Source, place: str, images: list[str]) -> pd.DataFrame:
+    """Return `table` with the member that each path means, None where there is none.
+
+    A path begins at the folder of the table. Where no image is found so, it is the end of an image's path, with or
+    without the ending of its name, or begins in a folder above: so published tables name images.
+    """
     folder = posixpath.dirname(place)
     members = {composed(name): name for name in source.names()}
-    paths = (
-        table["path"]
-        .str.replace("\\", "/")
-        .map(lambda path: members.get(composed(posixpath.normpath(posixpath.join(folder, path)))))
-    )
-    return table.assign(member=paths)
+    paths = table["path"].str.replace("\\", "/").map(posixpath.normpath).map(composed)
+    found = paths.map(lambda path: members.get(posixpath.normpath(posixpath.join(composed(folder), path))))
+    if found.isna().all():
+        ends = _by_name(images)
+        where = f"{place!r} in {source.where}"
+        found = paths.map(lambda path: _one_that_ends(ends.get(posixpath.basename(path), []), path, where))
+    return table.assign(member=found)
+
+
+def _by_name(images: list[str]) -> dict[str, list[str]]:
+    """Return `images` by their names with and without endings."""
+    found: dict[str, list[str]] = {}
+    for image in images:
+        name = composed(posixpath.basename(image))
+        for key in dict.fromkeys((name, posixpath.splitext(name)[0])):
+            found.setdefault(key, []).append(image)
+    return found
+
+
+def _one_that_ends(images: list[str], path: str, where: str) -> str | None:
+    """Return the one of `images` whose path ends in `path`, or that `path` ends in; None where there is none."""
+
+    def is_end(image: str) -> bool:
+        names = (composed(image), posixpath.splitext(composed(image))[0])
+        return any(f"/{name}".endswith(f"/{path}") or f"/{path}".endswith(f"/{name}") for name in names)
+
+    meant = list(filter(is_end, images))
+    if len(meant) > 1:
+        raise UserError(
+            f"{where} lists {path!r}, which may be each of {' and '.join(map(repr, meant[:3]))}: leave the others out "
+            "by `include` or `exclude`, or write whole paths"
+        )
+    return meant[0] if meant else None

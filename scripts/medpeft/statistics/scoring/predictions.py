@@ -1,39 +1,18 @@
 """The predictions of a run, as its table has them, made ready to be scored."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
 
 from medpeft.base.errors import UserError
+from medpeft.data.labels import SEPARATOR, Labels
 from medpeft.statistics.scoring.scored import Scored
 from medpeft.statistics.scoring.temperature import fitted_temperature, scaled
 from medpeft.statistics.scoring.thresholds import chosen_thresholds
 
 PROBABILITY = "probability_"  # what precedes the class name in the column of its predicted probability
-BETWEEN = "|"  # stands between the classes of an image that has several
-Kind = Literal["multi-class", "binary", "ordinal", "multi-label"]
-
-
-@dataclass(frozen=True)
-class Labels:
-    """What kind of labels a run was trained on.
-
-    Attributes:
-        kind: One of several classes, one of two, one in an order, or any number of them.
-        positive: Of two classes, the one that is looked for.
-    """
-
-    kind: Kind = "multi-class"
-    positive: str | None = None
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Self:
-        """Return what the `record.json` of a run says of its labels; without a word they are multi-class."""
-        said = record.get("labels", {})
-        return cls(said.get("task", "multi-class"), said.get("positive"))
 
 
 @dataclass(frozen=True)
@@ -81,7 +60,7 @@ def scored(predictions: pd.DataFrame, labels: Labels, weights: np.ndarray | None
     classes, probabilities = class_probabilities(predictions)
     given = predictions["label"].tolist()
     known = None
-    if labels.kind == "multi-label":
+    if labels.task == "multi-label":
         truth = _memberships(given, classes)
         if "unknown" in predictions:
             known = ~_memberships(predictions["unknown"].fillna("").tolist(), classes)
@@ -102,7 +81,7 @@ def _memberships(joined: list[str], classes: list[str]) -> np.ndarray:
     found = np.zeros((len(joined), len(classes)), bool)
     places = {name: place for place, name in enumerate(classes)}
     for row, names in enumerate(joined):
-        for name in filter(None, names.split(BETWEEN)):
+        for name in filter(None, names.split(SEPARATOR)):
             if name not in places:
                 raise _damaged()
             found[row, places[name]] = True
