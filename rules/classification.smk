@@ -36,7 +36,7 @@ rule tune:
         images=prepared("images.npy"),
         manifest=prepared("manifest.csv"),
         split="<splits>/split.csv",
-        subset=f"<splits>/subset-{STUDY.settings['tuning']['seed']}.csv",
+        subset=f"<splits>/subset-{'{seed}' if PER_SEED else STUDY.settings['tuning']['seed']}.csv",
         weights="<weights>/model.safetensors",
         code=code_of("tune"),
         features=features_of,
@@ -53,7 +53,9 @@ rule tune:
         mem_mb=growing(MEMORY),
         runtime=growing(SEARCH_MINUTES),
     params:
-        search=STUDY.settings["tuning"],
+        search=lambda wildcards: STUDY.tuning(
+            wildcards.get("fraction"), wildcards.get("seed")
+        ),
         recipe=STUDY.trial_recipe,
     script:
         "../scripts/tune.py"
@@ -115,7 +117,7 @@ rule finetune:
         study=lambda wildcards: {
             "study": STUDY.name,
             "split": STUDY.decisive_split(wildcards.dataset),
-            "tuning": STUDY.settings["tuning"],
+            "tuning": STUDY.decisive_tuning,
         },
     script:
         "../scripts/finetune.py"

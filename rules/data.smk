@@ -111,11 +111,9 @@ rule split:
     params:
         protocol=STUDY.settings["split"]["protocol"],
         duplicates=STUDY.settings["split"]["duplicates"],
-        seed=STUDY.settings["split"]["seed"],
+        seed=lambda wildcards: STUDY.split_seed(wildcards.get("seed", "0")),
         declared=decisive_of,
-        refused=no_longer_accepted(
-            lambda wildcards: f"data/splits/{wildcards.dataset}/{STUDY.name}"
-        ),
+        refused=no_longer_accepted(lambda wildcards: SPLITS.format(**wildcards)),
     script:
         "../scripts/split.py"
 
@@ -140,9 +138,9 @@ rule audit_dataset:
         images=prepared("images.npy"),
         manifest=prepared("manifest.csv"),
         duplicates=prepared("duplicates.csv"),
-        split="<splits>/split.csv",
+        split=audited("split.csv"),
         losses=prepared("losses.csv"),
-        strangers="<splits>/losses.csv",
+        strangers=audited("losses.csv"),
         pixels=prepared("pixels.csv"),
         code=code_of("audit"),
     output:
@@ -158,7 +156,7 @@ rule audit_dataset:
         "../envs/results.yaml"
     params:
         protocol=lambda wildcards: STUDY.protocol(wildcards.dataset),
-        seed=STUDY.settings["split"]["seed"],
+        seed=lambda wildcards: STUDY.split_seed(STUDY.first_seed(wildcards.dataset)),
         declared=decisive_of,
         fit=STUDY.settings["image_fit"],
     script:

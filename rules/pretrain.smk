@@ -56,8 +56,8 @@ rule appraise:
     input:
         images=prepared("images.npy"),
         manifest=prepared("manifest.csv"),
-        split="<splits>/split.csv",
-        subset="<splits>/subset-0.csv",
+        split=audited("split.csv"),
+        subset=audited("subset-0.csv"),
         teacher=TEACHER,
         weights=expand("data/pretrained/{backbone}.safetensors", backbone=PRETRAINED),
         code=code_of("appraise"),

@@ -60,7 +60,7 @@ def _searches(files: list[str]) -> dict[Search, tuple[pd.DataFrame, dict]]:
 
 # The others are CSV files.
 READERS: dict[str, Callable[[list[str]], Any]] = {
-    "records": lambda paths: {Run.of(path).search: read_json(path) for path in reversed(paths)},  # of the first run
+    "records": lambda paths: {Run.of(path).search(): read_json(path) for path in reversed(paths)},  # of the first run
     "searches": _searches,
     "splits": lambda paths: [read_json(path)["study"]["split"]["protocol"] for path in paths],
     "memorisations": lambda paths: {Run.of(path): read_json(path) for path in paths},

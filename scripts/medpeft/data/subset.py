@@ -20,6 +20,11 @@ def subset(manifest: pd.DataFrame, split: pd.DataFrame, seed: int) -> pd.DataFra
     return pd.DataFrame({"image_id": train["image_id"], "share": share})
 
 
+def training_images(table: Path, split: Path, subset: Path, fraction: float) -> int:
+    """Return how many training images a run on `fraction` of them has; see `members`."""
+    return int((members(table, split, subset, fraction)["split"] == "train").sum())
+
+
 def members(table: Path, split: Path, subset: Path, fraction: float) -> pd.DataFrame:
     """Return the rows that belong to a run on `fraction` of the training images, in their order.
 

@@ -1,4 +1,4 @@
-"""The search for a learning rate, on validation only, once per dataset, backbone and method."""
+"""The search for a learning rate, on validation only: see `medpeft.base.runs.Search` for how many there are."""
 
 import logging
 import math
@@ -33,6 +33,12 @@ class Tuning:
     fraction: float
     epochs: int | None
     seed: int
+    of_run: float | None = None  # the fraction of the runs that the search is for, where it is for those of one alone
+
+    @property
+    def share(self) -> float:
+        """The share of all training images that a trial uses."""
+        return self.fraction * (self.of_run or 1)
 
 
 def tune(
@@ -45,7 +51,7 @@ def tune(
 
     Args:
         classifier: What is fine-tuned in each trial.
-        splits: The images or features of `train`, cut to `tuning.fraction`, and of `validation`.
+        splits: The images or features of `train`, cut to `tuning.share`, and of `validation`.
         recipe: How to train in a trial, for `tuning.epochs` epochs where the search has its own number.
         tuning: How to search.
         journal: A file from which an interrupted search goes on, with the same result. The caller removes it.
