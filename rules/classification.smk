@@ -93,7 +93,7 @@ rule finetune:
         images=prepared("images.npy"),
         manifest=prepared("manifest.csv"),
         split="<splits>/split.csv",
-        subset="<splits>/subset-{seed}.csv",
+        subset="<subset>.csv",
         weights="<weights>/model.safetensors",
         learning_rate="<tuning>/learning_rate.json",
         code=code_of("finetune"),

@@ -71,7 +71,8 @@ SEARCH = Search(
 def constrained(folder):
     """Return `folder` with what its wildcards match: the general constraints do not reach into path variables."""
     own = r"{dataset,\w+}{definition,(/[0-9a-f]{8})?}"
-    return folder.replace("{dataset}{definition}", own)
+    of_seed = r"{seed,\d+}"  # at its first place alone
+    return folder.replace("{dataset}{definition}", own).replace("{seed}", of_seed, 1)
 
 
 pathvars:
@@ -82,7 +83,8 @@ pathvars:
     prepared=constrained(PREPARED),
     pictures=constrained(PICTURES),
     encoded=constrained(ENCODED),
-    splits=SPLITS,
+    splits=constrained(SPLITS),
+    subset=constrained(f"{SPLITS}/subset-{{seed}}"),
     weights="data/weights/{backbone}",
     study=f"results/{STUDY.name}",
     reference="<study>/reference/{dataset}",

@@ -124,9 +124,9 @@ rule subset:
         split="<splits>/split.csv",
         code=code_of("subset"),
     output:
-        "<splits>/subset-{seed}.csv",
+        "<subset>.csv",
     log:
-        "<splits>/subset-{seed}.log",
+        "<subset>.log",
     conda:
         "../envs/data.yaml"
     script:
@@ -183,6 +183,7 @@ rule card:
         declared=declared_of,
         fit=STUDY.settings["image_fit"],
         flips=STUDY.settings["recipe"]["horizontal_flip"],
+        per_seed=SPLIT_PER_SEED,
     script:
         "../scripts/card.py"
 

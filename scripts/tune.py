@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from medpeft.pipeline.stage import run
+from medpeft.pipeline.stage import run, tell
 
 
 def main(snakemake):
@@ -11,7 +11,7 @@ def main(snakemake):
     from medpeft.data.subset import training_images
     from medpeft.pipeline.provenance import unfinished
     from medpeft.training.classification import Classifier, Recipe
-    from medpeft.training.tune import Tuning, tune
+    from medpeft.training.tune import Tuning, told, tune
 
     data, output, settings, asked = snakemake.input, snakemake.output, snakemake.params, snakemake.wildcards
     tuning = Tuning(**settings.search)
@@ -27,7 +27,15 @@ def main(snakemake):
     journal = unfinished(output.trials, identity, files)
     trials, best = tune(classifier, splits, recipe, tuning, journal)
     write_table(output.trials, trials)
-    write_json(output.learning_rate, best)
+    evidence = told(trials, splits)
+    write_json(output.learning_rate, best | evidence)
+    if evidence["blind"]:
+        tell(
+            f"the search for {', '.join(asked)} was blind: on {evidence['validation_images']} validation images its "
+            f"best score, {best['validation_score']:.3f}, is no more than chance above {evidence['floor']:.3f}, that "
+            "of always answering the most frequent class, or all its scores are equal: try longer trials, more "
+            "images or other bounds"
+        )
     journal.unlink()
 
 

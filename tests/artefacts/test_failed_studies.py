@@ -104,6 +104,7 @@ def _search(fails: bool) -> tuple[pd.DataFrame, dict]:
     choice = {"learning_rate": 1e-3, "validation_score": 0.8}
     if fails:
         trials, choice = trials.assign(validation_score=np.nan), dict.fromkeys(choice)
+    choice |= {"validation_images": 50, "floor": 0.5, "blind": False}
     return trials.assign(validation_loss=0.1, state="fail" if fails else "complete", seconds=1.0), choice
 
 

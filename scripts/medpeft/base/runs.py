@@ -32,7 +32,8 @@ class Search(NamedTuple):
         parts = list(Path(file).parts[:-1])
         seed = parts.pop().removeprefix(SEED_MARK) if parts[-1].startswith(SEED_MARK) else None
         fraction = parts.pop() if parts[-1][0].isdigit() else None  # no method's name begins with a digit
-        return cls(*parts[-3:], fraction, seed)
+        dataset, backbone, method = parts[-3:]
+        return cls(dataset, backbone, method, fraction, seed)
 
 
 class Run(NamedTuple):

@@ -17,6 +17,7 @@ from medpeft.base.errors import RunFailed, UserError
 from medpeft.base.files import drop_torn_line
 from medpeft.data.images import Split
 from medpeft.networks.device import fix_arithmetic
+from medpeft.statistics.searches import is_blind, majority_share
 from medpeft.training.classification import Classifier, OnValidation, Recipe, fit
 
 GRID_PER_DECADE = 2  # learning rates tried per factor of ten before TPE refines the search
@@ -86,6 +87,23 @@ def tune(
             "nothing else does, delete the file, and run again"
         )
     return _table(study), _best(study)
+
+
+def told(trials: pd.DataFrame, splits: dict[str, Split]) -> dict[str, float | int | bool]:
+    """Return what the choice of a search rests on: validation_images, floor, blind.
+
+    Args:
+        trials: The table of its trials.
+        splits: The images or features of `train` and `validation`.
+
+    Returns:
+        The number of images that chose; the score of always answering the most frequent class of the training images;
+        and whether the search was blind (see `medpeft.statistics.searches.is_blind`).
+    """
+    trained, validated = (splits[name].labels.numpy() for name in ("train", "validation"))
+    floor = majority_share(trained, validated)
+    blind = is_blind(trials["validation_score"].astype(float), floor, len(validated))
+    return {"validation_images": len(validated), "floor": floor, "blind": blind}
 
 
 def _begun(journal: Path, epochs: int, tuning: Tuning) -> optuna.Study:
