@@ -89,6 +89,8 @@ def study(request, tmp_path_factory) -> tuple[Sources, dict]:
         ),
         other_scores=results["scores"],
         splits=["grouped", "paper"],
+        rate_scores=results["scores"],
+        rates_per_fraction=[True, False],
         records={run.search(): {"method": declared(run.method) | {"trains": "what it trains"}} for run in named},
         searches={run.search(): _search(fails(run)) for run in named if run.backbone != "tiny"},
         memorisations={run: _memorisation(fails(run)) for run in named if run.backbone == "tiny"},

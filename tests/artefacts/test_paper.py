@@ -207,8 +207,8 @@ def _searched(**columns) -> list[str]:
     [
         (
             {"blind": [True, False, True, False]},
-            "2 of 4 learning-rate searches were blind: validation preferred no rate by more than chance, and their runs "
-            "say little about the method. These are busi, resnet50 (Full fine-tuning, SSF).",
+            "2 of 4 learning-rate searches were blind: validation preferred no rate by more than chance, and their "
+            "runs say little about the method. These are busi, resnet50 (Full fine-tuning, SSF).",
         ),
         (
             {"indistinguishable": [1, 3, 1, 1]},
@@ -240,10 +240,10 @@ def _settings(tuning=None, split=None) -> dict:
 def test_the_paper_says_which_runs_share_a_learning_rate():
     shared = searching(_settings({"epochs": 3, "fraction": 0.5}), 22, ["10 %", "100 %"])
     assert shared == (
-        "A trial trains for 3 epochs on 50 % of the training images and is stopped where it falls below the median of the "
-        "others. The rate is chosen on validation alone, once per dataset, backbone and method (22 searches), and shared "
-        "by all fractions (10 %, 100 %) and seeds; validation is never cut, so that small fractions are trained with "
-        "choices made on more images than they have."
+        "A trial trains for 3 epochs on 50 % of the training images and is stopped where it falls below the median of "
+        "the others. The rate is chosen on validation alone, once per dataset, backbone and method (22 searches), and "
+        "shared by all fractions (10 %, 100 %) and seeds; validation is never cut, so that small fractions are trained "
+        "with choices made on more images than they have."
     )
     own = searching(_settings({"per_fraction": True, "per_seed": True}, {"per_seed": True}), 1, ["10 %"])
     assert "on 100 % of the training images of the fraction, for the steps of its runs, and is stopped" in own
