@@ -459,6 +459,28 @@ def test_leakage_needs_both_protocols():
         make("leakage", Sources(scores=_scored(0), other_scores=_scored(0), splits=["grouped", "grouped"]))
 
 
+@pytest.mark.parametrize("own_here", [True, False])
+def test_rate_fairness_is_what_a_score_and_a_gain_win_by_own_rates(own_here):
+    """Worked out by hand, whichever of the two studies is at hand."""
+    shared, own = _scored(0), _scored(0.1)
+    here, there = (own, shared) if own_here else (shared, own)
+    given = Sources(scores=here, rate_scores=there, rates_per_fraction=[own_here, not own_here])
+    table, layout = make("rate_fairness", given)
+    ssf, full = (table.set_index("method").loc[method] for method in ("ssf", "full"))
+    assert [ssf["mean_shared"], ssf["mean_per_fraction"]] == [shared["mean"].iloc[-1], own["mean"].iloc[-1]]
+    assert [ssf["difference"], full["difference"]] == pytest.approx([0.1, 0])
+    assert [ssf["low"], ssf["high"]] == pytest.approx([0.1 - 0.04 * 2**0.5, 0.1 + 0.04 * 2**0.5])
+    assert [ssf["gain_shared"], ssf["gain_per_fraction"], ssf["gain_difference"]] == pytest.approx([0.02, 0.12, 0.1])
+    (group,) = layout.groups.values()
+    assert [line[-1].text for line in group] == ["+0.000", "+0.100"]
+
+
+def test_rate_fairness_needs_both_kinds_of_search():
+    alike = Sources(scores=_scored(0), rate_scores=_scored(0), rates_per_fraction=[True, True])
+    with pytest.raises(UserError, match=r"both have tuning\.per_fraction: true, where one must"):
+        make("rate_fairness", alike)
+
+
 GENERATED = {"fid": 30.0, "kid": 0.02, "precision": 0.5, "recall": 0.25}
 FLOOR = {
     "n_test": 1000,
