@@ -56,7 +56,7 @@ class Material:
         splits = [f"data/splits/{name}/{self.study.name}" for name in self.datasets]
         embedded = {(run.dataset, run.backbone) for run in self.runs if methods.on_features(run.method)}
         weights = {f"data/weights/{run.backbone}/model.safetensors" for run in self.runs}
-        searches = {run.search.path for run in self.runs}
+        searches = {self.study.search_of(run).path for run in self.runs}
         stages = {
             "archives": archives,
             ARRAYS: [f"{folder}/subset-{seed}.csv" for folder, seed in product(splits, self.seeds)],
@@ -112,7 +112,7 @@ class Material:
         batches = -(-len(images["train"]) // recipe["batch_size"])
         epochs = max(recipe["epochs"], -(-recipe["min_steps"] // batches))
         count = min(recipe["validations"], epochs)
-        rate = self.work / f"results/{self.study.name}/tuning/{run.search.path}/learning_rate.json"
+        rate = self.work / f"results/{self.study.name}/tuning/{self.study.search_of(run).path}/learning_rate.json"
         return {
             "backbone": run.backbone,
             "method": run.method,

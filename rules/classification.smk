@@ -37,7 +37,7 @@ rule tune:
         manifest=prepared("manifest.csv"),
         labels=prepared("labels.json"),
         split="<splits>/split.csv",
-        subset=f"<splits>/subset-{STUDY.settings['tuning']['seed']}.csv",
+        subset=f"<splits>/subset-{'{seed}' if PER_SEED else STUDY.settings['tuning']['seed']}.csv",
         weights="<weights>/model.safetensors",
         code=code_of("tune"),
         features=features_of,
@@ -54,7 +54,9 @@ rule tune:
         mem_mb=growing(MEMORY),
         runtime=growing(SEARCH_MINUTES),
     params:
-        search=STUDY.settings["tuning"],
+        search=lambda wildcards: STUDY.tuning(
+            wildcards.get("fraction"), wildcards.get("seed")
+        ),
         recipe=STUDY.trial_recipe,
     script:
         "../scripts/tune.py"
@@ -93,7 +95,7 @@ rule finetune:
         manifest=prepared("manifest.csv"),
         labels=prepared("labels.json"),
         split="<splits>/split.csv",
-        subset="<splits>/subset-{seed}.csv",
+        subset="<subset>.csv",
         weights="<weights>/model.safetensors",
         learning_rate="<tuning>/learning_rate.json",
         code=code_of("finetune"),
@@ -118,7 +120,7 @@ rule finetune:
         study=lambda wildcards: {
             "study": STUDY.name,
             "split": STUDY.decisive_split(wildcards.dataset),
-            "tuning": STUDY.settings["tuning"],
+            "tuning": STUDY.decisive_tuning,
         },
     script:
         "../scripts/finetune.py"

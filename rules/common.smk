@@ -14,6 +14,7 @@ from medpeft.base.imports import dependencies
 from medpeft.base.losses import beyond
 from medpeft.base.places import LIBRARY, prefer_here
 from medpeft.base.redaction import without_secrets
+from medpeft.base.runs import Search
 from medpeft.data import registry as datasets
 from medpeft.data.sources import Kept, content_of_files, mirrored_files
 from medpeft.data.user_dataset import decisive, subfolder
@@ -57,11 +58,21 @@ PREPARED = f"{DESCRIBED}/{STUDY.stored_folder(STUDY.settings['image_size'])}"
 PICTURES = f"{DESCRIBED}/{STUDY.stored_folder(STUDY.generated_size)}"
 ENCODED = f"data/encoded/{{dataset}}{{definition}}/{{backbone}}/{fitted_folder(STUDY.generated_size, STUDY.settings['image_fit'])}"
 
+PER_SEED = STUDY.settings["tuning"]["per_seed"]
+SPLIT_PER_SEED = STUDY.settings["split"]["per_seed"]
+SPLITS = f"data/splits/{{dataset}}/{STUDY.name}" + "/{seed}" * SPLIT_PER_SEED
+SEARCH = Search(
+    *("{dataset}", "{backbone}", "{method}"),
+    "{fraction}" if STUDY.settings["tuning"]["per_fraction"] else None,
+    "{seed}" if PER_SEED else None,
+).path
+
 
 def constrained(folder):
     """Return `folder` with what its wildcards match: the general constraints do not reach into path variables."""
     own = r"{dataset,\w+}{definition,(/[0-9a-f]{8})?}"
-    return folder.replace("{dataset}{definition}", own)
+    of_seed = r"{seed,\d+}"  # at its first place alone
+    return folder.replace("{dataset}{definition}", own).replace("{seed}", of_seed, 1)
 
 
 pathvars:
@@ -72,11 +83,12 @@ pathvars:
     prepared=constrained(PREPARED),
     pictures=constrained(PICTURES),
     encoded=constrained(ENCODED),
-    splits=f"data/splits/{{dataset}}/{STUDY.name}",
+    splits=constrained(SPLITS),
+    subset=constrained(f"{SPLITS}/subset-{{seed}}"),
     weights="data/weights/{backbone}",
     study=f"results/{STUDY.name}",
     reference="<study>/reference/{dataset}",
-    tuning="<study>/tuning/{dataset}/{backbone}/{method}",
+    tuning=f"<study>/tuning/{SEARCH}",
     run="<study>/runs/{dataset}/{backbone}/{method}/{fraction}/{seed}",
 
 
@@ -252,6 +264,11 @@ def captions_of(wildcards):
     if declared_of(wildcards):
         return kept(wildcards.dataset).captions(STUDY.settings["mirror"])
     return None
+
+
+def audited(name):
+    """Return a function that names a file of the split that is audited: of each seed's, the first."""
+    return lambda wildcards: f"{STUDY.splits(wildcards.dataset)}/{name}"
 
 
 def given_split_of(wildcards):

@@ -112,11 +112,9 @@ rule split:
     params:
         protocol=STUDY.settings["split"]["protocol"],
         duplicates=STUDY.settings["split"]["duplicates"],
-        seed=STUDY.settings["split"]["seed"],
+        seed=lambda wildcards: STUDY.split_seed(wildcards.get("seed", "0")),
         declared=decisive_of,
-        refused=no_longer_accepted(
-            lambda wildcards: f"data/splits/{wildcards.dataset}/{STUDY.name}"
-        ),
+        refused=no_longer_accepted(lambda wildcards: SPLITS.format(**wildcards)),
     script:
         "../scripts/split.py"
 
@@ -127,9 +125,9 @@ rule subset:
         split="<splits>/split.csv",
         code=code_of("subset"),
     output:
-        "<splits>/subset-{seed}.csv",
+        "<subset>.csv",
     log:
-        "<splits>/subset-{seed}.log",
+        "<subset>.log",
     conda:
         "../envs/data.yaml"
     script:
@@ -141,9 +139,9 @@ rule audit_dataset:
         images=prepared("images.npy"),
         manifest=prepared("manifest.csv"),
         duplicates=prepared("duplicates.csv"),
-        split="<splits>/split.csv",
+        split=audited("split.csv"),
         losses=prepared("losses.csv"),
-        strangers="<splits>/losses.csv",
+        strangers=audited("losses.csv"),
         pixels=prepared("pixels.csv"),
         code=code_of("audit"),
     output:
@@ -159,7 +157,7 @@ rule audit_dataset:
         "../envs/results.yaml"
     params:
         protocol=lambda wildcards: STUDY.protocol(wildcards.dataset),
-        seed=STUDY.settings["split"]["seed"],
+        seed=lambda wildcards: STUDY.split_seed(STUDY.first_seed(wildcards.dataset)),
         declared=decisive_of,
         fit=STUDY.settings["image_fit"],
     script:
@@ -186,6 +184,7 @@ rule card:
         declared=declared_of,
         fit=STUDY.settings["image_fit"],
         flips=STUDY.settings["recipe"]["horizontal_flip"],
+        per_seed=SPLIT_PER_SEED,
     script:
         "../scripts/card.py"
 

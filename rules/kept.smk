@@ -22,6 +22,10 @@ def distinct(runs, *names):
 CLASSIFIED = STUDY.runs(task="classification")
 SYNTHESISED = STUDY.runs(task="text-to-image")
 DATA_JOBS = [job_at(*values) for values in distinct(STUDY.runs(), "dataset")]
+SPLIT_JOBS = [
+    job_at(dataset, seed=seed)
+    for dataset, seed in distinct(STUDY.runs(), "dataset", "seed")
+]
 CAPTION_JOBS = [job_at(*values) for values in distinct(SYNTHESISED, "dataset")]
 ENCODE_JOBS = [
     job_at(dataset, backbone=backbone)
@@ -49,7 +53,7 @@ JOBS = [
     ),
     (rules.captions, CAPTION_JOBS),
     (rules.duplicates, DATA_JOBS),
-    (rules.split, DATA_JOBS),
+    (rules.split, SPLIT_JOBS),
     (
         rules.subset,
         [
@@ -59,6 +63,7 @@ JOBS = [
         + [
             {"dataset": name, "seed": TUNING_SEED}
             for (name,) in distinct(CLASSIFIED, "dataset")
+            if not PER_SEED
         ],
     ),
     (rules.audit_dataset, DATA_JOBS),

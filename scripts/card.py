@@ -13,7 +13,8 @@ def main(snakemake):
     name, settings = snakemake.wildcards.dataset, snakemake.params
     dataset, audit = registry.load(name, settings.declared), read_table(snakemake.input.audit)
     lengths = {Path(path).parts[-3]: read_json(path) for path in snakemake.input.lengths}
-    text = card(name, dataset, audit, settings.protocol, Shown(settings.fit, settings.flips, lengths))
+    shown = Shown(settings.fit, settings.flips, settings.per_seed, lengths)
+    text = card(name, dataset, audit, settings.protocol, shown)
     with replacing(snakemake.output.card) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

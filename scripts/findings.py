@@ -8,6 +8,7 @@ from medpeft.pipeline.stage import run, tell
 def main(snakemake):
     from medpeft.artefacts.findings import Evidence, findings
     from medpeft.artefacts.fonts import glyph_sentence
+    from medpeft.artefacts.sentences.searching import edge_sentences
     from medpeft.base.files import read_json, read_table, write_json
     from medpeft.data import registry
 
@@ -30,7 +31,7 @@ def main(snakemake):
         lengths={_dataset_and_backbone(path): read_json(path) for path in given.lengths},
     )
     write_json(snakemake.output.findings, findings(evidence))
-    if sentence := glyph_sentence(evidence.datasets):
+    for sentence in filter(None, [glyph_sentence(evidence.datasets), *edge_sentences(evidence.learning_rates)]):
         tell(sentence)
 
 

@@ -89,8 +89,10 @@ def study(request, tmp_path_factory) -> tuple[Sources, dict]:
         ),
         other_scores=results["scores"],
         splits=["grouped", "paper"],
-        records={run.search: {"method": declared(run.method) | {"trains": "what it trains"}} for run in named},
-        searches={run.search: _search(fails(run)) for run in named if run.backbone != "tiny"},
+        rate_scores=results["scores"],
+        rates_per_fraction=[True, False],
+        records={run.search(): {"method": declared(run.method) | {"trains": "what it trains"}} for run in named},
+        searches={run.search(): _search(fails(run)) for run in named if run.backbone != "tiny"},
         memorisations={run: _memorisation(fails(run)) for run in named if run.backbone == "tiny"},
         downstreams={run: _downstream(fails(run)) for run in named if run.backbone == "tiny"},
         published=PUBLISHED,
@@ -104,6 +106,7 @@ def _search(fails: bool) -> tuple[pd.DataFrame, dict]:
     choice = {"learning_rate": 1e-3, "validation_score": 0.8}
     if fails:
         trials, choice = trials.assign(validation_score=np.nan), dict.fromkeys(choice)
+    choice |= {"validation_images": 50, "floor": 0.5, "blind": False}
     return trials.assign(validation_loss=0.1, state="fail" if fails else "complete", seconds=1.0), choice
 
 

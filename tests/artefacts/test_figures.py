@@ -44,6 +44,7 @@ def sources():
     scores = scores.assign(low=scores["mean"] - 0.05, high=scores["mean"] + 0.05)
     runs = pd.concat([cells.assign(experiment=name) for name in ("table2", "figure1")], ignore_index=True)
     trials = pd.DataFrame({"learning_rate": [1e-4, 1e-3], "validation_score": [0.5, 0.8]})
+    choice = {"learning_rate": 1e-3, "floor": 0.5, "blind": False}
     searched = [Search(*cell[:3]) for cell in CELLS if cell[3] == 1]
     runs["trainable_parameters"] = runs["method"].map({"full": 1_000_000, "ssf": 1000})
     crossovers = [("busi", "resnet50", "ssf", 0.4, 0.7, 0.2, 0.8)]
@@ -54,7 +55,7 @@ def sources():
         crossovers=pd.DataFrame(crossovers, columns=CROSSOVER_COLUMNS),
         ranks=ranks({"ssf": 1.2, "full": 1.8}),
         friedman=rank_tests(two, two | {"fraction": 0.1, "datasets": 1, "status": "too few datasets to rank over: 1"}),
-        searches={search: (trials.copy(), {"learning_rate": 1e-3}) for search in searched},
+        searches={search: (trials.copy(), choice) for search in searched},
         published={name: pd.read_csv(REFERENCE / f"{name}.csv") for name in ("table2", "table3", "figure1")},
     )
 
@@ -201,3 +202,29 @@ def test_the_legend_names_each_method_once(sources, name):
     legend = make(name, sources)[1].legends[0]
     published = ["Published"] if name == "figure3" else []
     assert [text.get_text() for text in legend.get_texts()] == ["Full fine-tuning", "SSF", *published]
+
+
+def test_tuning_crosses_what_was_chosen_blindly_and_draws_the_floor(sources):
+    search, (trials, choice) = next(iter(sources.searches.items()))
+    _, figure = make(
+        "tuning", replace(sources, searches=sources.searches | {search: (trials, choice | {"blind": True})})
+    )
+    crossed = [(axes, line) for axes in figure.axes for line in axes.lines if line.get_marker() == "x"]
+    drawn = [(axes.get_title(), *line.get_xydata()[0]) for axes, line in crossed if len(line.get_xydata())]
+    assert drawn == [(f"{search.dataset}, {search.backbone}", 1e-3, 0.8)]
+    assert all(any(set(line.get_ydata()) == {0.5} for line in axes.lines) for axes in figure.axes if axes.lines)
+
+
+def test_tuning_has_a_panel_a_fraction_and_a_line_a_seed(sources):
+    trials, choice = next(iter(sources.searches.values()))
+    searches = {
+        Search("busi", "resnet50", "ssf", fraction, seed): (trials, choice)
+        for fraction in ("0.1", "1")
+        for seed in ("0", "1", "2")
+    }
+    _, figure = make("tuning", replace(sources, searches=searches))
+    drawn = {axes.get_title(): lines_of(axes, "ssf") for axes in figure.axes if axes.lines}
+    assert {title: [len(line.get_xdata()) for line in lines[:3]] for title, lines in drawn.items()} == {
+        "busi, resnet50, 10 %": [2, 2, 2],
+        "busi, resnet50, 100 %": [2, 2, 2],
+    }

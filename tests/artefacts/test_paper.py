@@ -14,6 +14,7 @@ from medpeft.artefacts import registry as artefacts
 from medpeft.artefacts.findings import findings
 from medpeft.artefacts.markup import TIMES
 from medpeft.artefacts.sentences.evidence import Evidence
+from medpeft.artefacts.sentences.searching import edge_sentences, searching
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.typeset import typeset
 from medpeft.base.errors import UserError
@@ -65,7 +66,8 @@ def evidence(methods=("full", "linear_probe", "ssf", "bias"), fractions=(0.1, 1.
     )
     runs.loc[runs["method"].isin(failed), "status"] = "failed: the loss is not a number"
     rates = pd.DataFrame([("busi", "resnet50", method) for method in methods], columns=CELL[:3])
-    rates = rates.assign(times_full=10.0 if "full" in methods else np.nan, at_edge=False)
+    rates = rates.assign(times_full=10.0 if "full" in methods else np.nan, at_edge=False, fraction=np.nan, seed=np.nan)
+    rates = rates.assign(blind=False, indistinguishable=1, validation_images=77)
     audit = pd.DataFrame(
         [
             ("", "images", "all", "", 780),
@@ -222,6 +224,62 @@ def test_the_paper_says_what_cropping_costs(tmp_path):
 @pytest.mark.parametrize(("seeds", "sentence"), [(1, "single seed"), (3, "few seeds")])
 def test_limitations_depend_on_the_seeds(seeds, sentence):
     assert any(sentence in limitation for limitation in findings(evidence(seeds=seeds))["limitations"])
+
+
+def _searched(**columns) -> list[str]:
+    """Return the limitations of a study whose table of learning rates has these values, one a method."""
+    found = evidence()
+    return findings(replace(found, learning_rates=found.learning_rates.assign(**columns)))["limitations"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        (
+            {"blind": [True, False, True, False]},
+            "2 of 4 learning-rate searches were blind: validation preferred no rate by more than chance, and their "
+            "runs say little about the method. These are busi, resnet50 (Full fine-tuning, SSF).",
+        ),
+        (
+            {"indistinguishable": [1, 3, 1, 1]},
+            "In 1 of 4 learning-rate searches, on 77 validation images, other rates were within one standard error of "
+            "the best: which of them was chosen is partly chance.",
+        ),
+        (
+            {"at_edge": [True, False, False, False]},
+            "In 1 of 4 learning-rate searches the best rate was the lowest or the highest one tried, so a wider search "
+            "might do better.",
+        ),
+    ],
+)
+def test_what_the_searches_could_not_tell_is_a_limitation(columns, sentence):
+    assert sentence in _searched(**columns)
+    assert sentence not in _searched()
+
+
+def test_the_terminal_tells_of_edges_where_they_are_many():
+    rates = evidence().learning_rates
+    assert edge_sentences(rates.assign(at_edge=[True, False, False, False])) == []
+    assert len(edge_sentences(rates.assign(at_edge=[True, True, False, False]))) == 1
+
+
+def _settings(tuning=None, split=None) -> dict:
+    return Study({"study": "toy", "tuning": tuning or {}, "split": split or {}, "experiments": {"x": GRID}}).settings
+
+
+def test_the_paper_says_which_runs_share_a_learning_rate():
+    shared = searching(_settings({"epochs": 3, "fraction": 0.5}), 22, ["10 %", "100 %"])
+    assert shared == (
+        "A trial trains for 3 epochs on 50 % of the training images and is stopped where it falls below the median of "
+        "the others. The rate is chosen on validation alone, once per dataset, backbone and method (22 searches), and "
+        "shared by all fractions (10 %, 100 %) and seeds; validation is never cut, so that small fractions are trained "
+        "with choices made on more images than they have."
+    )
+    own = searching(_settings({"per_fraction": True, "per_seed": True}, {"per_seed": True}), 1, ["10 %"])
+    assert "on 100 % of the training images of the fraction, for the steps of its runs, and is stopped" in own
+    assert "once per dataset, backbone, method, fraction and seed (1 search); validation is never cut. Each seed" in own
+    some = searching(_settings({"per_seed": True}), 2, ["10 %"])
+    assert "backbone, method and seed (2 searches), and shared by all fractions (10 %); validation" in some
 
 
 def test_losses_that_the_study_accepts_are_a_limitation_and_others_are_none():

@@ -81,12 +81,16 @@ def sources():
     keys = [Search(*cell[:3]) for cell in cells]
     compared = overall_rows({"ssf": 0.1, "bias": -0.001})
     trials = pd.DataFrame({"learning_rate": [1e-4, 1e-3, 1e-2], "state": ["complete", "complete", "fail"]})
+    trials["validation_score"] = [0.7, 0.8, np.nan]
+    told = {"validation_images": 100, "floor": 0.6, "blind": False}
     rates = {"full": 1e-4, "ssf": 1e-3, "bias": None}
     return Sources(
         runs=runs,
         scores=scores,
         other_scores=scores,
         splits=["grouped", "paper"],
+        rate_scores=scores.assign(mean=scores["mean"] - 0.02, low=scores["low"] - 0.02, high=scores["high"] - 0.02),
+        rates_per_fraction=[True, False],
         memorisations={
             Run("busi", "tiny", method, "1", str(seed)): dict.fromkeys(MEMORISATION_FACTS)
             if method == "bias"
@@ -114,7 +118,10 @@ def sources():
         ).drop(columns="adapter_bytes"),
         records={key: {"cost": COST, "method": {"title": style(key.method).label, **ENTRY}} for key in keys},
         searches={
-            key: (trials, {"learning_rate": rates[key.method], "validation_score": rates[key.method] and 0.8})
+            key: (
+                trials,
+                {"learning_rate": rates[key.method], "validation_score": rates[key.method] and 0.8} | told,
+            )
             for key in keys
         },
         published=PUBLISHED,
@@ -229,6 +236,54 @@ def test_table6_has_the_columns_of_the_contract(sources):
     assert list(table.columns) == columns
     assert len(table) == 6
     assert f"| SSF | 60 | 6 | 100 | 60 % | {GAP} |" in markdown(layout)
+
+
+def blinded(sources, *fields):
+    """Return the `sources` with a blind search of these fields in the place of the one of its method."""
+    search = Search(*fields)
+    trials, choice = sources.searches[Search(*search[:3])]
+    kept = {key: found for key, found in sources.searches.items() if key != Search(*search[:3])}
+    return replace(sources, searches=kept | {search: (trials, choice | {"blind": True})})
+
+
+def test_a_score_whose_rate_was_chosen_blindly_is_marked(sources):
+    plain, marked = (make("table2", given) for given in (sources, blinded(sources, "busi", "resnet50", "ssf")))
+    assert not any("§" in note for note in plain[1].notes)
+    assert marked[1].groups["resnet50"][-1][1].text == "0.900 ± 0.010§"
+    assert "§" not in marked[1].groups["resnet18"][-1][1].text
+    assert marked[1].notes[-1].endswith("were equal: busi, resnet50 (SSF).")
+    found = marked[0].set_index(["backbone", "method"])["blind"]
+    assert list(found[found].index) == [("resnet50", "ssf")]
+
+
+def test_a_blind_search_of_another_fraction_marks_nothing(sources):
+    assert not make("table2", blinded(sources, "busi", "resnet50", "ssf", "0.1"))[0]["blind"].any()
+    assert make("table2", blinded(sources, "busi", "resnet50", "ssf", "1", "2"))[0]["blind"].sum() == 1
+
+
+def test_learning_rates_say_how_much_chose_them(sources):
+    table, layout = make("learning_rates", blinded(sources, "busi", "resnet50", "ssf"))
+    row = table.set_index(["backbone", "method"]).loc[("resnet50", "ssf")]
+    assert (row["validation_images"], row["floor"], row["blind"]) == (100, 0.6, True)
+    assert row["standard_error"] == pytest.approx(np.sqrt(0.8 * 0.2 / 100))
+    assert row["indistinguishable"] == 1
+    cells = {line[0].text: line for line in layout.groups["busi, resnet50: 100 validation images"]}
+    assert cells["SSF"][3] == Cell("0.800§", "± 0.040")
+    assert cells["Bias"][3] == Cell(GAP)
+    assert layout.notes[-1].endswith("were equal: busi, resnet50 (SSF).")
+
+
+def test_learning_rates_of_fractions_and_seeds_stand_beside_fulls_own(sources):
+    trials, choice = next(iter(sources.searches.values()))
+    rates = {("full", "0.1", "0"): 1e-4, ("full", "1", "0"): 1e-3, ("ssf", "0.1", "0"): 1e-3, ("ssf", "1", "0"): 1e-3}
+    searches = {
+        Search("busi", "resnet50", *of): (trials, choice | {"learning_rate": rate}) for of, rate in rates.items()
+    }
+    table, layout = make("learning_rates", replace(sources, searches=searches))
+    ssf = table[table["method"] == "ssf"].set_index("fraction")["times_full"]
+    assert ssf.to_dict() == pytest.approx({0.1: 10, 1: 1})
+    assert list(layout.groups) == [f"busi, resnet50, {part} %: 100 validation images" for part in (10, 100)]
+    assert layout.groups["busi, resnet50, 10 %: 100 validation images"][1][0].text == "SSF, seed 0"
 
 
 def test_learning_rates_give_the_multiple_of_full_and_the_edge(sources):
@@ -441,6 +496,28 @@ def test_leakage_is_what_a_score_and_a_gain_lose(ours):
 def test_leakage_needs_both_protocols():
     with pytest.raises(UserError, match="are split by grouped and grouped, where one must be grouped and one paper"):
         make("leakage", Sources(scores=_scored(0), other_scores=_scored(0), splits=["grouped", "grouped"]))
+
+
+@pytest.mark.parametrize("own_here", [True, False])
+def test_rate_fairness_is_what_a_score_and_a_gain_win_by_own_rates(own_here):
+    """Worked out by hand, whichever of the two studies is at hand."""
+    shared, own = _scored(0), _scored(0.1)
+    here, there = (own, shared) if own_here else (shared, own)
+    given = Sources(scores=here, rate_scores=there, rates_per_fraction=[own_here, not own_here])
+    table, layout = make("rate_fairness", given)
+    ssf, full = (table.set_index("method").loc[method] for method in ("ssf", "full"))
+    assert [ssf["mean_shared"], ssf["mean_per_fraction"]] == [shared["mean"].iloc[-1], own["mean"].iloc[-1]]
+    assert [ssf["difference"], full["difference"]] == pytest.approx([0.1, 0])
+    assert [ssf["low"], ssf["high"]] == pytest.approx([0.1 - 0.04 * 2**0.5, 0.1 + 0.04 * 2**0.5])
+    assert [ssf["gain_shared"], ssf["gain_per_fraction"], ssf["gain_difference"]] == pytest.approx([0.02, 0.12, 0.1])
+    (group,) = layout.groups.values()
+    assert [line[-1].text for line in group] == ["+0.000", "+0.100"]
+
+
+def test_rate_fairness_needs_both_kinds_of_search():
+    alike = Sources(scores=_scored(0), rate_scores=_scored(0), rates_per_fraction=[True, True])
+    with pytest.raises(UserError, match=r"both have tuning\.per_fraction: true, where one must"):
+        make("rate_fairness", alike)
 
 
 GENERATED = {"fid": 30.0, "kid": 0.02, "precision": 0.5, "recall": 0.25}

@@ -375,6 +375,7 @@ UNDECIDED = {
     ("experiments",): "other runs; those that are there belong",
     ("split", "files"): "tested with datasets of the user's own",
     ("split", "counterpart"): "a study that is not there",
+    ("tuning", "counterpart"): "a study that is not there",
     ("accept",): "what is refused",
     ("largest_image",): "what is refused",
 }

@@ -86,10 +86,15 @@ def test_without_validation_no_score_rests_on_thresholds():
 
 def test_the_kind_of_labels_says_which_scores_there_are():
     table = predictions(["mild", "severe", "none"])
-    graded = evaluate(table, OK | {"labels": {"task": "ordinal", "classes": ["none", "mild", "severe"]}})
+    graded = evaluate(
+        table, OK | {"labels": {"task": "ordinal", "classes": ["none", "mild", "severe"], "positive": None}}
+    )
     assert graded["kappa"] is not None
     assert evaluate(table, OK)["kappa"] is None
-    two = evaluate(predictions(["absent", "present"]), OK | {"labels": {"task": "binary", "positive": "present"}})
+    two = evaluate(
+        predictions(["absent", "present"]),
+        OK | {"labels": {"task": "binary", "classes": ["absent", "present"], "positive": "present"}},
+    )
     assert list(two["by_class"]["auroc"]) == ["present"]
     assert two["average_precision"] == two["by_class"]["average_precision"]["present"]
 
@@ -98,7 +103,10 @@ def test_images_may_have_several_labels_or_unknown_ones():
     table = predictions(["a", "b"], size=4).assign(
         label=["a|b", "", "b", "a"], unknown=["", "b", "a|b", np.nan], probability_a=[0.9, 0.2, 0.1, 0.3]
     )
-    found = evaluate(table.assign(probability_b=[0.8, 0.9, 0.1, 0.6]), OK | {"labels": {"task": "multi-label", "classes": [], "positive": None}})
+    found = evaluate(
+        table.assign(probability_b=[0.8, 0.9, 0.1, 0.6]),
+        OK | {"labels": {"task": "multi-label", "classes": [], "positive": None}},
+    )
     assert found["by_class"]["auroc"] == {"a": 1.0, "b": 1.0}
     assert found["f1_micro"] == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))  # a: one hit, one miss; b: one hit, one too many
     assert found["accuracy"] is None

@@ -7,7 +7,9 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.dummy import DummyClassifier
 
 from medpeft.base.errors import RunFailed, UserError
 from medpeft.training import tune as search
@@ -223,3 +225,33 @@ def test_search_trains_real_networks(lite0, splits, recipe, tmp_path):
     table, best = search.tune(classifier, splits, recipe, tuning, tmp_path / "journal")
     assert len(table) == 2
     assert best["learning_rate"] in set(table["learning_rate"])
+
+
+def test_what_a_choice_rests_on_is_told(splits, recipe):
+    trained, validated = (splits[name].labels for name in ("train", "validation"))
+    constant = DummyClassifier(strategy="prior").fit(np.zeros((len(trained), 1)), trained)
+    floors = {"f1_micro": constant.score(np.zeros((len(validated), 1)), validated), "auroc": 0.5}
+    for metric, floor in floors.items():
+        for scores, blind in (([floor, floor], True), ([floor, 1.0], False)):
+            trials = pd.DataFrame({"validation_score": scores})
+            told = search.told(trials, splits, replace(recipe, primary_metric=metric), 3)
+            assert told == {"validation_images": len(validated), "floor": pytest.approx(floor), "blind": blind}
+    failed = search.told(pd.DataFrame({"validation_score": [None]}), splits, recipe, 3)
+    assert (failed["floor"], failed["blind"]) == (None, False)
+
+
+@pytest.mark.parametrize(("images", "fewer"), [(100, 100), (100, 30), (58, 58), (584, 292)])
+@pytest.mark.parametrize("min_steps", [0, 100])
+def test_a_trial_takes_the_steps_of_the_runs_that_it_is_for(recipe, images, fewer, min_steps):
+    """Up to the end of its last epoch."""
+    recipe = replace(recipe, epochs=12, min_steps=min_steps, batch_size=16)
+    interval, epochs = recipe.course(images)
+    assert interval * epochs == max(12, -(-min_steps // -(-images // 16))) * -(-images // 16)
+    shorter, count = recipe.as_long_as(images, fewer).course(fewer)
+    assert interval * epochs <= shorter * count < interval * epochs + shorter
+    assert fewer != images or shorter * count == interval * epochs
+
+
+def test_a_search_of_one_fraction_uses_its_share_of_it():
+    assert replace(TUNING, fraction=0.5, of_run=0.1).share == pytest.approx(0.05)
+    assert replace(TUNING, fraction=0.5).share == 0.5

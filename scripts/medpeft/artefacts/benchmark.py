@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medpeft.artefacts.cells import SEEDS_NOTE, failure_notes
+from medpeft.artefacts.cells import SEEDS_NOTE, blind_notes, failure_notes, with_blind
 from medpeft.artefacts.markup import GAP, Cell, Layout, number
 from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.published import beside, published_cell
@@ -22,6 +22,7 @@ Ranking = Callable[[pd.DataFrame], pd.Series]
 def benchmark(name: str, sources: Sources, ranking: Ranking, rank_note: str) -> tuple[pd.DataFrame, Layout]:
     """F1 of every method on every dataset with all training images, beside the published values of table `name`."""
     cells = with_published(full_data(experiment(sources, name)), sources.published[name])
+    cells = with_blind(cells, sources.searches)
     datasets = list(dict.fromkeys(cells["dataset"]))
     header = ["Method", *map(plain, datasets)] + ["Average"] * (len(datasets) > 1) + ["Rank"]
     groups = {backbone: _rows_of_backbone(rows, datasets, ranking) for backbone, rows in each_group(cells, "backbone")}
@@ -36,7 +37,7 @@ def benchmark(name: str, sources: Sources, ranking: Ranking, rank_note: str) -> 
         )
     elif "published_resnet50" in cells and cells["published_resnet50"].notna().any():
         notes.append(f"Third line: the published F1 of ResNet-50 ({source}).")
-    return cells, Layout(header, groups, [*notes, rank_note, *failure_notes(cells)])
+    return cells, Layout(header, groups, [*notes, rank_note, *failure_notes(cells), *blind_notes(cells)])
 
 
 def with_published(cells: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:

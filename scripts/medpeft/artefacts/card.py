@@ -126,6 +126,9 @@ def _made_square(fit: str, flips: bool) -> str:
     return f"{seen}. Training images are {mirrored}."
 
 
+_OF_FIRST = ", one a seed: here and below, that of the first"
+
+
 @dataclass(frozen=True)
 class Shown:
     """What networks see of a dataset.
@@ -133,11 +136,13 @@ class Shown:
     Attributes:
         fit: How images become square.
         flips: Whether training images are mirrored at random.
+        per_seed: Whether each seed has its own split.
         lengths: What the text encoder of each diffusion pipeline took of its captions.
     """
 
     fit: str = "crop"
     flips: bool = True
+    per_seed: bool = False
     lengths: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
@@ -162,7 +167,8 @@ def card(name: str, dataset: Dataset, audit: pd.DataFrame, protocol: str, shown:
         f"# {dataset.title} (`{name}`)",
         markdown(_counts(get, dataset.told_labels())).rstrip(),
         *labels_sentences(dataset.told_labels()),
-        f"Split `{protocol}`. Groups are patients, lesions, eyes or reports, as far as they are known.",
+        f"Split `{protocol}`{_OF_FIRST * shown.per_seed}. Groups are patients, lesions, eyes or reports, as far as "
+        "they are known.",
         audit_sentence(get),
         " ".join(filter(None, [_made_square(shown.fit, shown.flips), pixel_sentence(get, shown.fit)])),
         *(captions_sentence(pipeline, found) for pipeline, found in shown.lengths.items()),

@@ -1,13 +1,17 @@
 """Rows, cells and notes that several tables have."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from medpeft.artefacts.markup import GAP, Cell, interval, number
 from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.words import plain
-from medpeft.base.frames import each_row
+from medpeft.base.frames import each_group, each_row
+from medpeft.base.runs import Search
 
+FAILED, BLIND = "†", "§"  # marks of a score: runs of the cell failed; its learning rate was chosen blindly
 SEEDS_NOTE = (
     "Mean ± standard deviation over seeds; in brackets, the 95 % interval over training seeds and test images, where "
     "there is a single seed over test images alone."
@@ -40,7 +44,7 @@ def score_cell(row: pd.Series, metric: str, bold: bool = False) -> Cell:
         return Cell(GAP)
     spread = row.get(f"{metric}_std", np.nan)
     text = number(row[metric]) + ("" if np.isnan(spread) else f" ± {number(spread)}")
-    mark = "†" if row["n_failed"] else ""
+    mark = FAILED * bool(row["n_failed"]) + BLIND * bool(row.get("blind", False))
     return Cell(text + mark, interval(*(row.get(f"{metric}_{end}", np.nan) for end in ("low", "high"))), bold)
 
 
@@ -53,4 +57,41 @@ def failure_notes(cells: pd.DataFrame) -> list[str]:
         f"{style(row.method).label} on {plain(row.dataset)}, {row.backbone}: {row.n_failed} of {row.n_runs}"
         for row in each_row(failed)
     ]
-    return [f"† Failed runs, left out of the mean ({GAP} where all failed): {'; '.join(cases)}."]
+    return [f"{FAILED} Failed runs, left out of the mean ({GAP} where all failed): {'; '.join(cases)}."]
+
+
+def with_blind(cells: pd.DataFrame, searches: Mapping[Search, tuple[pd.DataFrame, dict]]) -> pd.DataFrame:
+    """Return `cells` with the column `blind`: whether a search was blind that gave its runs their learning rate."""
+    blind = [search for search, (_, choice) in searches.items() if choice["blind"]]
+    found = [
+        any(
+            search[:3] == (cell.dataset, cell.backbone, cell.method)
+            and (search.fraction is None or float(search.fraction) == cell.fraction)
+            for search in blind
+        )
+        for cell in each_row(cells)
+    ]
+    return cells.assign(blind=np.array(found, dtype=bool))
+
+
+def blind_notes(cells: pd.DataFrame) -> list[str]:
+    """Return the note that names the `cells` whose learning rate was chosen blindly, none where there are none.
+
+    Args:
+        cells: One row a cell or a search, with the columns dataset, backbone, method and blind.
+    """
+    if not cells["blind"].any():
+        return []
+    return [
+        f"{BLIND} Learning rate chosen blindly: the best score of the search was no more than chance above that of "
+        "always answering the most frequent class, or all its scores were equal: "
+        f"{methods_by_case(cells[cells['blind']])}."
+    ]
+
+
+def methods_by_case(cells: pd.DataFrame) -> str:
+    """Return the methods of `cells` by dataset and backbone, as `busi, resnet50 (SSF, LoRA); chest, resnet50 (SSF)`."""
+    return "; ".join(
+        f"{plain(dataset)}, {backbone} ({', '.join(style(method).label for method in in_order(rows['method']))})"
+        for (dataset, backbone), rows in each_group(cells, ["dataset", "backbone"])
+    )

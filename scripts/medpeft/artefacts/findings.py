@@ -11,6 +11,7 @@ from medpeft.artefacts.sentences.evidence import Evidence, facts_of, most_data
 from medpeft.artefacts.sentences.generation import generation
 from medpeft.artefacts.sentences.limitations import limitations
 from medpeft.artefacts.sentences.low_data import low_data
+from medpeft.artefacts.sentences.searching import searching
 from medpeft.artefacts.words import plain
 from medpeft.data.split import SPLITS
 from medpeft.statistics.collect import distinct
@@ -35,9 +36,11 @@ def findings(evidence: Evidence) -> dict:
 
 
 def _overview(runs: pd.DataFrame, evidence: Evidence) -> dict:
-    return facts_of(runs, cells=runs) | {
+    facts, searches = facts_of(runs, cells=runs), len(evidence.learning_rates)
+    return facts | {
         "backbones": list(dict.fromkeys(runs["backbone"])),
-        "searches": len(evidence.learning_rates),
+        "searches": searches,
+        "searching": searching(evidence.settings, searches, facts["fractions"]),
         "most_data": most_data(evidence),
         "verdict": verdict(evidence),
         "unknown": unknown(evidence),

@@ -30,7 +30,7 @@ WITHOUT_DATES = {"pdf": {"CreationDate": None, "ModDate": None}, "png": {"Softwa
 def panels(
     table: pd.DataFrame,
     draw: Callable[[Axes, Any, pd.DataFrame], None],
-    by: tuple[str, str] = ("dataset", "backbone"),
+    by: tuple[str, ...] = ("dataset", "backbone"),
     title: Callable[[Any], str] | None = None,
     columns: int | None = None,
 ) -> Figure:

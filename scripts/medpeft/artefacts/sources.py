@@ -20,6 +20,8 @@ class Sources:
             CSV files.
         other_scores: The scores of the study under the other protocol.
         splits: The protocols of this study and of that one.
+        rate_scores: The scores of the study whose fractions share their rates where those of this one do not.
+        rates_per_fraction: Whether fractions have their own rates, in this study and in that one.
         records: One run's `record.json` for each (dataset, backbone, method).
         searches: The trials and the choice of each search for a learning rate.
         memorisations: Each run's `memorisation.json`.
@@ -38,6 +40,8 @@ class Sources:
     parameters: pd.DataFrame = field(default_factory=pd.DataFrame)
     other_scores: pd.DataFrame = field(default_factory=pd.DataFrame)
     splits: list[str] = field(default_factory=list)
+    rate_scores: pd.DataFrame = field(default_factory=pd.DataFrame)
+    rates_per_fraction: list[bool] = field(default_factory=list)
     records: dict[Search, dict] = field(default_factory=dict)
     searches: dict[Search, tuple[pd.DataFrame, dict]] = field(default_factory=dict)
     memorisations: dict[Run, dict] = field(default_factory=dict)
@@ -60,11 +64,17 @@ def _searches(files: list[str]) -> dict[Search, tuple[pd.DataFrame, dict]]:
     }
 
 
+def _per_fraction(record: dict) -> bool:
+    """Tell whether the run of a `record` has a learning rate that was searched for its fraction."""
+    return bool(record["study"]["tuning"].get("per_fraction", False))
+
+
 # The others are CSV files.
 READERS: dict[str, Callable[[list[str]], Any]] = {
-    "records": lambda paths: {Run.of(path).search: read_json(path) for path in reversed(paths)},  # of the first run
+    "records": lambda paths: {Run.of(path).search(): read_json(path) for path in reversed(paths)},  # of the first run
     "searches": _searches,
     "splits": lambda paths: [read_json(path)["study"]["split"]["protocol"] for path in paths],
+    "rates_per_fraction": lambda paths: [_per_fraction(read_json(path)) for path in paths],
     "memorisations": lambda paths: {Run.of(path): read_json(path) for path in paths},
     "downstreams": lambda paths: {Run.of(path): read_table(path) for path in paths},
     "published": lambda paths: {Path(path).stem: read_table(path) for path in paths},

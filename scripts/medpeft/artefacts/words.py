@@ -30,6 +30,11 @@ def share(value: float, digits: int = 1) -> str:
     return f"{number(100 * value, digits)} %"
 
 
+def span(counts: pd.Series) -> str:
+    """Return whole numbers as `77`, or where they differ as `75 to 78`."""
+    return " to ".join(f"{count:,}" for count in sorted({counts.min(), counts.max()}))
+
+
 def case_title(dataset: str, backbone: str, fraction: float) -> str:
     """Return what a group of rows on one dataset, backbone and fraction is headed by."""
     return f"{plain(dataset)}, {backbone}, {percent(fraction)}"

@@ -35,6 +35,11 @@ def _rarest(images: pd.DataFrame) -> pd.Series:
     return images["label"].map(rarest)
 
 
+def training_images(table: Path, split: Path, subset: Path, fraction: float) -> int:
+    """Return how many training images a run on `fraction` of them has; see `members`."""
+    return int((members(table, split, subset, fraction)["split"] == "train").sum())
+
+
 def members(table: Path, split: Path, subset: Path, fraction: float) -> pd.DataFrame:
     """Return the rows that belong to a run on `fraction` of the training images, in their order.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from medpeft.artefacts.registry import Artefact
 from medpeft.artefacts.tables.leakage import refuse_other_protocols
+from medpeft.artefacts.tables.rate_fairness import refuse_alike_searches
 from medpeft.base.errors import UserError
 from medpeft.base.files import read_json
 from medpeft.base.runs import Run
@@ -20,29 +21,55 @@ def sources(study: Study, artefact: Artefact) -> dict[str, str | list[str]]:
 
 
 def refuse_unfit_counterpart(study: Study) -> None:
-    """Refuse a counterpart that the table `leakage` cannot compare the study with.
+    """Refuse a counterpart that the table `leakage` or `rate_fairness` cannot compare the study with.
 
     Raises:
-        UserError: The study names itself, or one that has not run, or one under the same protocol.
+        UserError: The study names itself, or one that has not run, or one that is split or searched in the same way.
     """
-    name = study.settings["split"]["counterpart"]
-    if not name or not study.has("classification"):
+    if not study.has("classification"):
         return
-    wrong = f"the study's key split.counterpart names {name!r}"
+    if other := _other(study, "split", "protocol"):
+        refuse_other_protocols([study.settings["split"]["protocol"], other["split"]["protocol"]])
+    if other := _other(study, "tuning", "per_fraction"):
+        refuse_alike_searches([study.settings["tuning"]["per_fraction"], other["tuning"].get("per_fraction", False)])
+        _refuse_another_split(study, other["split"])
+
+
+def _other(study: Study, group: str, key: str) -> dict | None:
+    """Return what the records of the study that a `group` of keys names as its counterpart say of it.
+
+    Raises:
+        UserError: It is this study itself, which cannot differ from it in `key`, or it has not run.
+    """
+    name = study.settings[group]["counterpart"]
+    if not name:
+        return None
+    wrong = f"the study's key {group}.counterpart names {name!r}"
     if name == study.name:
-        raise UserError(f"{wrong}, which is the study itself: name one that differs in split.protocol")
-    record, scores = _splits(study)[1], FILES["other_scores"](study)
-    if not all(Path(str(file)).is_file() for file in (record, scores)):
+        raise UserError(f"{wrong}, which is the study itself: name one that differs in {group}.{key}")
+    record, scores = _first_record(study, _counterpart(study, group)), f"{_counterpart(study, group)}/scores.csv"
+    if not all(Path(file).is_file() for file in (record, scores)):
         raise UserError(f"{wrong}, which has no results here (there is no {scores} or no {record}): run it first")
-    refuse_other_protocols([study.settings["split"]["protocol"], read_json(record)["study"]["split"]["protocol"]])
+    return dict(read_json(record)["study"])
+
+
+def _refuse_another_split(study: Study, other: dict) -> None:
+    """Refuse a counterpart with other test images, from which scores differ by more than the learning rate."""
+    for key in ("protocol", "duplicates", "seed", "per_seed"):
+        here, there = study.settings["split"][key], other.get(key, False)
+        if here != there:
+            raise UserError(
+                f"this study has split.{key}: {here}, and that of its key tuning.counterpart has {there}: give them "
+                "the same, so that their scores differ by the learning rate alone"
+            )
 
 
 def _folder(study: Study) -> str:
     return f"results/{study.name}"
 
 
-def _counterpart(study: Study) -> str:
-    return f"results/{study.settings['split']['counterpart']}"
+def _counterpart(study: Study, group: str) -> str:
+    return f"results/{study.settings[group]['counterpart']}"
 
 
 def _of_runs(study: Study, runs: list[Run], file: str) -> list[str]:
@@ -54,9 +81,13 @@ def _searches(study: Study) -> list[str]:
     return [f"{search}/{file}" for search in found for file in ("trials.csv", "learning_rate.json")]
 
 
-def _splits(study: Study) -> list[str]:
-    first = study.runs(task="classification")[0].path
-    return [f"{folder}/runs/{first}/record.json" for folder in (_folder(study), _counterpart(study))]
+def _first_record(study: Study, folder: str) -> str:
+    """Return the record, in the `folder` of this study or of a counterpart, of the first run of this one."""
+    return f"{folder}/runs/{study.runs(task='classification')[0].path}/record.json"
+
+
+def _first_records(study: Study, group: str) -> list[str]:
+    return [_first_record(study, folder) for folder in (_folder(study), _counterpart(study, group))]
 
 
 # The sources that are not a CSV file of their name in the study's folder.
@@ -67,6 +98,8 @@ FILES: dict[str, Callable[[Study], str | list[str]]] = {
     "searches": _searches,
     "memorisations": lambda study: _of_runs(study, study.runs(task="text-to-image"), "memorisation.json"),
     "downstreams": lambda study: _of_runs(study, study.runs(task="text-to-image"), "downstream.csv"),
-    "other_scores": lambda study: f"{_counterpart(study)}/scores.csv",
-    "splits": _splits,
+    "other_scores": lambda study: f"{_counterpart(study, 'split')}/scores.csv",
+    "splits": lambda study: _first_records(study, "split"),
+    "rate_scores": lambda study: f"{_counterpart(study, 'tuning')}/scores.csv",
+    "rates_per_fraction": lambda study: _first_records(study, "tuning"),
 }

@@ -53,6 +53,7 @@ def complete(config: dict) -> dict:
             _check_downstream(grid, settings, f"experiments.{place}")
             _check_patches(grid["backbones"], settings, f"experiments.{place}.backbones")
             _check_primary(settings["primary_metric"], grid, settings)
+    _check_repeated(settings)
     return settings
 
 
@@ -98,6 +99,47 @@ def _check_ranges(settings: dict) -> None:
             f"{wrong} each trial has a seed of its own, tuning.seed and those that follow, up to {LARGEST_SEED}: write "
             f"a tuning.seed of up to {LARGEST_SEED + 1 - tuning['trials']}"
         )
+    if tuning["per_fraction"] and tuning["epochs"] is not None:
+        raise UserError(
+            f"{wrong} tuning.per_fraction gives trials the steps of the runs of their fraction, and tuning.epochs "
+            "another number: leave one of them out"
+        )
+
+
+def _check_repeated(settings: dict) -> None:
+    """Refuse splits or searches of each seed that cannot be, or that would not keep test images unseen."""
+    wrong, tuning, split = "the study's configuration is wrong:", settings["tuning"], settings["split"]
+    grids = [grid for name, experiment in settings["experiments"].items() for _, grid in grids_of(name, experiment)]
+    largest = max(seed for grid in grids for seed in grid["seeds"])
+    if tuning["per_seed"] and tuning["seed"] + (largest + 1) * tuning["trials"] - 1 > LARGEST_SEED:
+        raise UserError(
+            f"{wrong} under tuning.per_seed the trials of the training seed {largest} have seeds up to tuning.seed + "
+            f"{largest + 1} * tuning.trials - 1, beyond {LARGEST_SEED}: write smaller seeds"
+        )
+    if not split["per_seed"]:
+        return
+    if not tuning["per_seed"]:
+        raise UserError(
+            f"{wrong} under split.per_seed a search that seeds share would choose its rate on test images of other "
+            "seeds: set tuning.per_seed to true as well"
+        )
+    if split["seed"] + largest > LARGEST_SEED:
+        raise UserError(
+            f"{wrong} under split.per_seed the split of the training seed {largest} has the seed split.seed + "
+            f"{largest}, beyond {LARGEST_SEED}: write smaller seeds"
+        )
+    if split["protocol"] == "paper" or split["files"]:
+        given = "split.files names" if split["files"] else "split.protocol: paper takes"
+        raise UserError(
+            f"{wrong} {given} the split that was published, of which there is one, and split.per_seed asks for one a "
+            "seed: leave one of them out"
+        )
+    for grid in grids:
+        if pipelines := [name for name in grid["backbones"] if name in settings["generation"]["pipelines"]]:
+            raise UserError(
+                f"{wrong} split.per_seed is for classifiers, and {pipelines[0]!r} is a diffusion pipeline, whose "
+                "images are compared with those of one test set: give it a study of its own"
+            )
 
 
 def _check_fractions(fractions: list[float], place: str) -> None:

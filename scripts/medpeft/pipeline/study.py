@@ -10,6 +10,7 @@ from medpeft.data import registry as datasets
 from medpeft.pipeline.settings import complete, grids_of
 from medpeft.statistics.blocks import ranks_can_be_told
 
+SHARING = ("per_fraction", "per_seed", "counterpart")  # keys of `tuning` that decide which runs share a search
 CENTRE_SHARE = 0.875  # share of the stored image that the centre crop of evaluation keeps, as in timm (224 of 256)
 
 
@@ -53,7 +54,11 @@ class Study:
     @property
     def question(self) -> dict:
         """What the study asks of its methods: see `medpeft.statistics.compare.Question`."""
-        return {"primary": self.settings["primary_metric"], "margin": self.settings["margin"]}
+        return {
+            "primary": self.settings["primary_metric"],
+            "margin": self.settings["margin"],
+            "own_splits": self.settings["split"]["per_seed"],
+        }
 
     @property
     def labels(self) -> dict[str, dict]:
@@ -63,6 +68,43 @@ class Study:
 
     def _classified(self) -> list[str]:
         return self.values("dataset", task="classification")
+
+    def search_of(self, run: Run) -> Search:
+        """Return the search that gives `run` its learning rate."""
+        tuning = self.settings["tuning"]
+        return run.search(tuning["per_fraction"], tuning["per_seed"])
+
+    def tuning(self, fraction: str | None = None, seed: str | None = None) -> dict:
+        """Return how one search is made, that of a `fraction` or a `seed` where these have their own.
+
+        The seeds of searches lie as far apart as one has trials, each of which has a seed of its own: no two searches
+        share a draw.
+        """
+        tuning = {key: value for key, value in self.settings["tuning"].items() if key not in SHARING}
+        if fraction is not None:
+            tuning["of_run"] = float(fraction)
+        if seed is not None:
+            tuning["seed"] += int(seed) * tuning["trials"]
+        return tuning
+
+    @property
+    def decisive_tuning(self) -> dict:
+        """What the study says of the searches, without what decides none of them."""
+        return {key: value for key, value in self.settings["tuning"].items() if key != "counterpart"}
+
+    def split_seed(self, seed: str) -> int:
+        """Return the seed of the split that runs of a training `seed` have."""
+        split = self.settings["split"]
+        return split["seed"] + (int(seed) if split["per_seed"] else 0)
+
+    def splits(self, dataset: str) -> str:
+        """Return the folder of the split of `dataset` that is audited: the only one, or that of the first seed."""
+        folder = f"data/splits/{dataset}/{self.name}"
+        return f"{folder}/{self.first_seed(dataset)}" if self.settings["split"]["per_seed"] else folder
+
+    def first_seed(self, dataset: str) -> str:
+        """Return the training seed of the first run on `dataset`."""
+        return next(run.seed for run in self.runs() if run.dataset == dataset)
 
     def protocol(self, dataset: str) -> str:
         """Return how `dataset` is split: `given` where the study names a file, else its protocol."""
@@ -144,7 +186,7 @@ class Study:
 
     def searches(self) -> list[Search]:
         """Return the distinct searches for a learning rate, in grid order."""
-        return list(dict.fromkeys(run.search for run in self.runs(task="classification")))
+        return list(dict.fromkeys(self.search_of(run) for run in self.runs(task="classification")))
 
     def has(self, feature: str) -> bool:
         """Tell whether the study has what an artefact may require: see `FEATURES`.
@@ -171,6 +213,7 @@ FEATURES: dict[str, Callable[[Study], bool]] = {
     "full": lambda study: "full" in study.values("method", task="classification"),
     "ranks": Study.has_ranks,
     "counterpart": lambda study: bool(study.settings["split"]["counterpart"]),
+    "rate_counterpart": lambda study: bool(study.settings["tuning"]["counterpart"]),
     "generation": lambda study: bool(study.runs(task="text-to-image")),
     "downstream": lambda study: bool(study.settings["generation"]["downstream"]),
 }

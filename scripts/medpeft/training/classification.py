@@ -54,6 +54,19 @@ class Recipe(CommonRecipe):
         """The direction of that column, as Optuna calls it."""
         return "maximize" if METRICS[self.primary_metric].higher_is_better else "minimize"
 
+    def course(self, images: int) -> tuple[int, int]:
+        """Return the steps of an epoch, and the epochs, of a training on so many `images`."""
+        interval = math.ceil(images / self.batch_size)
+        return interval, max(self.epochs, math.ceil(self.min_steps / interval))
+
+    def as_long_as(self, images: int, fewer: int) -> "Recipe":
+        """Return the recipe that trains on `fewer` images for the steps that `images` have under this one.
+
+        Epochs are whole: the steps of the last one may be more.
+        """
+        interval, epochs = self.course(images)
+        return replace(self, epochs=math.ceil(interval * epochs / math.ceil(fewer / self.batch_size)))
+
     def settled(self, model: nn.Module) -> "Recipe":
         """Return this recipe with its precision decided for `model`, which is made ready for it in place."""
         precision = fastest_precision(model, self.device) if self.precision == "auto" else self.precision
@@ -195,8 +208,7 @@ class ClassifierLoop(Loop[Fit]):
         self.train, self.validation = splits["train"].to(recipe.device), splits["validation"]
         self.recipe = recipe
         self.on_validation = on_validation
-        self.interval = math.ceil(len(self.train.labels) / recipe.batch_size)
-        epochs = max(recipe.epochs, math.ceil(recipe.min_steps / self.interval))
+        self.interval, epochs = recipe.course(len(self.train.labels))
         self.steps = epochs * self.interval
         count = min(recipe.validations, epochs)
         self.validated_epochs = {round(epochs * (index + 1) / count) for index in range(count)}

@@ -44,3 +44,10 @@ def shares_of(labels: Tensor) -> Tensor:
     """Return the share of each label in the mean over a batch, 0 for those that are not known."""
     known = torch.ones_like(labels, dtype=torch.float32) if labels.ndim == 1 else (~labels.isnan()).float()
     return known / known.sum().clamp(min=1)
+
+
+def shares_of_classes(labels: Tensor, classes: int) -> Tensor:
+    """Return the share of the images that have each class, among those of which it is known, float64 (classes,)."""
+    if labels.ndim == 1:
+        return torch.bincount(labels, minlength=classes).double() / len(labels)
+    return labels.double().nanmean(dim=0).nan_to_num()

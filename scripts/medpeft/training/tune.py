@@ -1,4 +1,4 @@
-"""The search for a learning rate, on validation only, once per dataset, backbone and method."""
+"""The search for a learning rate, on validation only: see `medpeft.base.runs.Search` for how many there are."""
 
 import logging
 import math
@@ -18,7 +18,10 @@ from medpeft.base.errors import RunFailed, UserError
 from medpeft.base.files import drop_torn_line
 from medpeft.data.images import Split
 from medpeft.networks.device import fix_arithmetic
-from medpeft.training.classification import Classifier, Direction, OnValidation, Recipe, fit
+from medpeft.statistics.metrics import METRICS
+from medpeft.statistics.searches import is_blind
+from medpeft.training.classification import Classifier, Direction, OnValidation, Recipe, fit, score_of
+from medpeft.training.losses import shares_of_classes
 
 GRID_PER_DECADE = 2  # learning rates tried per factor of ten before TPE refines the search
 DONE = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -34,6 +37,12 @@ class Tuning:
     fraction: float
     epochs: int | None
     seed: int
+    of_run: float | None = None  # the fraction of the runs that the search is for, where it is for those of one alone
+
+    @property
+    def share(self) -> float:
+        """The share of all training images that a trial uses."""
+        return self.fraction * (self.of_run or 1)
 
 
 def tune(
@@ -46,7 +55,7 @@ def tune(
 
     Args:
         classifier: What is fine-tuned in each trial.
-        splits: The images or features of `train`, cut to `tuning.fraction`, and of `validation`.
+        splits: The images or features of `train`, cut to `tuning.share`, and of `validation`.
         recipe: How to train in a trial, for `tuning.epochs` epochs where the search has its own number.
         tuning: How to search.
         journal: A file from which an interrupted search goes on, with the same result. The caller removes it.
@@ -81,6 +90,32 @@ def tune(
             "nothing else does, delete the file, and run again"
         )
     return _table(study), _best(study)
+
+
+def told(
+    trials: pd.DataFrame, splits: dict[str, Split], recipe: Recipe, classes: int
+) -> dict[str, float | int | bool | None]:
+    """Return what the choice of a search rests on: validation_images, floor, blind.
+
+    Args:
+        trials: The table of its trials.
+        splits: The images or features of `train` and `validation`.
+        recipe: Its primary metric is what the scores are of.
+        classes: How many there are.
+
+    Returns:
+        The number of images that chose; the score of always answering with the shares of the classes among the training
+        images, so that the most frequent one is predicted; and whether the search was blind (see
+        `medpeft.statistics.searches.is_blind`). A search without a score has no floor.
+    """
+    validated, scores = splits["validation"].labels, trials["validation_score"].astype(float)
+    if scores.isna().all():
+        return {"validation_images": len(validated), "floor": None, "blind": False}
+    constant = shares_of_classes(splits["train"].labels, classes)
+    logits = (constant.log() if validated.ndim == 1 else constant.logit()).expand(len(validated), -1)
+    floor, sign = score_of(recipe.primary_metric, logits, validated), METRICS[recipe.primary_metric].sign
+    blind = is_blind(sign * scores, sign * floor, len(validated))
+    return {"validation_images": len(validated), "floor": floor, "blind": blind}
 
 
 def _begun(journal: Path, recipe: Recipe, tuning: Tuning) -> optuna.Study:

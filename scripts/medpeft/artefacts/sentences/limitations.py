@@ -5,6 +5,7 @@ import pandas as pd
 from medpeft.artefacts.card import Numbers, captions_sentence
 from medpeft.artefacts.fonts import glyph_sentence
 from medpeft.artefacts.sentences.evidence import Evidence
+from medpeft.artefacts.sentences.searching import search_limits
 from medpeft.artefacts.words import plain
 from medpeft.base.losses import REASONS, summary
 from medpeft.base.runs import CELL
@@ -18,9 +19,7 @@ def limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
     simulated = [
         plain(name) for name, dataset in evidence.datasets.items() if any(part.generate for part in dataset.archives)
     ]
-    edges = evidence.learning_rates[evidence.learning_rates["at_edge"]]
     size = evidence.settings["image_size"]
-    searches = len(evidence.learning_rates)
     small = sorted({backbone for backbone in runs["backbone"] if backbone.startswith("vit_mini")})
     generated = not generation_scores(evidence.runs).empty
     sentences = [
@@ -31,10 +30,10 @@ def limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
             size != PUBLISHED_SIZE and not runs.empty,
             f"Images are {size} pixels wide, those of the published study {PUBLISHED_SIZE}.",
         ),
+        *((True, sentence) for sentence in search_limits(evidence.learning_rates)),
         (
-            not edges.empty,
-            f"In {len(edges)} of {searches} learning-rate searches the best rate was the lowest or the highest one "
-            "tried, so a wider search might do better.",
+            evidence.settings["split"]["per_seed"],
+            "Each seed has its own split; the audit, and the numbers of images by class, are those of the first.",
         ),
         (
             small,
