@@ -116,7 +116,8 @@ rule reference:
         code=code_of("reference"),
     output:
         floor="<reference>/floor.json",
-        cache=directory("<reference>/cache"),
+        features="<reference>/test_features.npy",
+        compared="<reference>/compared.csv",
     log:
         "<reference>/reference.log",
     conda:
@@ -137,17 +138,17 @@ rule reference:
 
 rule fidelity:
     input:
-        images=pictures("images.npy"),
-        manifest=pictures("manifest.csv"),
-        split="<splits>/split.csv",
-        extractor=EXTRACTOR_WEIGHTS,
+        features="<reference>/test_features.npy",
+        compared="<reference>/compared.csv",
         floor="<reference>/floor.json",
-        cache="<reference>/cache",
+        extractor=EXTRACTOR_WEIGHTS,
         generated="<run>/generated/test",
+        files="<run>/generated/test.csv",
         record="<run>/record.json",
         code=code_of("fidelity"),
     output:
         metrics="<run>/metrics.json",
+        jackknife="<run>/jackknife.csv",
     log:
         "<run>/fidelity.log",
     wildcard_constraints:
@@ -159,8 +160,6 @@ rule fidelity:
         gpu=STUDY.gpus,
         mem_mb=growing(8000),
     params:
-        images=STUDY.settings["generation"]["images"],
-        size=STUDY.generated_size,
         extractor=EXTRACTOR,
         threads=STUDY.settings["generation"]["threads"],
         device=STUDY.settings["device"],

@@ -14,8 +14,9 @@ from medpeft.statistics.metrics import METRICS, shown_in
 REFERENCE_COLUMNS = [
     "feature_extractor",
     "features",
-    *(f"floor_{metric}" for metric in shown_in("floor")),
-    "floor_images",
+    *(f"floor_{metric}{end}" for metric in shown_in("floor") for end in ("", "_low", "_high")),
+    "floor_draws",
+    "floor_pool",
 ]
 RUN_COLUMNS = [
     "experiment",
