@@ -9,10 +9,24 @@ import pytest
 from scipy.stats import rankdata
 
 from medpeft.artefacts import registry as artefacts
-from medpeft.artefacts.markup import GAP, MINUS, RENDERERS, Cell, Layout, latex, markdown, number, typst
+from medpeft.artefacts.markup import (
+    GAP,
+    MINUS,
+    RENDERERS,
+    Cell,
+    Layout,
+    latex,
+    markdown,
+    mebibytes,
+    number,
+    p_text,
+    p_value,
+    typst,
+)
 from medpeft.artefacts.palette import STYLES, in_order, style
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.tables import table2, table3, table5
+from medpeft.artefacts.words import share
 from medpeft.base.errors import UserError
 from medpeft.base.runs import CELL, Run, Search
 from medpeft.generation.copies import MEMORISATION_FACTS
@@ -290,7 +304,7 @@ def test_calibration_marks_the_best_of_each_measure(sources):
 def test_ranks_carry_the_tests(sources):
     _, layout = make("ranks", sources)
     (title,) = layout.groups
-    assert title.startswith("Convolutional networks, 100 %, 2 blocks. Friedman's test p 0.300 by permutation")
+    assert title.startswith("Convolutional networks, 100 %, 2 blocks. Friedman's test p = .300 by permutation")
     assert f"| Full fine-tuning | 2.00 | 0.800 | {GAP} | {GAP} |" in markdown(layout)
     sources.friedman["status"] = "too few blocks for a test: 1"
     assert "Too few blocks for a test: 1" in next(iter(make("ranks", sources)[1].groups))
@@ -324,6 +338,25 @@ def test_every_row_has_a_cell_for_every_column(sources, name, form):
 def test_a_zero_has_no_minus():
     assert (number(-1e-9), number(-1e-9, sign=True), number(-0.0006)) == ("0.000", "+0.000", f"{MINUS}0.001")
     assert number(1234.5, 0, group=True) == "1,234"
+
+
+def test_no_p_value_reads_0_or_1():
+    cases = {0.0: "< .001", 0.0004: "< .001", 0.0005: ".001", 0.0341: ".034", 0.9994: ".999", 1.0: "> .999"}
+    assert {value: p_value(value) for value in cases} == cases
+    assert (p_text(0.0341), p_text(1e-9), p_text(1.0), p_text(np.nan)) == ("p = .034", "p < .001", "p > .999", "no p")
+    assert p_value(np.nan) == GAP
+
+
+def test_no_share_and_no_file_rounds_to_nothing():
+    assert [share(value) for value in (0, 1e-6, 0.5, 0.99999, 1)] == [
+        "0.0 %",
+        "< 0.1 %",
+        "50.0 %",
+        "> 99.9 %",
+        "100.0 %",
+    ]
+    assert share(np.nan) == GAP
+    assert [mebibytes(size) for size in (0, 900, 2**20, 1500 * 2**20)] == ["0.00", "< 0.01", "1.00", "1,500.00"]
 
 
 def test_special_characters_survive_every_markup():
@@ -477,12 +510,12 @@ def test_few_images_are_warned_of(images, features, small):
 def test_fid_is_half_the_variance_where_images_are_as_many_as_features():
     """What the warning rests on, for two samples of one Gaussian."""
     random, features = np.random.default_rng(0), 100
-    for images, share in ((features, 0.5), (10 * features, 0.05)):
+    for images, error in ((features, 0.5), (10 * features, 0.05)):
         first, second = (random.normal(size=(images, features)) for _ in range(2))
         one, other = np.cov(first.T), np.cov(second.T)
         roots = np.sqrt(np.linalg.eigvals(one @ other).real.clip(0))
         fid = np.square(first.mean(0) - second.mean(0)).sum() + np.trace(one + other) - 2 * roots.sum()
-        assert fid / features == pytest.approx(share, rel=0.1)
+        assert fid / features == pytest.approx(error, rel=0.1)
 
 
 def test_costs_stand_beside_those_of_full_fine_tuning(sources):
