@@ -22,7 +22,7 @@ def fidelity(
 
     Args:
         generated: folder of the generated images.
-        files: their `file` in it, `<repeat>/<number>.png`, and the `image_id` of the test image whose caption they show.
+        files: their `file` in it, `<repeat>/<number>.png`, and the `image_id` of the test image that lent the caption.
         real: the features of the test images, float32 (N, channels).
         compared: their `image_id`, in the same order, and their `group`.
         record: the content of the run's `record.json`.

@@ -96,7 +96,7 @@ def _precision_and_recall(within: Tensor, across: Tensor, among: Tensor) -> tupl
     of_real = _distances(others, others, among).kthvalue(NEIGHBOURS + 1).values
     of_generated = _distances(own, own, within).kthvalue(NEIGHBOURS + 1).values
     precision = (between <= of_real).any(1).double().mean()
-    recall = (between.T <= of_generated).any(1).double().mean()
+    recall = (of_generated >= between.T).any(1).double().mean()
     return float(precision), float(recall)
 
 

@@ -15,6 +15,7 @@ from medpeft.statistics.jackknife import deviations, groups_of
 from medpeft.statistics.metrics import METRICS, shown_in
 from medpeft.training.captioned import chosen
 
+Scores = dict[str, float | None]
 DRAWS = 10  # of training images, each as many as there are test images
 
 
@@ -29,7 +30,7 @@ class Reference(NamedTuple):
 
     features: np.ndarray
     compared: pd.DataFrame
-    floor: dict[str, float]
+    floor: Scores
 
 
 def compared_images(manifest: pd.DataFrame, split: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -45,9 +46,7 @@ def compared_images(manifest: pd.DataFrame, split: pd.DataFrame, count: int) -> 
     return test[["image_id", "row", "cluster"]].assign(group=groups_of(test["cluster"]))
 
 
-def drawn_rows(
-    manifest: pd.DataFrame, split: pd.DataFrame, compared: pd.DataFrame
-) -> tuple[np.ndarray | None, int]:
+def drawn_rows(manifest: pd.DataFrame, split: pd.DataFrame, compared: pd.DataFrame) -> tuple[np.ndarray | None, int]:
     """Return the rows of training images that stand beside the test images, (draws, N), and how many there are.
 
     Those of a cluster among the test images are left out. Each draw has as many images as there are test images. Image
@@ -97,10 +96,10 @@ def reference(
         extractor: the network in whose features images are compared.
 
     Returns:
-        The floor has the scores of as many real training images of other patients: means over `floor_draws` random
-        draws, `floor_fid` and so on, with their 95 % intervals over draws and images, `floor_fid_low`,
-        `floor_fid_high`. `floor_pool` is the number of training images that there are to draw from; where they are too
-        few, the scores are NaN. `features` is the number of features of an image.
+        The floor has the scores of `floor_images` real training images of other patients, as many as there are test
+        images: means over `floor_draws` random draws, `floor_fid` and so on, with their 95 % intervals over draws and
+        images, `floor_fid_low`, `floor_fid_high`. `floor_pool` is the number of training images to draw from; where
+        they are too few, the scores are None. `features` is the number of features of an image.
     """
     compared = compared_images(manifest, split, count)
     drawn, pool = drawn_rows(manifest, split, compared)
@@ -109,18 +108,20 @@ def reference(
     starts = range(0, len(wanted), FEATURE_BATCH)
     found = features((centre(stored[wanted[start : start + FEATURE_BATCH]], size) for start in starts), extractor)
     real = found[np.searchsorted(wanted, compared["row"])]
-    facts = {"floor_pool": pool, "floor_draws": 0, "features": count_features(extractor.name)}
-    floor: dict[str, float | None] = {f"floor_{name}": None for metric in shown_in("floor") for name in (metric, f"{metric}_low", f"{metric}_high")}
-    if drawn is not None:
-        floor = _floor([found[np.searchsorted(wanted, draw)] for draw in drawn], real, compared["group"].to_numpy())
-        facts["floor_draws"] = len(drawn)
-    return Reference(real, compared[["image_id", "group"]], floor | facts)
+    facts: Scores = {"features": count_features(extractor.name), "floor_images": len(real)}
+    facts |= {"floor_pool": pool, "floor_draws": 0}
+    if drawn is None:
+        facts |= {f"floor_{metric}{end}": None for metric in shown_in("floor") for end in ("", "_low", "_high")}
+    else:
+        draws = [found[np.searchsorted(wanted, draw)] for draw in drawn]
+        facts |= {"floor_draws": len(drawn)} | _floor(draws, real, compared["group"].to_numpy())
+    return Reference(real, compared[["image_id", "group"]], facts)
 
 
-def _floor(draws: list[np.ndarray], real: np.ndarray, groups: np.ndarray) -> dict[str, float]:
+def _floor(draws: list[np.ndarray], real: np.ndarray, groups: np.ndarray) -> Scores:
     """Return the scores of features of real images, a draw each, with their intervals over draws and images."""
     scores = np.array([Likeness(draw, real).scores(groups) for draw in draws])  # (draws, 1 + groups, metrics)
-    floor = {}
+    floor: Scores = {}
     for metric in shown_in("floor"):
         of_metric = scores[:, :, LIKENESS.index(metric)]
         moved = deviations(of_metric, np.bincount(groups)[1:])

@@ -15,6 +15,7 @@ REFERENCE_COLUMNS = [
     "feature_extractor",
     "features",
     *(f"floor_{metric}{end}" for metric in shown_in("floor") for end in ("", "_low", "_high")),
+    "floor_images",
     "floor_draws",
     "floor_pool",
 ]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from medpeft.base.frames import each_group
+from medpeft.base.frames import each_group, each_row
 from medpeft.base.runs import CELL, Run
 from medpeft.statistics.collect import distinct, runs_in
 from medpeft.statistics.generation_scores import UNTUNED
@@ -53,13 +53,13 @@ def compare_generated(runs: pd.DataFrame, jackknives: Mapping[Run, pd.DataFrame]
     """
     generated = distinct(runs, "text-to-image")
     generated = generated[generated["status"] == "ok"]
-    generated = generated.assign(run=runs_in(generated))
+    tables = dict(zip(generated.index, (jackknives[run] for run in runs_in(generated)), strict=True))
     intervals, comparisons = [], []
     for key, case in each_group(generated, KEYS):
         images = int(case["n_test"].iloc[0])
         for metric in shown_in("generation"):
             scored = {
-                method: {run.seed: _scored(jackknives[run], metric) for run in of_method["run"]}
+                method: {row.seed: _scored(tables[row.Index], metric) for row in each_row(of_method)}
                 for method, of_method in each_group(case, "method")
             }
             for method, seeds in scored.items():
@@ -95,7 +95,7 @@ def verdicts(comparisons: pd.DataFrame) -> pd.DataFrame:
             verdict = "untested"
         columns = [*KEYS, "reference", "method"]
         rows.append(dict(zip(columns, key, strict=True)) | {"verdict": verdict, "seeds": int(judged["seeds"].min())})
-    return pd.DataFrame(rows, columns=[*KEYS, "reference", "method", "verdict", "seeds"])
+    return pd.DataFrame(rows, columns=[*KEYS, "reference", "method", "verdict", "seeds"]).astype({"fraction": float})
 
 
 def _scored(jackknife: pd.DataFrame, metric: str) -> Scored:
