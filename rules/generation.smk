@@ -64,6 +64,7 @@ rule finetune_unet:
         runtime=growing(1440),
     params:
         recipe=STUDY.unet_recipe,
+        training_pairs=STUDY.settings["generation"]["training_pairs"],
         learning_rate=lambda wildcards: STUDY.unet_learning_rate(wildcards.method),
         study=lambda wildcards: {
             "study": STUDY.name,
@@ -103,6 +104,7 @@ rule generate:
         images=lambda wildcards: STUDY.generated(wildcards.split)[0],
         repeats=lambda wildcards: STUDY.generated(wildcards.split)[1],
         sampling=STUDY.sampling,
+        training_pairs=STUDY.settings["generation"]["training_pairs"],
     script:
         "../scripts/generate.py"
 
@@ -196,6 +198,7 @@ rule copies:
         runtime=growing(120),
     params:
         size=STUDY.generated_size,
+        training_pairs=STUDY.settings["generation"]["training_pairs"],
     script:
         "../scripts/copies.py"
 
@@ -249,6 +252,7 @@ rule downstream_classifier:
         mem_mb=growing(16000),
         runtime=growing(240),
     params:
+        training_pairs=STUDY.settings["generation"]["training_pairs"],
         extractor=EXTRACTOR,
         threads=STUDY.settings["generation"]["threads"],
         device=STUDY.settings["device"],

@@ -14,7 +14,7 @@ from sklearn import metrics as sklearn_metrics
 Task = Literal["classification", "text-to-image"]
 # Where a metric is shown besides `runs.csv`, which holds all: `scores` is scores.csv, `calibration` the table of this
 # name, `downstream` is downstream.csv and its table, `generation` is table 4, `floor` a column `floor_<metric>` of
-# `runs.csv` with the score of two halves of the real images.
+# `runs.csv` with the score of real training images against the test images, and its interval.
 Place = Literal["scores", "calibration", "downstream", "generation", "floor"]
 # From the true classes, int (images,), and the probabilities of all classes, float (images, classes).
 ScoreFunction = Callable[[np.ndarray, np.ndarray], float]
