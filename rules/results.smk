@@ -12,6 +12,7 @@ localrules:
 rule evaluate:
     input:
         predictions="<run>/predictions.csv",
+        validation_predictions="<run>/validation_predictions.csv",
         record="<run>/record.json",
         code=code_of("evaluate"),
     output:
@@ -54,11 +55,13 @@ rule compare:
         scores="<study>/scores.csv",
         comparisons="<study>/comparisons.csv",
         crossovers="<study>/crossovers.csv",
-        contrasts="<study>/contrasts.csv",
+        overall="<study>/overall.csv",
     log:
         "<study>/logs/compare.log",
     conda:
         "../envs/results.yaml"
+    params:
+        question=STUDY.question,
     script:
         "../scripts/compare.py"
 
@@ -83,7 +86,7 @@ rule rank:
     input:
         runs="<study>/runs.csv",
         scores="<study>/scores.csv",
-        contrasts="<study>/contrasts.csv",
+        overall="<study>/overall.csv",
         code=code_of("rank"),
     output:
         ranks="<study>/ranks.csv",
@@ -93,6 +96,8 @@ rule rank:
         "<study>/logs/rank.log",
     conda:
         "../envs/results.yaml"
+    params:
+        primary=STUDY.question["primary"],
     script:
         "../scripts/rank.py"
 

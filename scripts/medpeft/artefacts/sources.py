@@ -16,7 +16,8 @@ class Sources:
     """The tables and records of a study; an artefact gets those that it names, the others are empty.
 
     Attributes:
-        runs, scores, comparisons, crossovers, ranks, friedman, recommendations, parameters: The study's CSV files.
+        runs, scores, comparisons, crossovers, overall, ranks, friedman, recommendations, parameters: The study's
+            CSV files.
         generation_intervals, generation_comparisons: Those of text-to-image; see
             `medpeft.statistics.compare_generated`.
         other_scores: The scores of the study under the other protocol.
@@ -35,6 +36,7 @@ class Sources:
     ranks: pd.DataFrame = field(default_factory=pd.DataFrame)
     friedman: pd.DataFrame = field(default_factory=pd.DataFrame)
     recommendations: pd.DataFrame = field(default_factory=pd.DataFrame)
+    overall: pd.DataFrame = field(default_factory=pd.DataFrame)
     parameters: pd.DataFrame = field(default_factory=pd.DataFrame)
     generation_intervals: pd.DataFrame = field(default_factory=pd.DataFrame)
     generation_comparisons: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -1,6 +1,7 @@
 """Which method is better, and how sure that is: the scores of all cells, and the tables of differences."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,54 +9,85 @@ import pandas as pd
 
 from medpeft.base.files import read_table
 from medpeft.base.runs import CELL, Run
-from medpeft.statistics.bootstrap import Bootstrap, Draws, ScoredCell, interval, mean_over_seeds, p_value
+from medpeft.statistics.bootstrap import MULTI_CLASS, RESAMPLES, Bootstrap, ScoredCell, Scores, SeedScores
 from medpeft.statistics.collect import distinct, runs_in
-from medpeft.statistics.contrasts import contrasts
 from medpeft.statistics.crossovers import crossovers
-from medpeft.statistics.metrics import shown_in
-from medpeft.statistics.significance import BASELINE, holm
+from medpeft.statistics.metrics import METRICS, shown_in
+from medpeft.statistics.overall import overall
+from medpeft.statistics.scoring.predictions import Labels
+from medpeft.statistics.significance import ASSESSED, BASELINE, DECIDED, NEEDED, assess, decide, needs
 
-COMPARISON_COLUMNS = [*CELL, "metric", "difference", "low", "high", "p_value", "seeds_won", "seeds_compared"]
+FAMILY = ["dataset", "backbone", "fraction", "metric"]  # what the comparisons of one family have in common
+COMPARISON_COLUMNS = [*CELL, "metric", "primary", "margin", *ASSESSED, *DECIDED, *NEEDED, "seeds_won", "seeds_compared"]
+
+
+class Question(NamedTuple):
+    """What a study asks of its methods.
+
+    Attributes:
+        primary: The metric that decides.
+        margin: The difference in it that does not matter.
+        own_splits: Whether every training seed has a split of its own.
+    """
+
+    primary: str
+    margin: float
+    own_splits: bool = False
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics in which methods are compared, the primary one among them."""
+        return list(dict.fromkeys([self.primary, *shown_in("comparisons")]))
 
 
 class Results(NamedTuple):
-    """The tables of `compare`; see `crossovers.crossovers` and `contrasts.contrasts` for the last two.
+    """The tables of `compare`; see `crossovers.crossovers` and `overall.overall` for the last two.
 
     Attributes:
         scores: For each cell and metric n_train, n_runs, n_failed, mean, std (over seeds, ddof 1, empty for a single
-            run) and for metrics with an interval its bounds low, high.
-        comparisons: Each method against full fine-tuning, for each cell and metric with an interval: difference (over
-            the seeds that both have), its paired interval low, high, p_value (two-sided bootstrap), p_adjusted (Holm,
-            over the methods on one dataset, backbone and fraction), seeds_won of seeds_compared.
+            run) and for metrics with an interval its bounds low, high, over seeds and test images; of a single run over
+            test images alone.
+        comparisons: Each method against full fine-tuning, for each cell and metric with an interval: primary (whether
+            the metric decides), margin, what `significance` tests, decides and needs, the family being the methods on
+            one dataset, backbone and fraction; seeds_won of seeds_compared. Only of the primary metric is an outcome
+            decided.
         crossovers: Where full fine-tuning overtakes each method as training images are added.
-        contrasts: Every method against every other one, averaged over blocks.
+        overall: Each method against full fine-tuning over all datasets.
     """
 
     scores: pd.DataFrame
     comparisons: pd.DataFrame
     crossovers: pd.DataFrame
-    contrasts: pd.DataFrame
+    overall: pd.DataFrame
 
 
-def compare(runs: pd.DataFrame, read: Callable[[Run], pd.DataFrame]) -> Results:
+def compare(
+    runs: pd.DataFrame,
+    read: Callable[[Run], pd.DataFrame],
+    question: Question,
+    labels: Mapping[str, Labels] | None = None,
+) -> Results:
     """Return the scores of every cell, the means over the seeds that did not fail, and how the methods differ.
 
     Args:
         runs: Rows of `runs.csv`.
         read: Returns the predictions of a run.
+        question: Which metric decides, and what difference matters.
+        labels: Of what kind the labels of each dataset are; of those left out, multi-class.
 
     Raises:
-        UserError: Runs on one dataset have different test sets.
+        UserError: Runs on one dataset have different test sets, and the study has one split for all seeds.
     """
     runs = distinct(runs)
-    draws: Draws = {}
+    scores: Scores = {}
     for dataset, of_dataset in runs[runs["status"] == "ok"].groupby("dataset", sort=False):
-        bootstrap = Bootstrap(str(dataset))
-        for _, of_cell in of_dataset.groupby(CELL, sort=False):
-            seeds = runs_in(of_cell)
-            scores = bootstrap.scores({int(run.seed): read(run) for run in seeds})
-            draws |= {ScoredCell.of(seeds[0], metric): drawn for metric, drawn in scores.items()}
-    return Results(_scores(runs, draws), _comparisons(draws), crossovers(draws), contrasts(draws))
+        found = _Tests(str(dataset), question, (labels or {}).get(str(dataset), MULTI_CLASS))
+        scores |= found.scores(of_dataset, read)
+    primary = {cell: found for cell, found in scores.items() if cell.metric == question.primary}
+    comparisons = _comparisons(scores, question)
+    return Results(
+        _scores(runs, scores), comparisons, crossovers(primary, comparisons), overall(primary, question.margin)
+    )
 
 
 def reader(predictions: Iterable[str | Path]) -> Callable[[Run], pd.DataFrame]:
@@ -64,10 +96,40 @@ def reader(predictions: Iterable[str | Path]) -> Callable[[Run], pd.DataFrame]:
     return lambda run: read_table(files[run])
 
 
-def _scores(runs: pd.DataFrame, draws: Draws) -> pd.DataFrame:
+class _Tests:
+    """The test set of one dataset, or those of its seeds where each has a split of its own."""
+
+    def __init__(self, dataset: str, question: Question, labels: Labels):
+        self.question = question
+        resamples = 0 if question.own_splits else RESAMPLES
+        self._new = partial(Bootstrap, dataset, question.metrics, labels, resamples)
+        self._bootstraps: dict[str, Bootstrap] = {}
+
+    def scores(self, runs: pd.DataFrame, read: Callable[[Run], pd.DataFrame]) -> Scores:
+        """Return the scores of the cells of the dataset."""
+        scores: Scores = {}
+        for _, of_cell in runs.groupby(CELL, sort=False):
+            seeds = runs_in(of_cell)
+            found = {int(run.seed): self._of(run).scores(read(run)) for run in seeds}
+            sizes = of_cell[["n_test", "n_train"]].mean()
+            share = float(sizes["n_test"] / sizes["n_train"]) if self.question.own_splits else None
+            for metric in self.question.metrics:
+                draws = pd.DataFrame({seed: each[metric] for seed, each in found.items()}).T
+                cell = ScoredCell.of(seeds[0], metric)
+                scores[cell] = SeedScores(draws, self._of(seeds[0]).size, share)
+        return scores
+
+    def _of(self, run: Run) -> Bootstrap:
+        key = run.seed if self.question.own_splits else ""
+        if key not in self._bootstraps:
+            self._bootstraps[key] = self._new()
+        return self._bootstraps[key]
+
+
+def _scores(runs: pd.DataFrame, scores: Scores) -> pd.DataFrame:
     key = [*CELL, "metric"]
     intervals = pd.DataFrame(
-        [(*cell, *interval(scores.mean(axis=0).to_numpy()).values()) for cell, scores in draws.items()],
+        [(*cell, *found.estimate().interval(METRICS[cell.metric].bounds)) for cell, found in scores.items()],
         columns=[*key, "low", "high"],
     )
     long = runs.melt([*CELL, "family", "n_train", "status"], shown_in("scores"), "metric", "value")
@@ -86,23 +148,34 @@ def _scores(runs: pd.DataFrame, draws: Draws) -> pd.DataFrame:
     return table.merge(intervals.astype(table[key].dtypes), on=key, how="left")  # types, where there are no rows
 
 
-def _comparisons(draws: Draws) -> pd.DataFrame:
+def _comparisons(scores: Scores, question: Question) -> pd.DataFrame:
     """Return the row of every cell and metric whose baseline has seeds in common with it."""
+    families: dict[tuple, dict[ScoredCell, SeedScores]] = {}
+    for cell, found in scores.items():
+        baseline = scores.get(cell._replace(method=BASELINE))
+        gains = None if cell.method == BASELINE or baseline is None else found.less(baseline)
+        if gains is not None and len(gains.draws):
+            families.setdefault(tuple(getattr(cell, name) for name in FAMILY), {})[cell] = gains
+    tables = [_family(gains, question) for gains in families.values()]
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return table.reindex(columns=COMPARISON_COLUMNS)
+
+
+def _family(gains: dict[ScoredCell, SeedScores], question: Question) -> pd.DataFrame:
+    """Return the rows of the comparisons of one family, with an outcome where its metric is the primary one."""
     rows = []
-    for cell, scores in draws.items():
-        baseline = draws.get(cell._replace(method=BASELINE))
-        if cell.method == BASELINE or baseline is None:
-            continue
-        gains = (scores - baseline.reindex(scores.index)).dropna()
-        if gains.empty:
-            continue
-        difference = mean_over_seeds(cell.dataset, gains.to_numpy())
+    for cell, found in gains.items():
+        estimate, metric = found.estimate(), METRICS[cell.metric]
+        won = found.draws[0] * (1 if metric.higher_is_better else -1) > 0
         rows.append(
             cell._asdict()
-            | {"difference": difference[0], **interval(difference), "p_value": p_value(difference)}
-            | {"seeds_won": int((gains[0] > 0).sum()), "seeds_compared": len(gains)}
+            | {"primary": cell.metric == question.primary, "margin": question.margin}
+            | assess(estimate, question.margin, metric.higher_is_better)
+            | needs(estimate, question.margin, len(gains))
+            | {"seeds_won": int(won.sum()), "seeds_compared": len(won)}
         )
-    table = pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
-    family = table.groupby(["dataset", "backbone", "fraction", "metric"])["p_value"]
-    table.insert(COMPARISON_COLUMNS.index("p_value") + 1, "p_adjusted", family.transform(holm))
-    return table
+    table = pd.DataFrame(rows)
+    return decide(table, metric.higher_is_better) if table["primary"].all() else table.drop(columns=_TESTS)
+
+
+_TESTS = ["p_value", "p_not_inferior", "p_equivalent", *NEEDED]  # that a metric besides the primary one does not have
