@@ -97,6 +97,7 @@ rule findings:
         overall="<study>/overall.csv",
         friedman="<study>/friedman.csv",
         recommendations="<study>/recommendations.csv",
+        generation_comparisons="<study>/generation_comparisons.csv",
         learning_rates="<study>/tables/learning_rates.csv",
         audits=expand("<study>/audit/{dataset}.csv", dataset=STUDY.values("dataset")),
         claims="<texts>/reference/claims.csv",

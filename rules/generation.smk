@@ -64,6 +64,7 @@ rule finetune_unet:
         runtime=growing(1440),
     params:
         recipe=STUDY.unet_recipe,
+        training_pairs=STUDY.settings["generation"]["training_pairs"],
         learning_rate=lambda wildcards: STUDY.unet_learning_rate(wildcards.method),
         study=lambda wildcards: {
             "study": STUDY.name,
@@ -103,6 +104,7 @@ rule generate:
         images=lambda wildcards: STUDY.generated(wildcards.split)[0],
         repeats=lambda wildcards: STUDY.generated(wildcards.split)[1],
         sampling=STUDY.sampling,
+        training_pairs=STUDY.settings["generation"]["training_pairs"],
     script:
         "../scripts/generate.py"
 
@@ -116,7 +118,8 @@ rule reference:
         code=code_of("reference"),
     output:
         floor="<reference>/floor.json",
-        cache=directory("<reference>/cache"),
+        features="<reference>/test_features.npy",
+        compared="<reference>/compared.csv",
     log:
         "<reference>/reference.log",
     conda:
@@ -137,17 +140,17 @@ rule reference:
 
 rule fidelity:
     input:
-        images=pictures("images.npy"),
-        manifest=pictures("manifest.csv"),
-        split="<splits>/split.csv",
-        extractor=EXTRACTOR_WEIGHTS,
+        features="<reference>/test_features.npy",
+        compared="<reference>/compared.csv",
         floor="<reference>/floor.json",
-        cache="<reference>/cache",
+        extractor=EXTRACTOR_WEIGHTS,
         generated="<run>/generated/test",
+        files="<run>/generated/test.csv",
         record="<run>/record.json",
         code=code_of("fidelity"),
     output:
         metrics="<run>/metrics.json",
+        jackknife="<run>/jackknife.csv",
     log:
         "<run>/fidelity.log",
     wildcard_constraints:
@@ -159,8 +162,6 @@ rule fidelity:
         gpu=STUDY.gpus,
         mem_mb=growing(8000),
     params:
-        images=STUDY.settings["generation"]["images"],
-        size=STUDY.generated_size,
         extractor=EXTRACTOR,
         threads=STUDY.settings["generation"]["threads"],
         device=STUDY.settings["device"],
@@ -197,6 +198,7 @@ rule copies:
         runtime=growing(120),
     params:
         size=STUDY.generated_size,
+        training_pairs=STUDY.settings["generation"]["training_pairs"],
     script:
         "../scripts/copies.py"
 
@@ -250,6 +252,7 @@ rule downstream_classifier:
         mem_mb=growing(16000),
         runtime=growing(240),
     params:
+        training_pairs=STUDY.settings["generation"]["training_pairs"],
         extractor=EXTRACTOR,
         threads=STUDY.settings["generation"]["threads"],
         device=STUDY.settings["device"],

@@ -89,6 +89,7 @@ JOBS = [
     (rules.count, [{}]),
     (rules.collect, [{}]),
     (rules.compare, [{}] * bool(CLASSIFIED)),
+    (rules.compare_generated, [{}] * bool(SYNTHESISED)),
     (rules.rank, [{}] * bool(CLASSIFIED)),
 ]
 KEPT = list(

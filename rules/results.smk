@@ -3,6 +3,7 @@
 
 localrules:
     collect,
+    compare_generated,
     rank,
     verify,
     forget_failed,
@@ -64,6 +65,22 @@ rule compare:
         labels=STUDY.labels,
     script:
         "../scripts/compare.py"
+
+
+rule compare_generated:
+    input:
+        runs="<study>/runs.csv",
+        jackknives=expand("<study>/runs/{run}/jackknife.csv", run=GENERATIONS),
+        code=code_of("compare_generated"),
+    output:
+        generation_intervals="<study>/generation_intervals.csv",
+        generation_comparisons="<study>/generation_comparisons.csv",
+    log:
+        "<study>/logs/compare_generated.log",
+    conda:
+        "../envs/results.yaml"
+    script:
+        "../scripts/compare_generated.py"
 
 
 rule rank:

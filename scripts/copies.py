@@ -10,12 +10,13 @@ def main(snakemake):
     from medpeft.data.subset import members
     from medpeft.generation.copies import Memorisation, copies
 
-    data, output = snakemake.input, snakemake.output
+    data, output, settings = snakemake.input, snakemake.output, snakemake.params
+    fraction = float(snakemake.wildcards.fraction)
     found = Memorisation.of_failed_run()
     if read_json(data.record)["status"] == "ok":
-        rows = members(data.manifest, data.split, data.subset, float(snakemake.wildcards.fraction))
+        rows = members(data.manifest, data.split, data.subset, fraction, settings.training_pairs)
         files = read_table(data.files)["file"]
-        found = copies(rows, data.images, snakemake.params.size, Path(data.generated), files)
+        found = copies(rows, data.images, settings.size, Path(data.generated), files)
     write_table(output.table, found.table)
     write_json(output.facts, found.facts)
     with replacing(output.picture) as temporary:

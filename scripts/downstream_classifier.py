@@ -14,7 +14,8 @@ def main(snakemake):
     from medpeft.generation.features import Extractor
 
     data, settings = snakemake.input, snakemake.params
-    rows = members(data.manifest, data.split, data.subset, float(snakemake.wildcards.fraction))
+    fraction = float(snakemake.wildcards.fraction)
+    rows = members(data.manifest, data.split, data.subset, fraction, settings.training_pairs)
     real, test = real_sets(rows, np.load(data.features, mmap_mode="r"))
     generated = None
     if read_json(data.record)["status"] == "ok":

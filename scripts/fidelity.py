@@ -6,15 +6,18 @@ from medpeft.pipeline.stage import run
 
 
 def main(snakemake):
-    from medpeft.base.files import read_json, read_table, write_json
+    import numpy as np
+
+    from medpeft.base.files import read_json, read_table, write_json, write_table
     from medpeft.generation.features import Extractor
-    from medpeft.generation.fidelity import fidelity, real_images
+    from medpeft.generation.fidelity import fidelity
 
     data, settings = snakemake.input, snakemake.params
     extractor = Extractor(settings.extractor, Path(data.extractor), settings.threads, settings.device)
-    manifest, split = read_table(data.manifest), read_table(data.split)
-    real = real_images(data.images, manifest, split, settings.images, settings.size)
-    metrics = fidelity(Path(data.generated), real, read_json(data.record), extractor, Path(data.cache))
+    real, compared = np.load(data.features), read_table(data.compared)
+    files, record = read_table(data.files), read_json(data.record)
+    metrics, jackknife = fidelity(Path(data.generated), files, real, compared, record, extractor)
+    write_table(snakemake.output.jackknife, jackknife)
     write_json(snakemake.output.metrics, metrics | read_json(data.floor))
 
 

@@ -23,6 +23,7 @@ def main(snakemake):
         overall=read_table(given.overall),
         friedman=read_table(given.friedman),
         recommendations=read_table(given.recommendations),
+        generation_comparisons=read_table(given.generation_comparisons),
         learning_rates=read_table(given.learning_rates),
         datasets={name: registry.load(name, declared.get(name)) for name in audits},
         protocols=dict(snakemake.params.protocols),

@@ -17,8 +17,9 @@ def main(snakemake):
     asked["recipe"] = dict(snakemake.params.recipe)
     asked["learning_rate"] = snakemake.params.learning_rate
     tuned = TunedUnet(Path(data.pipeline), asked["method"])
-    fraction, seed = float(asked["fraction"]), int(asked["seed"])
-    train, _ = load_captioned(data.moments, data.texts, data.captions, data.split, data.subset, fraction)
+    fraction, seed, pairs = float(asked["fraction"]), int(asked["seed"]), snakemake.params.training_pairs
+    asked["training_pairs"] = pairs
+    train, _ = load_captioned(data.moments, data.texts, data.captions, data.split, data.subset, fraction, pairs)
     # The first two list the hashes of the files beside them, which are gigabytes.
     sources = [data.hashes, tuned.diffusion_pipeline / "source.json", data.split, data.subset, *data.code]
     files = RunFiles(Path(output.adapter), unfinished(output.adapter, asked, sources))

@@ -20,7 +20,8 @@ def main(snakemake):
     files = pd.DataFrame(columns=GENERATED_COLUMNS)
     if read_json(data.record)["status"] == "ok":
         tuned = TunedPipeline(Path(data.pipeline), asked.method, Path(data.adapter))
-        loaded = load_captioned(data.moments, data.texts, data.captions, data.split, data.subset, float(asked.fraction))
+        fraction, pairs = float(asked.fraction), settings.training_pairs
+        loaded = load_captioned(data.moments, data.texts, data.captions, data.split, data.subset, fraction, pairs)
         prompts = prompts_of(asked.split, *loaded, settings.images)
         files = generate(tuned, prompts, Sampling(**settings.sampling), int(asked.seed), settings.repeats, folder)
     write_table(output.files, files)

@@ -107,6 +107,7 @@ def recipe() -> Recipe:
         threads=1,
         precision="fp32",
         gradient_checkpointing=False,
+        batchnorm="pretrained",
         image_size=32,
         device="cpu",
     )

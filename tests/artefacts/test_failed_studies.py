@@ -1,5 +1,7 @@
 """A study of which much or all failed has every table, every figure and a paper, with gaps and the reasons for them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +19,7 @@ from medpeft.generation.copies import MEMORISATION_FACTS
 from medpeft.generation.downstream_classifier import DOWNSTREAM_COLUMNS
 from medpeft.methods.registry import declared
 from medpeft.statistics.collect import RUN_COLUMNS, runs_in
+from medpeft.statistics.compare_generated import compare_generated
 from medpeft.statistics.metrics import METRICS
 
 CLASSES = ("a", "b")
@@ -81,8 +84,11 @@ def study(request, tmp_path_factory) -> tuple[Sources, dict]:
     runs = handed_on(_runs(fails))
     results = judged(runs, _predictions, handed_on)
     named = runs_in(runs)
+    generated = compare_generated(runs, {run: _jackknife() for run in named if run.backbone == "tiny"})
+    generated_results = {name: handed_on(table) for name, table in generated._asdict().items()}
     sources = Sources(
         runs=runs,
+        **generated_results,
         **results,
         parameters=runs.drop_duplicates(CELL[1:3])[[*CELL[1:3], "trainable_parameters", "total_parameters"]].assign(
             head_parameters=10
@@ -98,7 +104,14 @@ def study(request, tmp_path_factory) -> tuple[Sources, dict]:
         published=PUBLISHED,
     )
     learning_rates = handed_on(artefacts.maker("table", "learning_rates")(sources)[0])
-    return sources, findings(with_results(evidence(), runs, results, learning_rates))
+    found = with_results(evidence(), runs, results, learning_rates)
+    return sources, findings(replace(found, generation_comparisons=sources.generation_comparisons))
+
+
+def _jackknife() -> pd.DataFrame:
+    """Return the scores of a run of all images and without each of three groups."""
+    table = pd.DataFrame({"group": range(4), "left_out": [0, 9, 9, 9]})
+    return table.assign(**{name: [0.5, 0.4, 0.5, 0.7] for name in GENERATED})
 
 
 def _search(fails: bool) -> tuple[pd.DataFrame, dict]:

@@ -295,7 +295,9 @@ def test_losses_that_the_study_accepts_are_a_limitation_and_others_are_none():
 
 GENERATED = {"n_train": 100, "n_test": 60, "feature_extractor": "efficientnet_lite0", "features": 1280}
 GENERATED |= {"device": "cpu"}
-GENERATED |= {"floor_fid": 9.0, "floor_kid": 0.01, "floor_images": 30, "task": "text-to-image", "experiment": "table4"}
+GENERATED |= {"floor_fid": 9.0, "floor_fid_low": 8.0, "floor_fid_high": 10.0, "floor_draws": 10, "floor_pool": 100}
+GENERATED |= {"floor_kid": 0.01, "floor_kid_low": 0.0, "floor_kid_high": 0.02}
+GENERATED |= {"task": "text-to-image", "experiment": "table4"}
 
 
 def with_pipelines(found: Evidence, fids: dict, seeds=2, alone=False) -> Evidence:
@@ -317,12 +319,13 @@ def with_pipelines(found: Evidence, fids: dict, seeds=2, alone=False) -> Evidenc
 FIDS = {"untuned": 40.0, "full": 50.0, "lora": 20.0, "bias": None}
 
 
-def test_the_best_generator_is_named_and_those_that_beat_the_pipeline_as_it_is():
+def test_the_generator_with_the_lowest_fid_is_named_beside_the_floor():
     found = findings(with_pipelines(evidence(), FIDS))
     (answer,) = found["generation"]["answers"]
-    assert answer.startswith("busi, tiny, 100 % (100 training pairs). The best FID has LoRA: 20.50 ± 0.71, with a KID")
-    assert "halves of the real images have 9.00" in answer
-    assert answer.endswith("Better than the pipeline untuned (40.50 ± 0.71): LoRA; not better: Full fine-tuning.")
+    assert answer.startswith(
+        "busi, tiny, 100 % (100 training pairs). The lowest FID has LoRA: 20.50 ± 0.71, with a KID"
+    )
+    assert "as many real training images of other patients have an FID of 9.00 [8.00, 10.00]" in answer
     assert "60 images are fewer than the 1,280 features" in found["generation"]["warnings"][0]
     assert found["generation"]["failed"][0] == "Bias, busi, tiny, 100 %, seed 0: out of memory"
     assert found["overview"]["runs"] == 24
@@ -333,10 +336,50 @@ def test_the_best_generator_is_named_and_those_that_beat_the_pipeline_as_it_is()
     }
 
 
+def differences(seeds=2, **methods) -> pd.DataFrame:
+    """Return differences from the untuned pipeline, given as `method=((FID, adjusted p), (KID, adjusted p))`."""
+    rows = [
+        {"method": method, "metric": metric, "difference": difference, "p_adjusted": p}
+        for method, both in methods.items()
+        for metric, (difference, p) in zip(("fid", "kid"), both, strict=True)
+    ]
+    return pd.DataFrame(rows).assign(dataset="busi", backbone="tiny", fraction=1.0, reference="untuned", seeds=seeds)
+
+
+@pytest.mark.parametrize(
+    ("lora", "told"),
+    [
+        (((-20.0, 0.01), (-0.2, 0.01)), "better: LoRA; worse: none; cannot be told: Full fine-tuning."),
+        (((20.0, 0.01), (0.2, 0.01)), "better: none; worse: LoRA; cannot be told: Full fine-tuning."),
+        (((-20.0, 0.01), (0.2, 0.01)), "better: none; worse: none; cannot be told: Full fine-tuning, LoRA."),
+        (((-20.0, 0.7), (-0.2, 0.01)), "better: none; worse: none; cannot be told: Full fine-tuning, LoRA."),
+        (((-20.0, 0.01), (-0.2, 0.7)), "better: none; worse: none; cannot be told: Full fine-tuning, LoRA."),
+    ],
+    ids=["both better", "both worse", "FID better and KID worse", "FID may be chance", "KID may be chance"],
+)
+def test_a_generator_is_called_better_only_where_fid_and_kid_both_say_so(lora, told):
+    table = differences(lora=lora, full=((-1.0, 0.7), (-0.1, 0.7)))
+    found = replace(with_pipelines(evidence(), FIDS), generation_comparisons=table)
+    (answer,) = findings(found)["generation"]["answers"]
+    assert f"Against the pipeline untuned (FID 40.50 ± 0.71), by FID and KID both, {told}" in answer
+
+
+def test_of_one_seed_no_generator_is_called_better():
+    unknown = (-20.0, np.nan), (-0.2, np.nan)
+    table = differences(seeds=1, lora=unknown, full=unknown)
+    found = replace(with_pipelines(evidence(), FIDS, seeds=1), generation_comparisons=table)
+    content = findings(found)
+    (answer,) = content["generation"]["answers"]
+    assert "better" not in answer
+    cannot = "With one seed, whether a method differs from the pipeline untuned (FID 40.00) cannot be told"
+    assert f"{cannot}; its interval covers the images alone, for these trained networks." in answer
+    assert any("no difference between methods is tested" in limitation for limitation in content["limitations"])
+
+
 def test_without_the_pipeline_as_it_is_nothing_is_said_to_beat_it():
     (answer,) = findings(with_pipelines(evidence(), {"lora": 20.0}, seeds=1))["generation"]["answers"]
     assert "LoRA: 20.00, with a KID" in answer
-    assert answer.endswith("How the pipeline scores untuned is not known.")
+    assert "How the pipeline untuned scores is not known. How full fine-tuning scores is not known." in answer
     (answer,) = findings(with_pipelines(evidence(), {"lora": None}))["generation"]["answers"]
     assert answer.endswith("No method has a score here.")
     assert findings(evidence())["generation"] is None

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from medpeft.data import subset as module
 from medpeft.data.subset import subset
 
 FRACTIONS = (0.01, 0.05, 0.07, 0.1, 0.29, 0.3, 0.5, 0.58, 0.8, 1)
@@ -51,6 +52,18 @@ def test_fractions_are_nested(seed):
     chosen = [set(members(seed, fraction)) for fraction in FRACTIONS]
     assert all(small <= large for small, large in pairwise(chosen))
     assert len(chosen[-1]) == sum(SIZES.values())
+
+
+@pytest.mark.parametrize(("whole", "expected"), [(None, 373), (1000, 373), (200, 200), (100, 100)])
+def test_fractions_are_shares_of_the_number_that_the_whole_stands_for(tmp_path, whole, expected):
+    files = tmp_path / "manifest.csv", tmp_path / "split.csv", tmp_path / "subset.csv"
+    for path, table in zip(files, (MANIFEST, SPLIT.assign(cluster=0), subset(MANIFEST, SPLIT, 0)), strict=True):
+        table.to_csv(path, index=False)
+    for fraction in (1, 0.5, 0.1):
+        rows = module.members(*files, fraction, whole)
+        assert (rows["split"] == "train").sum() == pytest.approx(expected * fraction, abs=len(SIZES))
+        assert set(rows.loc[rows["split"] == "train", "label"]) == set(SIZES)
+        assert (rows["split"] == "test").sum() == 60  # never cut
 
 
 def test_a_seed_is_repeatable_and_another_one_differs():

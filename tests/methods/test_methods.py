@@ -242,6 +242,22 @@ def test_adaptformer_is_the_published_formula():
     torch.testing.assert_close(block(x), expected)
 
 
+def test_adaptformer_drops_a_tenth_of_its_bottleneck_in_training_alone():
+    torch.manual_seed(0)
+    adapter = adapt(timm.create_model("test_vit"), registry.load("adaptformer")).blocks[0].adaptformer
+    torch.nn.init.normal_(adapter.up.weight)
+    x = torch.randn(500, 8, adapter.down.in_features)
+    kept: list[torch.Tensor] = []
+    adapter.up.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0]))
+    adapter.train()(x)
+    adapter.eval()(x)
+    hidden = adapter.down(x).relu()
+    torch.testing.assert_close(kept[1], hidden)
+    dropped = (kept[0] == 0) & (hidden > 0)
+    assert (dropped.sum() / (hidden > 0).sum()).item() == pytest.approx(0.1, abs=0.005)
+    torch.testing.assert_close(kept[0][~dropped], hidden[~dropped] / 0.9)
+
+
 def test_adaptformer_keeps_nothing_of_a_forward_that_broke_off(build, monkeypatch):
     """Memory that runs out within a block, behind its norm, is free for the next, smaller try."""
     model = build("adaptformer", "vit")

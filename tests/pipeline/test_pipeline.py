@@ -62,6 +62,7 @@ def test_all_artefacts_are_there(finished):
     folder = finished / "results" / "tiny"
     expected = ["runs.csv", "paper.pdf", "audit/busi.csv"]
     tables = ("table1", "table2", "table4", "table6", "memorisation", "downstream", "recommendations", "calibration")
+    tables += ("generation_comparisons",)
     expected += [f"tables/{name}.{kind}" for name in tables for kind in ("csv", "md", "tex")]
     expected += [
         f"figures/{name}.{kind}"
@@ -123,7 +124,17 @@ def test_runs_of_pipelines_have_their_own_scores(finished):
     )
     assert len(files) == 2 * 12
     assert len(pd.read_csv(folder / "generated/train.csv")) == 9
-    assert json.loads((folder / "metrics.json").read_text())["fid_sd"] > 0
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["fid_sd"] > 0
+    assert metrics["floor_fid_low"] < metrics["floor_fid"] < metrics["floor_fid_high"]
+    assert metrics["floor_images"] == metrics["n_test"] == 12
+    jackknife = pd.read_csv(folder / "jackknife.csv")
+    assert jackknife["fid"].iloc[0] == metrics["fid"]
+    assert jackknife["left_out"].to_list() == [0] + [1] * 12
+    differences = pd.read_csv(finished / "results/tiny/generation_comparisons.csv")
+    assert set(differences[["reference", "method"]].itertuples(index=False, name=None)) == {("full", "lora")}
+    assert differences["p_value"].isna().all()  # of one seed
+    assert (differences["low"] < differences["high"]).all()
 
 
 def test_generated_images_are_audited_and_trained_on(finished):
@@ -205,12 +216,14 @@ def _after(*sources: str) -> set[str]:
 
 
 STATISTICS = ("scores", "comparisons", "crossovers", "ranks", "friedman", "recommendations")
-COLLECTED = {"collect", "compare", "rank"} | _after("runs", *STATISTICS)
+STATISTICS += ("generation_intervals", "generation_comparisons")
+COLLECTED = {"collect", "compare", "compare_generated", "rank"} | _after("runs", *STATISTICS)
 AUDITED = {"audit_dataset", "card"}
 SEARCHED = _of(("tune", "finetune", "evaluate"), ("full", "linear_probe", "ssf"))
 EVALUATED = _of(("evaluate",), ("full", "linear_probe", "ssf"))
 GENERATED = _of(("generate", "fidelity", "copies", "downstream_classifier"), ("full", "lora", "bias")) | {"samples"}
 CLASSIFIED = _of(("downstream_classifier",), ("full", "lora", "bias"))
+LIKENED = _of(("fidelity",), ("full", "lora", "bias"))
 RUNS = SEARCHED | _after("records", "searches") | COLLECTED
 IMAGES = GENERATED | _after("memorisations", "downstreams") | COLLECTED
 GENERATIONS = IMAGES | _of(("finetune_unet",), ("full", "lora", "bias")) | _after("records")
@@ -245,7 +258,15 @@ RERUNS = {
     | COLLECTED,
     "scripts/medpeft/generation/generate.py": IMAGES,
     "scripts/medpeft/statistics/evaluate.py": EVALUATED | CLASSIFIED | _after("downstreams") | COLLECTED,
-    "scripts/medpeft/statistics/metrics.py": EVALUATED | CLASSIFIED | _after("downstreams") | COLLECTED | {"samples"},
+    "scripts/medpeft/statistics/metrics.py": EVALUATED
+    | CLASSIFIED
+    | _after("downstreams")
+    | COLLECTED
+    | {"samples", "reference"}
+    | LIKENED,
+    "scripts/medpeft/statistics/compare_generated.py": {"compare_generated"}
+    | _after("generation_intervals", "generation_comparisons"),
+    "scripts/medpeft/generation/likeness.py": {"reference"} | LIKENED | COLLECTED,
     "scripts/medpeft/statistics/rank.py": {"rank"} | _after("ranks", "friedman", "recommendations"),
     "scripts/medpeft/artefacts/panels.py": {"figure figure1", "figure figure3", "figure pareto", "figure tuning"}
     | {"samples", "typeset", "all"},

@@ -44,6 +44,7 @@ def _refusal(text: str) -> str:
         ("tuning: {seed: 4294967290}", "tuning.seed", "of up to 4294967286"),
         ("recipe: {crop_scale: [1.0, 0.5]}", "crop_scale", "write the smaller share first"),
         ("tuning: {low: 0.1, high: 0.1}", "tuning.low", "is not below"),
+        ("recipe: {batchnorm: updated, gradient_checkpointing: true}", "recipe.batchnorm", "take one of both out"),
         ("mirror: 12", "mirror", "put it in quotes, as in '12'"),
         ("mirror: ''", "mirror", "non-empty"),
         ('mirror: "folder\\n"', "mirror", "has no line breaks"),

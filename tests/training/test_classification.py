@@ -5,13 +5,15 @@ from dataclasses import replace
 import pytest
 import timm
 import torch
+from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 
 from medpeft.base.errors import RunFailed, UserError
 from medpeft.methods import registry
 from medpeft.networks.cpu_kernels import hasten
+from medpeft.networks.delta import delta, load_delta, save_delta
 from medpeft.networks.models import create
-from medpeft.training.classification import fit, predict
+from medpeft.training.classification import Classifier, fit, predict
 from medpeft.training.loop import parameter_groups
 from medpeft.training.schedule import warmup_cosine
 
@@ -81,6 +83,37 @@ def test_best_epoch_is_chosen_on_validation(model, splits, recipe):
     model.load_state_dict(result.best, strict=False)
     logits = predict(model, splits["validation"], recipe)
     assert (logits.argmax(1) == splits["validation"].labels).double().mean() == best
+
+
+def _statistics(network) -> dict[str, torch.Tensor]:
+    return {name: tensor.clone() for name, tensor in network.named_buffers() if "running" in name}
+
+
+@pytest.mark.parametrize("method", ["bias", "batchnorm", "full"])
+@pytest.mark.parametrize("policy", ["pretrained", "updated"])
+def test_batchnorm_statistics_are_kept_or_updated_as_the_recipe_says(lite0, splits, recipe, tmp_path, method, policy):
+    recipe = replace(recipe, epochs=1, batchnorm=policy)
+    classifier = Classifier("efficientnet_lite0", method, lite0, ["a", "b", "c"])
+    network, settled = classifier.network(recipe, 0)
+    pretrained = _statistics(network)
+    result = fit(network, splits, settled, 1e-3, seed=0)
+    moved = [name for name, tensor in _statistics(network).items() if not torch.equal(tensor, pretrained[name])]
+    assert moved == (list(pretrained) if policy == "updated" else [])
+    assert {name for name in result.best if "running" in name} == set(moved)
+    # A new network with the delta from the file is the trained one.
+    save_delta(tmp_path / "adapter.safetensors", result.best)
+    reloaded, _ = classifier.network(recipe, 1)
+    load_delta(reloaded, load_file(tmp_path / "adapter.safetensors"))
+    torch.testing.assert_close(
+        predict(reloaded, splits["validation"], settled), predict(network, splits["validation"], settled)
+    )
+
+
+def test_linear_probing_keeps_the_statistics_that_its_features_come_from(lite0, recipe):
+    network, _ = Classifier("efficientnet_lite0", "linear_probe", lite0, ["a", "b"]).network(
+        replace(recipe, batchnorm="updated"), 0
+    )
+    assert set(delta(network)) == {"classifier.weight", "classifier.bias"}
 
 
 def test_same_seed_same_delta(lite0, splits, recipe):

@@ -175,9 +175,9 @@ def number(value: float, digits: int = 3, sign: bool = False, group: bool = Fals
     return text.replace("-", MINUS)
 
 
-def interval(low: float, high: float, sign: bool = False) -> str:
+def interval(low: float, high: float, sign: bool = False, digits: int = 3) -> str:
     """Return an interval in brackets; a missing one is empty."""
-    return "" if np.isnan(low) else f"[{number(low, sign=sign)}, {number(high, sign=sign)}]"
+    return "" if np.isnan(low) else f"[{number(low, digits, sign)}, {number(high, digits, sign)}]"
 
 
 def p_value(value: float) -> str:

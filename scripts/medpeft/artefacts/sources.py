@@ -18,6 +18,8 @@ class Sources:
     Attributes:
         runs, scores, comparisons, crossovers, overall, ranks, friedman, recommendations, parameters: The study's
             CSV files.
+        generation_intervals, generation_comparisons: Those of text-to-image; see
+            `medpeft.statistics.compare_generated`.
         other_scores: The scores of the study under the other protocol.
         splits: The protocols of this study and of that one.
         rate_scores: The scores of the study whose fractions share their rates where those of this one do not.
@@ -38,6 +40,8 @@ class Sources:
     recommendations: pd.DataFrame = field(default_factory=pd.DataFrame)
     overall: pd.DataFrame = field(default_factory=pd.DataFrame)
     parameters: pd.DataFrame = field(default_factory=pd.DataFrame)
+    generation_intervals: pd.DataFrame = field(default_factory=pd.DataFrame)
+    generation_comparisons: pd.DataFrame = field(default_factory=pd.DataFrame)
     other_scores: pd.DataFrame = field(default_factory=pd.DataFrame)
     splits: list[str] = field(default_factory=list)
     rate_scores: pd.DataFrame = field(default_factory=pd.DataFrame)

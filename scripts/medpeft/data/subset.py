@@ -40,7 +40,7 @@ def training_images(table: Path, split: Path, subset: Path, fraction: float) -> 
     return int((members(table, split, subset, fraction)["split"] == "train").sum())
 
 
-def members(table: Path, split: Path, subset: Path, fraction: float) -> pd.DataFrame:
+def members(table: Path, split: Path, subset: Path, fraction: float, whole: int | None = None) -> pd.DataFrame:
     """Return the rows that belong to a run on `fraction` of the training images, in their order.
 
     Args:
@@ -48,6 +48,8 @@ def members(table: Path, split: Path, subset: Path, fraction: float) -> pd.DataF
         split: The file of the split.
         subset: The file of the shares of the training images.
         fraction: Of the training images.
+        whole: How many of them the fraction 1 stands for, all where there are fewer; None for all. With several classes
+            it may be one more a class, for a class is rounded up.
 
     Returns:
         The columns of `table`, the number of the `row` in it, `split` and `cluster`, and for training `share`.
@@ -55,4 +57,5 @@ def members(table: Path, split: Path, subset: Path, fraction: float) -> pd.DataF
     rows = read_table(table)
     rows["row"] = np.arange(len(rows))
     rows = rows.merge(read_table(split), on="image_id").merge(read_table(subset)[["image_id", "share"]], how="left")
-    return rows[(rows["split"] != "train") | (rows["share"] < fraction)]
+    taken = fraction if whole is None else fraction * min(1, whole / (rows["split"] == "train").sum())
+    return rows[(rows["split"] != "train") | (rows["share"] < taken)]

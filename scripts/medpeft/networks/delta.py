@@ -1,4 +1,4 @@
-"""The delta: what training leaves of a network, the values of its trainable parameters alone.
+"""The delta: what training leaves of a network, its trainable parameters and the statistics that it updates.
 
 It serves timm's networks and the U-Net of a diffusion pipeline alike.
 """
@@ -13,9 +13,29 @@ from medpeft.base.errors import UserError
 from medpeft.base.files import replacing
 
 
+def mark_as_updated(module: nn.Module) -> None:
+    """Count the buffers of `module`, the running statistics of a BatchNorm, among what training changes."""
+    module.buffers_are_updated = True  # type: ignore[assignment]  # torch takes every attribute for a tensor or module
+
+
+def is_updated(module: nn.Module) -> bool:
+    """Tell whether training changes the buffers of `module`."""
+    return "buffers_are_updated" in vars(module)
+
+
 def delta(model: nn.Module) -> dict[str, Tensor]:
-    """Return copies of what training can change, the trainable parameters, by their names in the state."""
-    return {name: _copy(parameter) for name, parameter in model.named_parameters() if parameter.requires_grad}
+    """Return copies of what training can change, by their names in the state.
+
+    These are the trainable parameters, and the buffers of modules that are marked as updated.
+    """
+    parameters = {name: _copy(tensor) for name, tensor in model.named_parameters() if tensor.requires_grad}
+    buffers = {
+        f"{place}.{name}": _copy(tensor)
+        for place, module in model.named_modules()
+        if is_updated(module)
+        for name, tensor in module.named_buffers(recurse=False)
+    }
+    return parameters | buffers
 
 
 def _copy(tensor: Tensor) -> Tensor:

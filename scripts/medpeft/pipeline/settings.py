@@ -87,13 +87,18 @@ def _is_text(name: str) -> bool:
 
 
 def _check_ranges(settings: dict) -> None:
-    """Refuse a range whose ends are in the wrong order, and a search whose last seed no library takes."""
+    """Refuse ranges in the wrong order, keys that exclude each other, and a search whose last seed no library takes."""
     wrong, tuning = "the study's configuration is wrong:", settings["tuning"]
     if tuning["low"] >= tuning["high"]:
         raise UserError(f"{wrong} tuning.low {tuning['low']:g} is not below tuning.high {tuning['high']:g}")
     low, high = settings["recipe"]["crop_scale"]
     if low > high:
         raise UserError(f"{wrong} recipe.crop_scale is [{low:g}, {high:g}]: write the smaller share first")
+    if settings["recipe"]["batchnorm"] == "updated" and settings["recipe"]["gradient_checkpointing"]:
+        raise UserError(
+            f"{wrong} with recipe.gradient_checkpointing activations are computed twice, and so recipe.batchnorm: "
+            "updated would update the statistics twice: take one of both out"
+        )
     if tuning["seed"] + tuning["trials"] - 1 > LARGEST_SEED:
         raise UserError(
             f"{wrong} each trial has a seed of its own, tuning.seed and those that follow, up to {LARGEST_SEED}: write "

@@ -14,8 +14,10 @@ from medpeft.statistics.metrics import METRICS, shown_in
 REFERENCE_COLUMNS = [
     "feature_extractor",
     "features",
-    *(f"floor_{metric}" for metric in shown_in("floor")),
+    *(f"floor_{metric}{end}" for metric in shown_in("floor") for end in ("", "_low", "_high")),
     "floor_images",
+    "floor_draws",
+    "floor_pool",
 ]
 RUN_COLUMNS = [
     "experiment",

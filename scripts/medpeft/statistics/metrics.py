@@ -17,8 +17,8 @@ from medpeft.statistics.scoring.scored import Scored
 Task = Literal["classification", "text-to-image"]
 # Where a metric is shown besides `runs.csv`, which holds all: `scores` is scores.csv, `comparisons` the tests against
 # full fine-tuning, `calibration` and `discrimination` are tables, `downstream` is downstream.csv and its table,
-# `generation` is table 4, `floor` a column `floor_<metric>` of `runs.csv` with the score of two halves of the real
-# images.
+# `generation` is table 4, `floor` a column `floor_<metric>` of `runs.csv` with the score of real training images
+# against the test images, and its interval.
 Place = Literal["scores", "comparisons", "calibration", "discrimination", "downstream", "generation", "floor"]
 Averaging = Literal["", "micro", "macro", "weighted"]
 EVERY: tuple[LabelKind, ...] = LABEL_KINDS

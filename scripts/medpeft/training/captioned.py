@@ -10,7 +10,7 @@ from medpeft.base.errors import UserError
 from medpeft.data.subset import members
 
 UNCONDITIONAL = 0  # row of the embedding of the empty caption
-LEAST_IMAGES = 8  # of a test set: its halves are compared by their three nearest neighbours
+LEAST_IMAGES = 8  # of a test set: without a group of them the others still have three nearest neighbours
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,13 @@ class CaptionedLatents:
 
 
 def load_captioned(
-    moments: Path, texts: Path, captions: Path, split: Path, subset: Path, fraction: float
+    moments: Path, texts: Path, captions: Path, split: Path, subset: Path, fraction: float, whole: int | None = None
 ) -> tuple[CaptionedLatents, CaptionedLatents]:
-    """Return what there is for training, cut to `fraction`, and what there is for testing."""
-    rows = members(captions, split, subset, fraction)
+    """Return what there is for training, cut to `fraction`, and what there is for testing.
+
+    `whole` is the number of training pairs that the fraction 1 stands for: see `medpeft.data.subset.members`.
+    """
+    rows = members(captions, split, subset, fraction, whole)
     arrays = np.load(moments, mmap_mode="r"), np.load(texts, mmap_mode="r")
     train, test = (rows[rows["split"] == name].reset_index(drop=True) for name in ("train", "test"))
     return CaptionedLatents(*arrays, train), CaptionedLatents(*arrays, test)

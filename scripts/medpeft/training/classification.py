@@ -17,7 +17,7 @@ from medpeft.methods.registry import load
 from medpeft.networks.cpu_kernels import hasten
 from medpeft.networks.delta import delta
 from medpeft.networks.memory import as_fits, memory_errors
-from medpeft.networks.models import create, set_training_mode, take_features
+from medpeft.networks.models import create, set_training_mode, take_features, update_batchnorm
 from medpeft.networks.precision import autocast, fastest_precision
 from medpeft.statistics.metrics import METRICS, PRIMARY, score
 from medpeft.statistics.scoring.scored import Scored
@@ -40,6 +40,7 @@ class Recipe(CommonRecipe):
     horizontal_flip: bool
     validations: int
     gradient_checkpointing: bool
+    batchnorm: str
     image_size: int
     class_weights: str = "none"
     primary_metric: str = PRIMARY
@@ -98,12 +99,15 @@ class Classifier:
     def network(self, recipe: Recipe, seed: int) -> tuple[nn.Module, Recipe]:
         """Return the network that a run trains, and the recipe settled for it.
 
-        It takes features instead of images where the method learns on them.
+        It takes features instead of images where the method learns on them. These come from the pretrained network,
+        so that its BatchNorms stay as pretrained whatever `recipe.batchnorm` is.
         """
         method = load(self.method)
         model = create(self.backbone, len(self.classes), self.weights, method, seed, recipe.image_size)
         if method.on_features:
             take_features(model)
+        elif recipe.batchnorm == "updated":
+            update_batchnorm(model)
         return model, recipe.settled(model)
 
 

@@ -10,6 +10,7 @@ from medpeft.artefacts.selection import NOT_PEFT
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row
 from medpeft.data.dataset import Dataset
+from medpeft.statistics.compare_generated import COMPARISON_COLUMNS
 
 # Dataset, backbone and fraction, and the differences of methods from full fine-tuning.
 Case = tuple[str, str, float, pd.DataFrame]
@@ -36,6 +37,7 @@ class Evidence:
     audits: dict[str, pd.DataFrame]
     claims: pd.DataFrame
     lengths: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
+    generation_comparisons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COMPARISON_COLUMNS))
 
 
 def cases(evidence: Evidence) -> Iterator[Case]:

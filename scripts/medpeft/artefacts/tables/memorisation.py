@@ -13,7 +13,7 @@ from medpeft.base.frames import each_group, each_row
 from medpeft.base.runs import CELL
 
 CAPTION = "Generated images that may be copies of training images."
-TABLE = Table(CAPTION, "generation", 3, ("memorisations",), requires=("generation",))
+TABLE = Table(CAPTION, "generation", 4, ("memorisations",), requires=("generation",))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:

@@ -85,7 +85,8 @@ DATASET = Dataset(
     "Data 6:317, doi:10.1038/s41597-019-0322-0",
     caveats=(
         "The labels are read from reports by a program (CheXpert); those that it was unsure of count as findings.",
-        "How the published study chose its 110,000 pairs is not said: here they are frontal images with an impression.",
+        "How the published study chose its 110,000 pairs is not said. Here a study takes all frontal images with an "
+        "impression, which are more, or a random draw of as many as it says (generation.training_pairs).",
         "The split of the publisher keeps patients apart, so that `paper` leaks no patient here.",
     ),
 )

@@ -1,24 +1,30 @@
 """AdaptFormer: a bottleneck beside each MLP of a transformer (Chen et al. 2022, arXiv 2205.13535).
 
-A block's output x + MLP(LN(x)) becomes x + MLP(LN(x)) + s * Up(ReLU(Down(x))), where x is what the block's second norm
-takes, without a norm of its own as in the authors' code. Bottleneck 64, s = 0.1, their default; Up starts at zero.
+A block's output x + MLP(LN(x)) becomes x + MLP(LN(x)) + s * Up(Dropout(ReLU(Down(x)))), where x is what the block's
+second norm takes. The adapter is that of the authors' code for images (github.com/ShoufaChen/AdaptFormer): no norm of
+its own, bottleneck 64, s = 0.1, dropout of 0.1, Up zero at the start. What else they do is no part of the adapter, and
+differs: they put a BatchNorm without weights before the head, as for linear probing, and take SGD at a base rate of 0.1
+without decay. Here head, optimiser and search are those of every other method.
+
 Dutt et al. print a tenth of these parameters in their table 6 but about as many in their figure 3.
 """
 
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 
 from medpeft.base.errors import UserError
 from medpeft.methods.registry import method
 
 BOTTLENECK = 64
 SCALE = 0.1
+DROPOUT = 0.1
 
 TRAINS = "a bottleneck beside each MLP of a transformer"
 
 
 class ParallelAdapter(nn.Module):
-    """s * Up(ReLU(Down(x))) for x of shape (N, tokens, width); zero at the start."""
+    """s * Up(Dropout(ReLU(Down(x)))) for x of shape (N, tokens, width); zero at the start."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -30,7 +36,7 @@ class ParallelAdapter(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what is added to the output of the block."""
-        return SCALE * self.up(self.down(x).relu())
+        return SCALE * self.up(dropout(self.down(x).relu(), DROPOUT, self.training))
 
 
 @method("adaptformer", "AdaptFormer", family="additive", encoders={"vit"}, source="arXiv 2205.13535", trains=TRAINS)

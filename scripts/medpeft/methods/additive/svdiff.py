@@ -3,6 +3,11 @@
 A weight W = U diag(s) V^T, a kernel as a matrix of outputs by all else, becomes U diag(relu(s + delta)) V^T. The weight
 of a norm is a matrix of a single row, so that it has a single singular value. It is written as W + U diag(relu(s +
 delta) - s) V^T, so that the network starts unchanged to the last bit.
+
+The authors' page (svdiff.github.io) links no code of theirs. That the shifts of norms have a learning rate of 1e-6 is
+the recipe of a reimplementation, github.com/mkshing/svdiff-pytorch: 1e-3 for other shifts, a batch of one image, 500
+steps, the text encoder tuned as well. Here all else is the study's; in `studies/paper.yaml` the other shifts have 1e-4.
+At 1e-6 the norms hardly move: by .015 at most in 15,000 steps of AdamW, beside singular values of about 20.
 """
 
 import torch
@@ -11,7 +16,7 @@ from torch.nn.utils import parametrize
 
 from medpeft.methods.registry import method
 
-NORM_RATE = 1e-6  # learning rate of the shifts of norms, as in the authors' recipe
+NORM_RATE = 1e-6  # learning rate of the shifts of norms
 
 TRAINS = "shifts of the singular values of every weight"
 
