@@ -254,6 +254,20 @@ def captions_of(wildcards):
     return None
 
 
+def attributed_of(wildcards):
+    """What of it decides the attributes of its images."""
+    declared = declared_of(wildcards)
+    named = {key: declared[key] for key in ("attributes", "columns")} if declared else {}
+    return decisive(declared) | named if declared else None
+
+
+def attributes_of(wildcards):
+    """What changes when the attributes of the user's own images do."""
+    if declared_of(wildcards):
+        return kept(wildcards.dataset).attributes(STUDY.settings["mirror"])
+    return None
+
+
 def given_split_of(wildcards):
     """The file with a split of this dataset, if the study names one."""
     path = STUDY.settings["split"]["files"].get(wildcards.dataset)

@@ -52,7 +52,7 @@ class Dataset:
             row an image, sorted by image_id. The columns are image_id (unique), group_id (patient, lesion or eye; the
             image_id where unknown), label (one of `counts`), caption, and source_file (`<archive name>/<member>`).
             There may also be split (the publisher's own: train, validation or test) and source (the collection or
-            device that an image comes from).
+            device that an image comes from), and there are `attributes`.
         counts: Published images per class, None where no number is published; `prepare` checks them.
         licence: Under which terms the images may be used.
         access: How each archive without an address is obtained.
@@ -64,6 +64,8 @@ class Dataset:
             images have vanished since they were published: fewer than `counts` are no fault.
         remedy: What to do about an archive that cannot be used.
         frame: Which frame is taken of a file that holds several; see `medpeft.data.formats.picture.Reading`.
+        attributes: Columns of the index by which images may be grouped, such as sex and age; see
+            `medpeft.data.attributes`.
     """
 
     title: str
@@ -78,6 +80,7 @@ class Dataset:
     tolerated: tuple[str, ...] = ()
     remedy: str = FETCH_AGAIN
     frame: str | int | None = None
+    attributes: tuple[str, ...] = ()
 
     def archive(self, name: str, checksum: str | None = None) -> Archive:
         """Return the archive called `name`, with `checksum` in place of the published one where it is given."""

@@ -65,7 +65,8 @@ def prepare(
     """
     reading = replace(reading or Reading(), frame=dataset.frame)
     listed, losses = dataset.listing(archives)
-    table = listed.drop(columns="caption")  # see `medpeft.data.captions`
+    apart = {"caption", *dataset.attributes} - {*OPTIONAL_COLUMNS}  # see `medpeft.data.captions` and `attributes`
+    table = listed.drop(columns=sorted(apart))
     for line in losses.lines():
         logging.info(line)
     accepted = {reason: len(losses.names(reason)) for reason in dataset.tolerated} | dict(accepted or {})

@@ -14,6 +14,7 @@ from medpeft.data.own.groups import check_pattern
 from medpeft.methods import registry as methods
 from medpeft.networks.available import unknown
 from medpeft.networks.encoders import encoder, patch_of, refused
+from medpeft.pipeline.populations import check_attributes, check_subgroups, check_test_on
 from medpeft.pipeline.schema import fill
 
 MULTIPLE = 8  # pixels that diffusers wants the sides of an image to be a multiple of
@@ -35,6 +36,7 @@ def complete(config: dict) -> dict:
     _check_own_names(settings)
     _check_ranges(settings)
     _check_own(settings["datasets"])
+    check_attributes(settings["datasets"])
     _check_keys_of_datasets(settings)
     _check_names(settings["generation"]["learning_rates"], methods.names(), "generation.learning_rates")
     if settings["generation"]["extractor"] != INCEPTION:
@@ -48,6 +50,9 @@ def complete(config: dict) -> dict:
             _check_pairs(grid, f"experiments.{place}", settings["generation"]["pipelines"])
             _check_size(grid, settings)
             _check_patches(grid["backbones"], settings, f"experiments.{place}.backbones")
+    classified = _classified(settings)
+    check_subgroups(settings, classified)
+    check_test_on(settings, classified)
     return settings
 
 
@@ -56,6 +61,14 @@ def grids_of(name: str, experiment: dict | list[dict]) -> list[tuple[str, dict]]
     if isinstance(experiment, dict):
         return [(name, experiment)]
     return [(f"{name}.{number}", grid) for number, grid in enumerate(experiment)]
+
+
+def _classified(settings: dict) -> list[str]:
+    """Return the datasets on which classifiers are trained."""
+    pipelines = settings["generation"]["pipelines"].keys()
+    grids = (grid for name, experiment in settings["experiments"].items() for _, grid in grids_of(name, experiment))
+    trained = (grid["datasets"] for grid in grids if {*grid["backbones"]} - pipelines)
+    return list(dict.fromkeys(name for names in trained for name in names))
 
 
 def _check_own_names(settings: dict) -> None:

@@ -88,8 +88,10 @@ def _place(source: Source, name: str, exclude: list[str]) -> str:
 def _columns(given: pd.DataFrame, declared: dict[str, Any], where: str) -> pd.DataFrame:
     """Return the columns of `given` that are read, under our names and without spaces around their values."""
     mapped, headers = declared["columns"], given.columns.tolist()
-    names = {ours: mapped.get(ours, ours) for ours in COLUMNS}
-    lacking = [ours for ours in COLUMNS if names[ours] not in headers and (ours in REQUIRED or mapped.get(ours))]
+    attributes = declared.get("attributes", ())
+    names = {ours: mapped.get(ours, ours) for ours in dict.fromkeys([*COLUMNS, *attributes])}
+    needed = {*REQUIRED, *attributes}
+    lacking = [ours for ours in names if names[ours] not in headers and (ours in needed or mapped.get(ours))]
     if lacking:
         ours = lacking[0]
         close = [name for name in headers if _letters(name) == _letters(names[ours])]
