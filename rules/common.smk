@@ -76,12 +76,14 @@ pathvars:
     weights="data/weights/{backbone}",
     study=f"results/{STUDY.name}",
     reference="<study>/reference/{dataset}",
+    external="<study>/external/{dataset}/{other}",
     tuning="<study>/tuning/{dataset}/{backbone}/{method}",
     run="<study>/runs/{dataset}/{backbone}/{method}/{fraction}/{seed}",
 
 
 wildcard_constraints:
     dataset=r"\w+",
+    other=r"\w+",
     pixels=r"\d+",
     backbone=r"[\w.]+",
     method=r"\w+",
@@ -257,7 +259,9 @@ def captions_of(wildcards):
 def attributed_of(wildcards):
     """What of it decides the attributes of its images."""
     declared = declared_of(wildcards)
-    named = {key: declared[key] for key in ("attributes", "columns")} if declared else {}
+    named = (
+        {key: declared[key] for key in ("attributes", "columns")} if declared else {}
+    )
     return decisive(declared) | named if declared else None
 
 

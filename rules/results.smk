@@ -80,6 +80,75 @@ rule rank:
         "../scripts/rank.py"
 
 
+rule compare_subgroups:
+    input:
+        runs="<study>/runs.csv",
+        predictions=[
+            f"<study>/runs/{run.path}/predictions.csv"
+            for name in STUDY.settings["subgroups"]
+            for run in STUDY.full_data(name)
+        ],
+        attributes=[
+            kept_at(DESCRIBED, name, "attributes.csv")
+            for name in STUDY.settings["subgroups"]
+        ],
+        code=code_of("compare_subgroups"),
+    output:
+        subgroups="<study>/subgroups.csv",
+        gaps="<study>/gaps.csv",
+    log:
+        "<study>/logs/compare_subgroups.log",
+    conda:
+        "../envs/results.yaml"
+    resources:
+        mem_mb=growing(3000),
+    params:
+        asked=STUDY.settings["subgroups"],
+        metrics=["f1_micro", "auroc"],
+    script:
+        "../scripts/compare_subgroups.py"
+
+
+EXTERNAL = [
+    (name, other, run.path)
+    for name, other in STUDY.external()
+    for run in STUDY.full_data(name)
+]
+
+
+rule external_validation:
+    input:
+        runs="<study>/runs.csv",
+        predictions=list(
+            dict.fromkeys(
+                f"<study>/runs/{run}/predictions.csv" for _, _, run in EXTERNAL
+            )
+        ),
+        external=[
+            f"<study>/runs/{run}/external/{other}/predictions.csv"
+            for _, other, run in EXTERNAL
+        ],
+        overlaps=[
+            f"<study>/external/{name}/{other}/overlap.csv"
+            for name, other in STUDY.external()
+        ],
+        code=code_of("external_validation"),
+    output:
+        external="<study>/external.csv",
+        differences="<study>/external_differences.csv",
+    log:
+        "<study>/logs/external_validation.log",
+    conda:
+        "../envs/results.yaml"
+    resources:
+        mem_mb=growing(3000),
+    params:
+        pairs=STUDY.external(),
+        metrics=["f1_micro", "auroc"],
+    script:
+        "../scripts/external_validation.py"
+
+
 rule verify:
     input:
         code=code_of("verify"),

@@ -375,6 +375,8 @@ UNDECIDED = {
     ("split", "files"): "tested with datasets of the user's own",
     ("split", "counterpart"): "a study that is not there",
     ("accept",): "what is refused",
+    ("subgroups",): "further tables; what is there belongs",
+    ("test_on",): "further tables; what is there belongs",
     ("largest_image",): "what is refused",
 }
 OTHER = {
@@ -428,6 +430,7 @@ def test_any_key_of_the_study_with_another_value_is_noticed(finished, key, monke
 
 # Scripts that no job of the tiny study runs.
 UNUSED = {"appraise", "forget_failed", "inception", "pretrain", "pretrain_diffusion", "verify"}
+UNUSED |= {"attributes", "compare_subgroups", "external_predictions", "external_set", "external_validation"}
 FETCHING = {"download", "weights", "diffusion_pipeline"}  # what was fetched does not change with the code that did it
 
 

@@ -17,6 +17,8 @@ class Sources:
 
     Attributes:
         runs, scores, comparisons, crossovers, ranks, friedman, recommendations, parameters: The study's CSV files.
+        subgroups, gaps: Likewise, of subgroups of test images.
+        external, external_differences: Likewise, of other datasets.
         other_scores: The scores of the study under the other protocol.
         splits: The protocols of this study and of that one.
         records: One run's `record.json` for each (dataset, backbone, method).
@@ -34,6 +36,10 @@ class Sources:
     friedman: pd.DataFrame = field(default_factory=pd.DataFrame)
     recommendations: pd.DataFrame = field(default_factory=pd.DataFrame)
     parameters: pd.DataFrame = field(default_factory=pd.DataFrame)
+    subgroups: pd.DataFrame = field(default_factory=pd.DataFrame)
+    gaps: pd.DataFrame = field(default_factory=pd.DataFrame)
+    external: pd.DataFrame = field(default_factory=pd.DataFrame)
+    external_differences: pd.DataFrame = field(default_factory=pd.DataFrame)
     other_scores: pd.DataFrame = field(default_factory=pd.DataFrame)
     splits: list[str] = field(default_factory=list)
     records: dict[Search, dict] = field(default_factory=dict)

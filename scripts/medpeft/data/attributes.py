@@ -1,6 +1,6 @@
 """What a dataset tells of its images beside their labels, such as sex, age and device, apart from the images.
 
-An attribute retrains nothing: it is read in a stage of its own, and only for a study that compares groups of images.
+An attribute retrains nothing: it is read in a stage of its own, and only for a study that compares subgroups of images.
 """
 
 import re

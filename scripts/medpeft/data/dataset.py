@@ -64,7 +64,7 @@ class Dataset:
             images have vanished since they were published: fewer than `counts` are no fault.
         remedy: What to do about an archive that cannot be used.
         frame: Which frame is taken of a file that holds several; see `medpeft.data.formats.picture.Reading`.
-        attributes: Columns of the index by which images may be grouped, such as sex and age; see
+        attributes: Columns of the index that may form subgroups, such as sex and age; see
             `medpeft.data.attributes`.
     """
 

@@ -1,4 +1,4 @@
-"""Groups of images, and other datasets to test on, as a study asks for them: refused where they cannot be.
+"""Subgroups of images, and other datasets to test on, as a study asks for them: refused where they cannot be.
 
 What is not known before the data are there, such as the values of a column, is refused by the job that reads them.
 """
@@ -36,7 +36,7 @@ def check_attributes(own: dict[str, dict]) -> None:
 
 
 def check_subgroups(settings: dict, classified: Collection[str]) -> None:
-    """Refuse groups of images of a dataset without runs, of a column that there is not, or of bands out of order.
+    """Refuse subgroups of a dataset without runs, of a column that there is not, or of bands out of order.
 
     Args:
         settings: Of a study, with the schema's defaults.

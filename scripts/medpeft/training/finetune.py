@@ -57,15 +57,16 @@ def finetune(
         with memory_errors():
             reloaded, _ = classifier.network(recipe, seed)
             load_delta(reloaded.to(recipe.device), load_file(files.adapter))
-            predictions = _predictions(reloaded, splits["test"], recipe, classifier.classes)
+            tested = predictions(reloaded, splits["test"], recipe, classifier.classes)
         export(reloaded, method, files)
     except RunFailed as failure:
         return replace(failed(failure, n_train, cost, files), predictions=pd.DataFrame(columns=IMAGE_COLUMNS))
     cost |= costs(files, result, memory)
-    return Outcome(n_train, pd.DataFrame(result.history), cost, predictions=predictions)
+    return Outcome(n_train, pd.DataFrame(result.history), cost, predictions=tested)
 
 
-def _predictions(model: nn.Module, split: Split, recipe: Recipe, classes: list[str]) -> pd.DataFrame:
+def predictions(model: nn.Module, split: Split, recipe: Recipe, classes: list[str]) -> pd.DataFrame:
+    """Return the rows of the images of `split`, with the probability that `model` gives each class."""
     probabilities = predict(model, split, recipe).double().softmax(1).numpy()
     columns = {f"probability_{name}": probabilities[:, index] for index, name in enumerate(classes)}
     return split.rows[IMAGE_COLUMNS].assign(**columns)
