@@ -18,7 +18,7 @@ from medpeft.base.errors import UserError
 from medpeft.data import registry as datasets
 from medpeft.methods import peft_tuners
 from medpeft.methods import registry as methods
-from medpeft.statistics.metrics import METRICS
+from medpeft.statistics.metrics import EVERY, METRICS, Metric, with_interval
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
@@ -175,7 +175,7 @@ def dataset_list() -> str:
 
 
 def metric_list() -> str:
-    """Return the metrics: name, direction, bounds, interval, and where each is shown."""
+    """Return the metrics: name, direction, bounds, averaging, interval, what each needs, and where it is shown."""
     rows = [
         [
             f"`{name}`",
@@ -183,12 +183,21 @@ def metric_list() -> str:
             metric.task,
             "higher" if metric.higher_is_better else "lower",
             f"{metric.bounds[0]:g} to {metric.bounds[1]:g}",
-            "bootstrap" if metric.resampled else "",
+            metric.averaging + ", by class" * bool(metric.by_class),
+            "bootstrap" if name in with_interval() else "",
+            _needs(metric),
             ", ".join(f"`{place}`" for place in metric.shown_in),
         ]
         for name, metric in METRICS.items()
     ]
-    return table(["Name", "Title", "Task", "Better", "Range", "Interval", "Shown in"], rows)
+    header = ["Name", "Title", "Task", "Better", "Range", "Averaging", "Interval", "Needs", "Shown in"]
+    return table(header, rows)
+
+
+def _needs(metric: Metric) -> str:
+    """Return which labels a metric is defined for, where these are not all, and whether it needs validation."""
+    kinds = [] if metric.kinds == EVERY else [f"{' or '.join(metric.kinds)} labels"]
+    return ", ".join(kinds + ["validation"] * metric.needs_validation)
 
 
 def artefact_list() -> str:

@@ -99,6 +99,7 @@ rule finetune:
     output:
         adapter="<run>/adapter.safetensors",
         predictions="<run>/predictions.csv",
+        validation_predictions="<run>/validation_predictions.csv",
         history="<run>/history.csv",
         record="<run>/record.json",
     log:

@@ -112,7 +112,7 @@ JOBS = [
     (rules.collect, [{}]),
     (rules.compare, [{}] * bool(CLASSIFIED)),
     (rules.rank, [{}] * bool(CLASSIFIED)),
-    (rules.external_validation, [{}] * bool(EXTERNAL)),
+    (rules.external_validation, [{}] * bool(TESTED_JOBS)),
     (rules.compare_subgroups, [{}] * bool(STUDY.settings["subgroups"])),
 ]
 KEPT = list(

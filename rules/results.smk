@@ -11,6 +11,7 @@ localrules:
 rule evaluate:
     input:
         predictions="<run>/predictions.csv",
+        validation_predictions="<run>/validation_predictions.csv",
         record="<run>/record.json",
         code=code_of("evaluate"),
     output:
@@ -80,14 +81,22 @@ rule rank:
         "../scripts/rank.py"
 
 
+# The metrics in which subgroups and other datasets are scored.
+CHOSEN_METRICS = list(dict.fromkeys([STUDY.settings["primary_metric"], "auroc"]))
+
+
+def files_of(name, datasets):
+    """The file `name` of every run with all training images on some datasets."""
+    runs = [run for dataset in datasets for run in STUDY.full_data(dataset)]
+    return [f"<study>/runs/{run.path}/{name}" for run in runs]
+
+
 rule compare_subgroups:
     input:
         runs="<study>/runs.csv",
-        predictions=[
-            f"<study>/runs/{run.path}/predictions.csv"
-            for name in STUDY.settings["subgroups"]
-            for run in STUDY.full_data(name)
-        ],
+        predictions=files_of("predictions.csv", STUDY.settings["subgroups"]),
+        validations=files_of("validation_predictions.csv", STUDY.settings["subgroups"]),
+        records=files_of("record.json", STUDY.settings["subgroups"]),
         attributes=[
             kept_at(DESCRIBED, name, "attributes.csv")
             for name in STUDY.settings["subgroups"]
@@ -104,29 +113,21 @@ rule compare_subgroups:
         mem_mb=growing(3000),
     params:
         asked=STUDY.settings["subgroups"],
-        metrics=["f1_micro", "auroc"],
+        metrics=CHOSEN_METRICS,
     script:
         "../scripts/compare_subgroups.py"
-
-
-EXTERNAL = [
-    (name, other, run.path)
-    for name, other in STUDY.external()
-    for run in STUDY.full_data(name)
-]
 
 
 rule external_validation:
     input:
         runs="<study>/runs.csv",
-        predictions=list(
-            dict.fromkeys(
-                f"<study>/runs/{run}/predictions.csv" for _, _, run in EXTERNAL
-            )
-        ),
+        predictions=files_of("predictions.csv", STUDY.settings["test_on"]),
+        validations=files_of("validation_predictions.csv", STUDY.settings["test_on"]),
+        records=files_of("record.json", STUDY.settings["test_on"]),
         external=[
-            f"<study>/runs/{run}/external/{other}/predictions.csv"
-            for _, other, run in EXTERNAL
+            file
+            for name, other in STUDY.external()
+            for file in files_of(f"external/{other}/predictions.csv", [name])
         ],
         overlaps=[
             f"<study>/external/{name}/{other}/overlap.csv"
@@ -144,7 +145,7 @@ rule external_validation:
         mem_mb=growing(3000),
     params:
         pairs=STUDY.external(),
-        metrics=["f1_micro", "auroc"],
+        metrics=CHOSEN_METRICS,
     script:
         "../scripts/external_validation.py"
 

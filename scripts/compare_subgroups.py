@@ -9,11 +9,13 @@ def main(snakemake):
     from medpeft.statistics.collect import chosen
     from medpeft.statistics.compare import reader
     from medpeft.statistics.compare_subgroups import compare_subgroups, said
+    from medpeft.statistics.resampling import predicting
 
     files, params = snakemake.input, snakemake.params
     told = {name: read_attributes(path) for name, path in zip(params.asked, files.attributes, strict=True)}
     runs = chosen(read_table(files.runs), files.predictions)
-    results = compare_subgroups(runs, reader(files.predictions), told, params.asked, params.metrics)
+    read, predicted = reader(files.predictions), predicting(files.validations, files.records)
+    results = compare_subgroups(runs, lambda run: predicted(run, read(run)), told, params.asked, params.metrics)
     for output, table in results._asdict().items():
         write_table(snakemake.output[output], table)
     for sentence in said(results.gaps):

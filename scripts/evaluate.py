@@ -7,8 +7,9 @@ def main(snakemake):
     from medpeft.base.files import read_json, read_table, write_json
     from medpeft.statistics.evaluate import evaluate
 
-    predictions = read_table(snakemake.input.predictions)
-    write_json(snakemake.output.metrics, evaluate(predictions, read_json(snakemake.input.record)))
+    given = snakemake.input
+    predictions, validation = map(read_table, (given.predictions, given.validation_predictions))
+    write_json(snakemake.output.metrics, evaluate(predictions, read_json(given.record), validation))
 
 
 run(main, snakemake)  # noqa: F821

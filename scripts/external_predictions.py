@@ -10,7 +10,7 @@ def main(snakemake):
 
     from medpeft.base.files import read_json, read_table, write_table
     from medpeft.data.images import load_rows
-    from medpeft.statistics.evaluate import class_probabilities
+    from medpeft.statistics.scoring.predictions import class_probabilities
     from medpeft.training.classification import Classifier, Recipe
     from medpeft.training.external_predictions import external_predictions
     from medpeft.training.finetune import IMAGE_COLUMNS

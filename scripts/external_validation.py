@@ -11,6 +11,7 @@ def main(snakemake):
     from medpeft.statistics.collect import chosen
     from medpeft.statistics.compare import reader
     from medpeft.statistics.external_validation import external_validation
+    from medpeft.statistics.resampling import predicting
 
     files, params = snakemake.input, snakemake.params
     others = {(Run.of(Path(path).parents[1]), Path(path).parent.name): path for path in files.external}
@@ -18,10 +19,11 @@ def main(snakemake):
         tuple(pair): read_table(path)["external"].nunique()
         for pair, path in zip(params.pairs, files.overlaps, strict=True)
     }
+    read, predicted = reader(files.predictions), predicting(files.validations, files.records)
     results = external_validation(
         chosen(read_table(files.runs), files.predictions),
-        reader(files.predictions),
-        lambda run, other: read_table(others[run, other]),
+        lambda run: predicted(run, read(run)),
+        lambda run, other: predicted(run, read_table(others[run, other])),
         left_out,
         params.metrics,
     )

@@ -24,6 +24,7 @@ from medpeft.networks.models import adapt, count_parameters
 from medpeft.pipeline.settings import complete
 from medpeft.statistics.collect import RUN_COLUMNS
 from medpeft.statistics.metrics import METRICS, Metric
+from medpeft.statistics.scoring.scored import Scored
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "docs"))  # where MkDocs finds its hook
@@ -162,9 +163,9 @@ def write_images(folder: Path) -> None:
 def completed(part: dict) -> dict:
     """Return a study that has `part` of one in it, with all defaults."""
     grid = {"backbones": ["resnet50"], "methods": ["full"], "fractions": [1], "seeds": [0]}
-    own = list(part.get("datasets", {})) or ["chest"]
+    named = [*(part.get("datasets", {}) or ["chest"]), "busi", *part.get("subgroups", {})]
     study = {"study": "s", "datasets": {"chest": {"classes": ["a", "b"]}}}
-    return complete(study | {"experiments": {"any": {"datasets": [*own, "busi"]} | grid}} | part)
+    return complete(study | {"experiments": {"any": {"datasets": list(dict.fromkeys(named))} | grid}} | part)
 
 
 STUDIES = blocks("yaml")
@@ -308,7 +309,8 @@ def test_the_example_of_a_method_is_one(monkeypatch):
 def test_the_example_of_a_metric_is_one():
     (code,) = (block for page, block in blocks("python") if page == "docs/how-to/metric.md")
     (metric,) = eval("{" + code + "}", {"Metric": Metric}).values()
-    assert metric.function(np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]])) == 0.5
+    scored = Scored(np.array([0, 1]), np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([[1.0, 1], [2, 0]]))
+    assert metric.function(scored).tolist() == [0.5, 0]
 
 
 def test_the_reference_has_every_entry():

@@ -289,6 +289,7 @@ def _with_fraction(fraction: float) -> dict:
             _of(("finetune", "evaluate"), ("full", "ssf")) | _after("records") | COLLECTED,
         ),
         ({"generation": STUDY["generation"] | {"guidance": 3}}, IMAGES),
+        ({"primary_metric": "auroc"}, RUNS),
         ({"mirror": "elsewhere"}, set()),
         ({"accept": {"busi": {"unreadable": 3, "strangers": 1}}}, set()),
     ],
@@ -381,6 +382,7 @@ UNDECIDED = {
 }
 OTHER = {
     ("study",): "other",
+    ("primary_metric",): "auroc",
     ("generation", "pipelines"): {"tiny_diffusion": "owner/name"},
     ("generation", "learning_rates"): {"bias": 1e29},
     ("generation", "scheduler"): "DDIMScheduler",

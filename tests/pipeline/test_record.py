@@ -26,15 +26,16 @@ def _request(task):
 
 
 def test_a_classifier_leaves_predictions_and_a_record_of_all_files(outputs):
-    outputs["predictions"] = "predictions.csv"
-    outcome = Outcome(4, HISTORY, {"train_seconds": 1.0}, predictions=PREDICTIONS)
+    outputs |= {name: f"{name}.csv" for name in ("predictions", "validation_predictions")}
+    seconds = {"train_seconds": 1.0}
+    outcome = Outcome(4, HISTORY, seconds, predictions=PREDICTIONS, validation_predictions=PREDICTIONS.iloc[:0])
     write_run(outputs, _request("classification"), outcome)
     record = read_json("record.json")
     assert record.keys() == KEYS
     assert (record["task"], record["n_train"], record["device"], record["status"]) == ("classification", 4, "cpu", "ok")
     assert record["method"]["family"] == "additive"
     assert record["provenance"]["inputs"] == {"data.npy": sha256("data.npy")}
-    names = ("adapter.safetensors", "history.csv", "predictions.csv")
+    names = ("adapter.safetensors", "history.csv", "predictions.csv", "validation_predictions.csv")
     assert record["provenance"]["outputs"] == {name: sha256(name) for name in names}
     assert list(read_table("predictions.csv")["image_id"]) == ["007"]
 

@@ -128,6 +128,13 @@ def test_experiments_share_equal_runs():
             "'latent_difusion_mini' at experiments.x.backbones: .* did you mean 'latent_diffusion_mini'",
         ),
         ({"experiments": {"x": PIPELINE | {"backbones": ["resnet50"]}}}, "generation.pipelines: there are latent_d"),
+        (
+            {"primary_metric": "auc"},
+            "at primary_metric: 'auc' cannot .* on busi, .* are multi-class: write one of acc.*auroc",
+        ),
+        ({"primary_metric": "sensitivity"}, "at primary_metric: 'sensitivity' cannot choose an epoch"),
+        ({"primary_metric": "kappa"}, "'kappa' cannot choose an epoch on busi, whose labels are multi-class"),
+        ({"recipe": {"class_weights": "inverse"}}, "at recipe.class_weights"),
         ({"generation": {"images": 4}}, "at generation.images: 4 is less than the minimum of 8"),
     ],
 )

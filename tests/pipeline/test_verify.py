@@ -137,12 +137,18 @@ def test_a_job_that_begins_again_forgets_what_it_left(tmp_path):
 def test_scores_that_do_not_follow_from_predictions_are_named(tmp_path):
     table = pd.DataFrame({"image_id": ["a", "b"], "cluster": [0, 1], "label": ["x", "y"]})
     predictions = table.assign(probability_x=[0.9, 0.2], probability_y=[0.1, 0.8])
-    write_table("run/predictions.csv", predictions)
+    for name in ("predictions.csv", "validation_predictions.csv"):
+        write_table(f"run/{name}", predictions)
     write_json("run/record.json", {"n_train": 4, "status": "ok"})
-    write_json("run/metrics.json", evaluate(predictions, read_json("run/record.json")))
+    write_json("run/metrics.json", evaluate(predictions, read_json("run/record.json"), predictions))
     assert doubts_of_scores([Path("run"), Path("none")]) == {}
     write_json("run/metrics.json", read_json("run/metrics.json") | {"accuracy": 0.99})
-    assert doubts_of_scores([Path("run")]) == {"run/metrics.json": "does not follow from predictions.csv"}
+    assert list(doubts_of_scores([Path("run")])) == ["run/metrics.json"]
+    write_json("run/metrics.json", evaluate(predictions, read_json("run/record.json"), predictions))
+    write_table("run/validation_predictions.csv", predictions.assign(probability_x=[0.8, 0.2]))
+    assert doubts_of_scores([Path("run")]) == {
+        "run/metrics.json": "does not follow from predictions.csv and validation_predictions.csv"
+    }
 
 
 def test_what_no_check_covers_is_listed():

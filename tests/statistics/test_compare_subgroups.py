@@ -8,9 +8,13 @@ from sklearn.metrics import roc_auc_score
 from toy_runs import guesses, prediction, runs_of
 
 from medpeft.base.errors import UserError
+from medpeft.base.files import read_table, write_json, write_table
+from medpeft.base.runs import Run
 from medpeft.data.attributes import UNKNOWN
 from medpeft.statistics.compare_subgroups import OUTSIDE, Subgroup, compare_subgroups, difference, gap, grouped_by
-from medpeft.statistics.resampling import drawn, score_draws
+from medpeft.statistics.evaluate import evaluate
+from medpeft.statistics.resampling import Predicted, drawn, predicting, score_draws
+from medpeft.statistics.scoring.predictions import Labels
 
 IMAGES = 240
 
@@ -26,7 +30,7 @@ def told(**columns) -> dict[str, pd.DataFrame]:
 
 def scored(tables, attributes, asked, metrics=("f1_micro", "auroc")):
     return compare_subgroups(
-        runs_of(tables), lambda run: tables[run.method, int(run.seed)], attributes, {"busi": asked}, metrics
+        runs_of(tables), lambda run: Predicted(tables[run.method, int(run.seed)]), attributes, {"busi": asked}, metrics
     )
 
 
@@ -127,7 +131,7 @@ def simulated(random, accuracies, clusters=60, seeds=3, resamples=300) -> list[S
 MANY = pytest.param((0.9,) * 5, 300, marks=pytest.mark.exhaustive, id="five groups")
 
 
-@pytest.mark.parametrize(("accuracies", "times"), [pytest.param((0.8,) * 3, 100, id="three groups"), MANY])
+@pytest.mark.parametrize(("accuracies", "times"), [pytest.param((0.8,) * 3, 60, id="three groups"), MANY])
 def test_where_there_is_no_gap_one_is_seldom_found(accuracies, times):
     """At 5 % more would be found once in a hundred times. The gaps that are seen are those that chance gives."""
     random = np.random.default_rng(5)
@@ -142,7 +146,7 @@ def test_where_there_is_no_gap_one_is_seldom_found(accuracies, times):
 
 def test_a_gap_that_is_there_is_found_and_lies_in_its_interval():
     random = np.random.default_rng(6)
-    found = [gap(simulated(random, (0.9, 0.85, 0.45)), True, (0, 1)) for _ in range(60)]
+    found = [gap(simulated(random, (0.9, 0.85, 0.45)), True, (0, 1)) for _ in range(40)]
     assert np.mean([one["p_value"] < 0.05 for one in found]) > 0.9
     assert np.mean([one["low"] <= 0.45 <= one["high"] for one in found]) >= 0.95
     assert np.mean([one["worst"] == "2" for one in found]) > 0.95
@@ -156,8 +160,8 @@ def test_clusters_are_drawn_together_and_predictions_are_matched_by_name():
         weights = resampled.weights[:, table.sort_values("image_id")["cluster"].to_numpy() == cluster]
         assert (weights == weights[:, :1]).all()
     assert (resampled.weights[0] == 1).all()
-    shuffled = score_draws("auroc", [table.sample(frac=1, random_state=1)], resampled)
-    np.testing.assert_array_equal(shuffled, score_draws("auroc", [table], resampled))
+    shuffled = score_draws("auroc", [Predicted(table.sample(frac=1, random_state=1))], resampled)
+    np.testing.assert_array_equal(shuffled, score_draws("auroc", [Predicted(table)], resampled))
     row = np.repeat(np.arange(40), resampled.weights[3].astype(int))
     again = table.sort_values("image_id").iloc[row]
     probabilities = again.filter(like="probability_").to_numpy()
@@ -165,3 +169,38 @@ def test_clusters_are_drawn_together_and_predictions_are_matched_by_name():
         roc_auc_score(again["label"] == name, probabilities[:, n]) for n, name in enumerate(sorted(set(table["label"])))
     ]
     assert shuffled[0, 3] == pytest.approx(np.mean(expected))
+
+
+def findings(seed, images=60) -> pd.DataFrame:
+    """Return predictions of two findings that an image may have, or not; of some nobody knows."""
+    random = np.random.default_rng(seed)
+    truth = random.random((images, 2)) < 0.4
+    probabilities = 1 / (1 + np.exp(-random.normal(size=(images, 2)) - 1.5 * truth - 1))
+    table = pd.DataFrame(probabilities, columns=["probability_mass", "probability_nodule"])
+    labels = ["|".join(np.array(["mass", "nodule"])[row]) for row in truth]
+    ids = [f"i{row:03d}" for row in range(images)]
+    return table.assign(image_id=ids, cluster=range(images), label=labels, unknown=["", "mass", ""] * (images // 3))
+
+
+def test_thresholds_are_those_that_validation_chose(tmp_path):
+    """The score without resampling is the one in `metrics.json`."""
+    record = {"status": "ok", "n_train": 1, "labels": {"task": "multi-label", "positive": None}}
+    folder = tmp_path / "busi" / "resnet50" / "full" / "1" / "0"
+    write_json(folder / "record.json", record)
+    write_table(folder / "validation_predictions.csv", findings(1))
+    run, test = Run.of(folder / "x.csv"), findings(2)
+    predicted = predicting([folder / "validation_predictions.csv"], [folder / "record.json"])(run, test)
+    expected = evaluate(test, record, read_table(folder / "validation_predictions.csv"))
+    for metric in ("f1_micro", "auroc"):
+        assert score_draws(metric, [predicted], drawn(test, "busi", 3))[0, 0] == pytest.approx(expected[metric])
+    without = Predicted(test, Labels("multi-label"))
+    assert score_draws("f1_micro", [without], drawn(test, "busi", 3))[0, 0] != pytest.approx(expected["f1_micro"])
+
+
+def test_a_finding_that_nearly_all_images_have_gives_no_score_over_classes():
+    test = findings(2)
+    test["label"], test["unknown"] = ["mass", "mass|nodule"] * 29 + ["nodule", ""], ""
+    predicted = Predicted(test, Labels("multi-label"))
+    runs, sex = runs_of({("full", 0): prediction(1, 0)}), pd.DataFrame({"image_id": test["image_id"], "sex": "f"})
+    found = compare_subgroups(runs, lambda run: predicted, {"busi": sex}, {"busi": {"sex": None}}, ["auroc"])
+    assert found.subgroups["status"].tolist() == ["fewer than 5 images without mass"]

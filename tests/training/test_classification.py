@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import timm
 import torch
+from sklearn.metrics import roc_auc_score
 
 from medpeft.base.errors import RunFailed, UserError
 from medpeft.methods import registry
@@ -48,6 +49,29 @@ def test_small_fractions_take_the_minimum_of_steps(model, splits, recipe):
     assert result.history[-1]["epoch"] == 5
     assert result.step == 20  # 30 images are 4 batches of at most 8
     assert result.images_seen == 150
+
+
+@pytest.mark.parametrize(("metric", "better"), [("auroc", max), ("brier", min)])
+def test_the_primary_metric_chooses_the_epoch(model, splits, recipe, metric, better):
+    asked = replace(recipe, epochs=3, validations=3, primary_metric=metric)
+    result = fit(model, splits, asked, 1e-2, seed=0)
+    scores = [row[f"validation_{metric}"] for row in result.history]
+    assert result.best_row[f"validation_{metric}"] == better(scores)
+    assert "validation_f1_micro" not in result.history[0]
+    model.load_state_dict(result.best, strict=False)
+    probabilities, truth = predict(model, splits["validation"], asked).double().softmax(1), splits["validation"].labels
+    one_hot = torch.nn.functional.one_hot(truth, 3)
+    expected = {
+        "auroc": lambda: roc_auc_score(one_hot, probabilities),
+        "brier": lambda: (probabilities - one_hot).square().sum(1).mean(),
+    }
+    assert better(scores) == pytest.approx(float(expected[metric]()))
+
+
+def test_a_primary_metric_that_validation_cannot_tell_fails_the_run(model, splits, recipe):
+    one_class = replace(splits["validation"], labels=torch.zeros_like(splits["validation"].labels))
+    with pytest.raises(RunFailed, match="AUROC is undefined on the validation images"):
+        fit(model, splits | {"validation": one_class}, replace(recipe, primary_metric="auroc"), 1e-3, seed=0)
 
 
 def test_best_epoch_is_chosen_on_validation(model, splits, recipe):

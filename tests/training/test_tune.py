@@ -52,6 +52,24 @@ def test_begins_with_two_rates_a_decade_and_finds_the_best(landscape, recipe, tm
     assert best["validation_score"] == complete["validation_score"].max() == pytest.approx(1, abs=0.05)
 
 
+def test_where_less_is_better_the_lowest_score_is_the_best(landscape, recipe, tmp_path, monkeypatch):
+    better = search.fit
+
+    def fit(*arguments, on_validation):
+        found = better(
+            *arguments, lambda epoch, row: on_validation(epoch, {"validation_brier": row["validation_f1_micro"]})
+        )
+        row = found.history[0]
+        row["validation_brier"] = row.pop("validation_f1_micro")
+        return Fit(micro_batch=8, history=[row], primary_metric="brier")
+
+    monkeypatch.setattr(search, "fit", fit)
+    table, best = _tune(replace(recipe, primary_metric="brier"), tmp_path / "journal", trials=5)
+    complete = table[table["state"] == "complete"]
+    assert best["validation_score"] == complete["validation_score"].min() == pytest.approx(0.75)  # at either end
+    assert "pruned" in set(table["state"])
+
+
 def test_few_trials_span_the_bounds(landscape, recipe, tmp_path):
     _tune(recipe, tmp_path / "journal", trials=3)
     np.testing.assert_allclose(landscape, [1e-4, 1e-3, 1e-2])
@@ -64,7 +82,8 @@ from pathlib import Path
 from types import SimpleNamespace
 import test_tune
 
-tried, recipe = [], SimpleNamespace(epochs=2, threads=1, device="cpu")
+recipe = SimpleNamespace(epochs=2, threads=1, device="cpu", chooses="validation_f1_micro", direction="maximize")
+tried = []
 test_tune.stand_in(setattr, tried)
 fit = test_tune.search.fit
 

@@ -11,8 +11,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from medpeft.generation.features import Extractor, generated_features
-from medpeft.statistics.evaluate import PROBABILITY, evaluate
+from medpeft.statistics.evaluate import evaluate
 from medpeft.statistics.metrics import shown_in
+from medpeft.statistics.scoring.predictions import PROBABILITY
 
 INVERSE_PENALTY = 1e-2  # of the regression, the same for all training sets: a search would favour some of them
 DOWNSTREAM_METRICS = shown_in("downstream")

@@ -36,12 +36,13 @@ def write_run(outputs: dict[str, str], request: Request, outcome: Outcome) -> No
 
     Args:
         outputs: The files of the run by name: `adapter`, which is there already, `history`, `record` and, where there
-            is anything to predict, `predictions`.
+            is anything to predict, `predictions` and `validation_predictions`.
         request: What it was asked for.
         outcome: What it found.
     """
-    if outcome.predictions is not None:
-        write_table(outputs["predictions"], outcome.predictions)
+    for name in ("predictions", "validation_predictions"):
+        if (table := getattr(outcome, name)) is not None:
+            write_table(outputs[name], table)
     write_table(outputs["history"], outcome.history)
     finished = [path for name, path in outputs.items() if name != "record"]
     write_json(outputs["record"], record(request, outcome, finished))

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -16,6 +17,7 @@ from medpeft.networks.available import unknown
 from medpeft.networks.encoders import encoder, patch_of, refused
 from medpeft.pipeline.populations import check_attributes, check_subgroups, check_test_on
 from medpeft.pipeline.schema import fill
+from medpeft.statistics.metrics import can_choose
 
 MULTIPLE = 8  # pixels that diffusers wants the sides of an image to be a multiple of
 INCEPTION = "inception"  # the extractor that is no backbone
@@ -50,6 +52,7 @@ def complete(config: dict) -> dict:
             _check_pairs(grid, f"experiments.{place}", settings["generation"]["pipelines"])
             _check_size(grid, settings)
             _check_patches(grid["backbones"], settings, f"experiments.{place}.backbones")
+            _check_primary(settings["primary_metric"], grid, settings)
     classified = _classified(settings)
     check_subgroups(settings, classified)
     check_test_on(settings, classified)
@@ -156,6 +159,18 @@ def _check_names(given: Iterable[str], known: list[str], place: str, fault: str 
             hint = f"did you mean {close}?" if close else f"there are {', '.join(known)}"
             hint = methods.refusal(name) or hint
             raise UserError(f"the study's configuration names {name!r} at {place}, which {fault}: {hint}")
+
+
+def _check_primary(name: str, grid: dict, settings: dict) -> None:
+    """Refuse a primary metric that validation alone cannot compute, or that is not defined for a dataset's labels."""
+    for dataset in grid["datasets"]:
+        found = datasets.load(dataset, settings["datasets"].get(dataset))
+        kind: Any = getattr(found, "labels", "multi-class")
+        if name not in can_choose(kind):
+            raise UserError(
+                f"the study's configuration is wrong at primary_metric: {name!r} cannot choose an epoch on {dataset}, "
+                f"whose labels are {kind}: write one of {', '.join(can_choose(kind))}"
+            )
 
 
 def _check_backbones(given: list[str], settings: dict, place: str) -> None:

@@ -41,8 +41,8 @@ class Study:
 
     @property
     def recipe(self) -> dict:
-        """The recipe of a run, image size and device included."""
-        return self.settings["recipe"] | {key: self.settings[key] for key in ("image_size", "device")}
+        """The recipe of a run, image size, device and the metric that chooses its epoch included."""
+        return self.settings["recipe"] | {key: self.settings[key] for key in ("image_size", "device", "primary_metric")}
 
     @property
     def trial_recipe(self) -> dict:

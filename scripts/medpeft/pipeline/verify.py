@@ -22,6 +22,12 @@ NOT_ASKED = (
     f"code that decides no result: {', '.join(sorted(UNCOUNTED))}",
     "the keys mirror, checksums, largest_image and accept, which decide where archives come from and what is refused",
 )
+# What the scores of a run follow from.
+SCORED: dict[str, Callable[[Path], Any]] = {
+    "predictions.csv": read_table,
+    "record.json": read_json,
+    "validation_predictions.csv": read_table,
+}
 CURRENT = "no update"  # what a plan says of a file that is as it would be made
 
 
@@ -150,11 +156,10 @@ def _state(path: str, expected: str, digest: Callable[[str], str]) -> str | None
 def doubts_of_scores(folders: Iterable[Path]) -> dict[str, str]:
     """Return which of the runs in `folders` have predictions that give other scores than those that are there."""
     return {
-        str(folder / "metrics.json"): "does not follow from predictions.csv"
+        str(folder / "metrics.json"): "does not follow from predictions.csv and validation_predictions.csv"
         for folder in folders
-        if all((folder / name).exists() for name in ("predictions.csv", "record.json", "metrics.json"))
-        and evaluate(read_table(folder / "predictions.csv"), read_json(folder / "record.json"))
-        != read_json(folder / "metrics.json")
+        if all((folder / name).exists() for name in (*SCORED, "metrics.json"))
+        and evaluate(*(read(folder / name) for name, read in SCORED.items())) != read_json(folder / "metrics.json")
     }
 
 

@@ -22,11 +22,12 @@ import pandas as pd
 
 from medpeft.base.errors import UserError
 from medpeft.base.runs import Run
-from medpeft.statistics.evaluate import class_probabilities
-from medpeft.statistics.metrics import PRIMARY, Tallies, with_interval
+from medpeft.statistics.metrics import PRIMARY, shown_in, with_interval
+from medpeft.statistics.scoring.predictions import Labels, scored
 
 RESAMPLES = 10_000
 CONFIDENCE = 0.95
+AT_ONCE = 2**23  # weights of images, so that those of a large test set fit in memory
 
 
 class ScoredCell(NamedTuple):
@@ -72,29 +73,23 @@ class Bootstrap:
             UserError: The predictions are not for the same images as all before.
         """
         found = {seed: self._resampled(table) for seed, table in predictions.items()}
-        return {metric: pd.DataFrame({seed: found[seed][metric] for seed in found}).T for metric in with_interval()}
+        return {metric: pd.DataFrame({seed: found[seed][metric] for seed in found}).T for metric in _compared()}
 
     def _resampled(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
         table = table.sort_values("image_id")
-        classes, probabilities = class_probabilities(table)
-        self._check_same_test_set(table[["image_id", "label", "cluster"]], classes)
-        predicted = np.eye(len(classes))[probabilities.argmax(axis=1)]
-        one_hots = (self.truth * predicted, predicted, self.truth)
-        tallies = Tallies(*((self.weights @ self._per_cluster(one_hot)).astype(float) for one_hot in one_hots))
-        return {metric: function(tallies) for metric, function in with_interval().items()}
+        self._check_same_test_set(table[["image_id", "label", "cluster"]])
+        found: dict[str, list[np.ndarray]] = {metric: [] for metric in _compared()}
+        for weights in np.array_split(self.weights, 1 + self.weights.shape[0] * len(table) // AT_ONCE):
+            test = scored(table, Labels(), weights[:, self.clusters])
+            for metric, of_metric in found.items():
+                of_metric.append(with_interval()[metric](test))
+        return {metric: np.concatenate(of_metric) for metric, of_metric in found.items()}
 
-    def _per_cluster(self, one_hot: np.ndarray) -> np.ndarray:
-        """Return the sums over the images of each cluster, float32 (clusters, classes)."""
-        sums = np.zeros((self.clusters.max() + 1, one_hot.shape[1]), np.float32)
-        np.add.at(sums, self.clusters, one_hot)
-        return sums
-
-    def _check_same_test_set(self, images: pd.DataFrame, classes: list[str]) -> None:
+    def _check_same_test_set(self, images: pd.DataFrame) -> None:
         images = images.reset_index(drop=True)
         if self.images is None:
             self.images = images
             self.clusters = pd.factorize(images["cluster"])[0]
-            self.truth = np.eye(len(classes))[pd.Index(classes).get_indexer(pd.Index(images["label"]))]
             count = self.clusters.max() + 1
             draws = self.random.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
             self.weights = np.vstack([np.ones(count), draws]).astype(np.float32)  # whole numbers, so exact
@@ -103,6 +98,11 @@ class Bootstrap:
                 f"the runs on {self.dataset} do not share one test set, so they cannot be compared: "
                 "delete those made with an older split and run them again"
             )
+
+
+def _compared() -> list[str]:
+    """Return the metrics of which methods are compared."""
+    return shown_in("comparisons")
 
 
 def interval(draws: np.ndarray) -> dict[str, float]:

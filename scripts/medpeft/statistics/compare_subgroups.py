@@ -25,10 +25,10 @@ from medpeft.base.frames import each_group
 from medpeft.base.runs import CELL, Run
 from medpeft.data.attributes import UNKNOWN
 from medpeft.statistics.collect import distinct, runs_in
-from medpeft.statistics.evaluate import class_probabilities
 from medpeft.statistics.inference import CONFIDENCE, Estimate
 from medpeft.statistics.metrics import METRICS
-from medpeft.statistics.resampling import PER_IMAGE, Drawn, drawn, score_draws
+from medpeft.statistics.resampling import Drawn, Predicted, drawn, score_draws
+from medpeft.statistics.scoring.predictions import class_probabilities
 from medpeft.statistics.significance import SIGNIFICANT, holm
 
 LEAST_IMAGES, LEAST_OF_CLASS = 20, 5  # with fewer a subgroup has no score
@@ -107,7 +107,7 @@ class Subgroup:
 
 def compare_subgroups(
     runs: pd.DataFrame,
-    read: Callable[[Run], pd.DataFrame],
+    read: Callable[[Run], Predicted],
     attributes: Mapping[str, pd.DataFrame],
     asked: Mapping[str, Mapping[str, Bands]],
     metrics: Iterable[str],
@@ -129,18 +129,16 @@ def compare_subgroups(
     runs = distinct(runs)
     for cell, of_cell in each_group(runs[runs["status"] == "ok"], CELL):
         tables = [read(run) for run in runs_in(of_cell)]
-        images = tables[0].sort_values("image_id", ignore_index=True)
-        test, classes = drawn(images, cell[0]), class_probabilities(tables[0])[0]
-        told = attributes[cell[0]].set_index("image_id").reindex(images["image_id"])
+        test = drawn(tables[0].table, cell[0])
+        told = attributes[cell[0]].set_index("image_id").reindex(test.image_ids)
         for attribute, edges in asked[cell[0]].items():
             grouped = grouped_by(told[attribute].fillna(UNKNOWN), edges, attribute)
             for metric in metrics:
                 key = dict(zip(CELL, cell, strict=True)) | {"metric": metric, "attribute": attribute}
                 scored = []
                 for name, members in grouped.items():
-                    counts = images.loc[members, "label"].value_counts().reindex(classes, fill_value=0)
                     part = test.of(members)
-                    status, subgroup = _scored(name, metric, tables, part, counts)
+                    status, subgroup = _scored(name, metric, tables, part)
                     row = {"subgroup": name, "n_images": int(members.sum()), "n_clusters": part.size, "status": status}
                     rows.append(key | row | {"n_runs": len(tables)} | _score(subgroup, metric))
                     scored += [subgroup] if subgroup and name not in APART else []
@@ -186,19 +184,31 @@ def _numbers_first(value: str) -> tuple[bool, float, str]:
     return bool(np.isnan(number)), 0.0 if np.isnan(number) else float(number), value
 
 
-def _scored(
-    name: str, metric: str, tables: list[pd.DataFrame], part: Drawn, counts: pd.Series
-) -> tuple[str, Subgroup | None]:
-    """Return `ok` and the subgroup with its scores, or why it has none. `counts` are its images of each class."""
+def _scored(name: str, metric: str, tables: list[Predicted], part: Drawn) -> tuple[str, Subgroup | None]:
+    """Return `ok` and the subgroup with its scores, or why it has none."""
     if len(part.image_ids) < LEAST_IMAGES:
         return f"fewer than {LEAST_IMAGES} images", None
-    by_class = metric not in PER_IMAGE
-    if by_class and counts.min() < LEAST_OF_CLASS:
-        return f"fewer than {LEAST_OF_CLASS} images of {counts.idxmin()}", None
+    least = part.size
+    if METRICS[metric].averaging in ("macro", "weighted"):
+        smallest, label = _smallest_class(tables[0], part)
+        if smallest < LEAST_OF_CLASS:
+            return f"fewer than {LEAST_OF_CLASS} images {label}", None
+        least = min(least, smallest)
     draws = score_draws(metric, tables, part)
     if np.isnan(draws[:, 0]).any():
         return "not defined", None
-    return "ok", Subgroup(name, draws, part.size, min(part.size, int(counts.min())) if by_class else part.size)
+    return "ok", Subgroup(name, draws, part.size, least)
+
+
+def _smallest_class(predicted: Predicted, part: Drawn) -> tuple[int, str]:
+    """Return the least number of images with, or without, a class, and which these are: `of` or `without` the class."""
+    classes, test = class_probabilities(predicted.table)[0], predicted.scored(part)
+    numbers = [
+        (int((labels & test.counted)[:, place].sum()), f"{word} {classes[place]}")
+        for labels, word in ((test.labels, "of"), (~test.labels, "without"))
+        for place in test.averaged
+    ]
+    return min(numbers)
 
 
 def _score(subgroup: Subgroup | None, metric: str) -> dict[str, float]:

@@ -1,49 +1,60 @@
 """Scores of one run, from its predictions for the test images."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from medpeft.base.errors import UserError
-from medpeft.statistics.metrics import classification
-
-PROBABILITY = "probability_"  # what precedes the class name in the column of its predicted probability
+from medpeft.statistics.metrics import METRICS, by_each_class, classification
+from medpeft.statistics.scoring.predictions import Decision, Labels, class_probabilities, scored
 
 
-def evaluate(predictions: pd.DataFrame, record: dict) -> dict:
+def evaluate(predictions: pd.DataFrame, record: dict, validation: pd.DataFrame | None = None) -> dict:
     """Return the scores of one run by name, with its `status`, `n_train` and `n_test`.
 
-    The class with the highest probability is the predicted one. A class that is neither among the labels nor among the
-    predictions is left out of the averages over classes. The ranges and directions of the scores are those of
+    The class with the highest probability is the predicted one; where an image may have several labels, each class is
+    predicted from its threshold on. A class that is neither among the labels nor among the predictions is left out of
+    the averages over classes. The ranges and directions of the scores are those of
     `medpeft.statistics.metrics.METRICS`.
 
     Args:
-        predictions: One row a test image: label (class name) and a probability in [0, 1] for every class, in columns
-            `probability_<class>`.
+        predictions: Of the test images, as `medpeft.statistics.scoring.predictions.scored` takes them.
         record: The run's `record.json`.
+        validation: Likewise of the validation images, on which thresholds and temperature are chosen.
 
     Returns:
-        A failed run has None for every score. So has a score that is undefined, such as the area under the curve of a
-        test set with a single class.
+        Besides the scores, `by_class` (those that each class has, by metric and class), `thresholds` (by class) and
+        `temperature`. A failed run has None for every score. So has a score that is undefined, such as the area under
+        the curve of a test set with a single class, one that needs validation where there is none, and one that is not
+        defined for this kind of labels.
 
     Raises:
         UserError: A label has no probability, or a probability is not a number.
     """
-    functions = classification()
+    names = classification()
     counts = {"status": record["status"], "n_train": record["n_train"], "n_test": len(predictions)}
+    nothing: dict[str, Any] = {"by_class": {}, "thresholds": None, "temperature": None}
     if record["status"] != "ok":
-        return counts | dict.fromkeys(functions)
-    classes, probabilities = class_probabilities(predictions)
-    truth = pd.Index(classes).get_indexer(pd.Index(predictions["label"]))
-    if (truth < 0).any() or not np.isfinite(probabilities).all():
-        raise UserError(
-            "predictions.csv has a label without a probability column or a probability that is not a number: "
-            "delete the run's folder and run it again"
-        )
-    scores = {name: float(function(truth, probabilities)) for name, function in functions.items()}
-    return counts | {name: score if np.isfinite(score) else None for name, score in scores.items()}
+        return counts | dict.fromkeys(names) | nothing
+    labels = Labels.of(record)
+    test, chosen = scored(predictions, labels), nothing
+    classes = class_probabilities(predictions)[0]
+    if validation is not None:
+        decision = Decision.on(scored(validation, labels))
+        test = decision.applied(test)
+        thresholds = dict(zip(classes, map(float, decision.thresholds), strict=True))
+        chosen = {"thresholds": thresholds, "temperature": decision.temperature}
+
+    def possible(name: str) -> bool:
+        return validation is not None or not METRICS[name].needs_validation
+
+    found = {name: function(test)[0] for name, function in classification(labels.kind).items() if possible(name)}
+    each = {name: function(test)[0] for name, function in by_each_class(labels.kind).items() if possible(name)}
+    by_class = {
+        name: {classes[place]: _finite(scores[place]) for place in test.averaged} for name, scores in each.items()
+    }
+    return counts | {name: _finite(found.get(name, np.nan)) for name in names} | chosen | {"by_class": by_class}
 
 
-def class_probabilities(predictions: pd.DataFrame) -> tuple[list[str], np.ndarray]:
-    """Return the class names and their probabilities, float (images, classes), from the columns of `predictions`."""
-    columns = [column for column in predictions.columns if column.startswith(PROBABILITY)]
-    return [column.removeprefix(PROBABILITY) for column in columns], predictions[columns].to_numpy(float)
+def _finite(score: float) -> float | None:
+    return float(score) if np.isfinite(score) else None

@@ -15,7 +15,7 @@ from medpeft.base.runs import CELL, Run
 from medpeft.statistics.collect import distinct, runs_in
 from medpeft.statistics.inference import Estimate
 from medpeft.statistics.metrics import METRICS
-from medpeft.statistics.resampling import Drawn, drawn, score_draws
+from medpeft.statistics.resampling import Drawn, Predicted, drawn, score_draws
 from medpeft.statistics.significance import BASELINE, holm
 
 EXTERNAL_COLUMNS = [*CELL, "other", "metric", "n_images", "n_clusters", "n_left_out", "n_runs"]
@@ -23,8 +23,6 @@ EXTERNAL_COLUMNS += [f"{place}{end}" for place in ("internal", "external", "drop
 EXTERNAL_COLUMNS += ["p_value", "p_adjusted"]
 DIFFERENCE_COLUMNS = [*CELL, "other", "metric", "difference", "low", "high", "p_value", "p_adjusted", "seeds_compared"]
 FAMILY = ["dataset", "backbone", "other", "metric"]  # within which p-values are adjusted
-
-Predictions = Callable[[Run, str], pd.DataFrame]
 
 
 class ExternalValidation(NamedTuple):
@@ -44,8 +42,8 @@ class ExternalValidation(NamedTuple):
 
 def external_validation(
     runs: pd.DataFrame,
-    read: Callable[[Run], pd.DataFrame],
-    read_other: Predictions,
+    read: Callable[[Run], Predicted],
+    read_other: Callable[[Run, str], Predicted],
     left_out: Mapping[tuple[str, str], int],
     metrics: Iterable[str],
 ) -> ExternalValidation:
@@ -71,7 +69,7 @@ def external_validation(
             tables = {False: [read(run) for run in named], True: [read_other(run, other) for run in named]}
             for outside, of_set in tables.items():
                 if outside not in sets:
-                    sets[outside] = drawn(of_set[0], f"{dataset} {other}" if outside else dataset)
+                    sets[outside] = drawn(of_set[0].table, f"{dataset} {other}" if outside else dataset)
             for metric in metrics:
                 inner, outer = (score_draws(metric, tables[outside], sets[outside]) for outside in (False, True))
                 draws.setdefault((dataset, cell[1], cell[3], other, metric), {})[cell[2]] = pd.DataFrame(

@@ -1,42 +1,29 @@
 """The registry of metrics: adding one means adding an entry to `METRICS`.
 
-The score of a run, the columns of `runs.csv` and `scores.csv`, the bootstrap intervals and the tables for readers take
-their metrics from here, in the order of the entries.
+The score of a run, the columns of `runs.csv`, `scores.csv` and `per_class.csv`, the bootstrap intervals, the choice of
+the epoch and the tables for readers take their metrics from here, in the order of the entries.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, get_args
 
 import numpy as np
-from sklearn import metrics as sklearn_metrics
+
+from medpeft.statistics.scoring import by_class, overall
+from medpeft.statistics.scoring.overall import ScoreFunction, macro
+from medpeft.statistics.scoring.predictions import Kind
+from medpeft.statistics.scoring.scored import Scored
 
 Task = Literal["classification", "text-to-image"]
-# Where a metric is shown besides `runs.csv`, which holds all: `scores` is scores.csv, `calibration` the table of this
-# name, `downstream` is downstream.csv and its table, `generation` is table 4, `floor` a column `floor_<metric>` of
-# `runs.csv` with the score of two halves of the real images.
-Place = Literal["scores", "calibration", "downstream", "generation", "floor"]
-# From the true classes, int (images,), and the probabilities of all classes, float (images, classes).
-ScoreFunction = Callable[[np.ndarray, np.ndarray], float]
-CALIBRATION_BINS = 15
-PRIMARY = "f1_micro"  # the metric by which methods are ranked, contrasted and recommended
-
-
-class Tallies(NamedTuple):
-    """What resampled test images hold of each class: float arrays (resamples, classes) of whole numbers.
-
-    Attributes:
-        hits: Images of the class that are predicted to be of it.
-        guesses: Images that are predicted to be of the class.
-        support: Images of the class.
-    """
-
-    hits: np.ndarray
-    guesses: np.ndarray
-    support: np.ndarray
-
-
-ResampledFunction = Callable[[Tallies], np.ndarray]
+# Where a metric is shown besides `runs.csv`, which holds all: `scores` is scores.csv, `comparisons` the tests against
+# full fine-tuning, `calibration` and `discrimination` are tables, `downstream` is downstream.csv and its table,
+# `generation` is table 4, `floor` a column `floor_<metric>` of `runs.csv` with the score of two halves of the real
+# images.
+Place = Literal["scores", "comparisons", "calibration", "discrimination", "downstream", "generation", "floor"]
+Averaging = Literal["", "micro", "macro", "weighted"]
+EVERY: tuple[Kind, ...] = get_args(Kind)
+EXCLUSIVE: tuple[Kind, ...] = ("multi-class", "binary", "ordinal")  # each image is of one class
+PRIMARY = "f1_micro"  # the metric that chooses, ranks and decides where a study names no other
 
 
 @dataclass(frozen=True)
@@ -46,8 +33,13 @@ class Metric:
     Attributes:
         label: Its name for readers, as it stands within a sentence.
         task: The task whose runs have it.
-        function: How it follows from predictions; NaN where it is undefined. None where another stage computes it.
-        resampled: How it follows from `Tallies`, float (resamples,). With it the metric gets a bootstrap interval.
+        function: Its score in each row of weights, float (rows,); NaN where it is undefined. None where another stage
+            computes it.
+        by_class: Its score of each class against all others, float (rows, classes); None where it has none.
+        averaging: How scores of classes are averaged.
+        kinds: The kinds of labels that it is defined for.
+        needs_validation: Whether it needs the thresholds or the temperature that are chosen on validation.
+        interval: Whether it gets a bootstrap interval.
         shown_in: Where it is shown besides `runs.csv`.
         higher_is_better: Its direction.
         bounds: The least and the greatest value that it can have.
@@ -56,7 +48,11 @@ class Metric:
     label: str
     task: Task = "classification"
     function: ScoreFunction | None = None
-    resampled: ResampledFunction | None = None
+    by_class: ScoreFunction | None = None
+    averaging: Averaging = ""
+    kinds: tuple[Kind, ...] = EVERY
+    needs_validation: bool = False
+    interval: bool = True
     shown_in: tuple[Place, ...] = ()
     higher_is_better: bool = True
     bounds: tuple[float, float] = (0, 1)
@@ -66,15 +62,33 @@ class Metric:
         """Its name for readers, as it begins a sentence or heads a column."""
         return self.label[0].upper() + self.label[1:]
 
+    @property
+    def sign(self) -> int:
+        """1 where more is better, -1 where less is."""
+        return 1 if self.higher_is_better else -1
 
-def classification() -> dict[str, ScoreFunction]:
-    """Return the function of every metric that follows from predictions, by name."""
-    return {name: metric.function for name, metric in METRICS.items() if metric.function}
+
+def classification(kind: Kind | None = None) -> dict[str, ScoreFunction]:
+    """Return the function of every metric that follows from predictions, by name; of those defined for a kind."""
+    return {
+        name: metric.function
+        for name, metric in METRICS.items()
+        if metric.function and (kind is None or kind in metric.kinds)
+    }
 
 
-def with_interval() -> dict[str, ResampledFunction]:
-    """Return the function over resamples of every metric that gets a bootstrap interval, by name."""
-    return {name: metric.resampled for name, metric in METRICS.items() if metric.resampled}
+def with_interval(kind: Kind | None = None) -> dict[str, ScoreFunction]:
+    """Return the function of every metric of predictions that gets a bootstrap interval, by name."""
+    return {name: function for name, function in classification(kind).items() if METRICS[name].interval}
+
+
+def by_each_class(kind: Kind | None = None) -> dict[str, ScoreFunction]:
+    """Return the function by class of every metric that has one, by name."""
+    return {
+        name: metric.by_class
+        for name, metric in METRICS.items()
+        if metric.by_class and (kind is None or kind in metric.kinds)
+    }
 
 
 def shown_in(place: Place) -> list[str]:
@@ -82,104 +96,142 @@ def shown_in(place: Place) -> list[str]:
     return [name for name, metric in METRICS.items() if place in metric.shown_in]
 
 
-def expected_calibration_error(truth: np.ndarray, probabilities: np.ndarray, bins: int = CALIBRATION_BINS) -> float:
-    """Return the gap between confidence and accuracy, averaged over images.
-
-    Confidence is the probability of the predicted class; the bins are of equal width and closed on the right.
-
-    Args:
-        truth: True classes, int (images,).
-        probabilities: Probabilities of all classes, float (images, classes).
-        bins: Number of bins between 0 and 1.
-
-    Source: Guo et al. 2017, On calibration of modern neural networks, equation 3.
-    """
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == truth
-    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(place, weights=correct - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / len(truth))
+def can_choose(kind: Kind = "multi-class") -> list[str]:
+    """Return the metrics that may be a study's primary one: validation alone must be enough to compute them."""
+    return [name for name in classification(kind) if not METRICS[name].needs_validation]
 
 
-def brier_score(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    """Return the squared distance of the probabilities from the truth, summed over classes, averaged over images.
-
-    Source: Brier 1950, Verification of forecasts expressed in terms of probability, equation 2.
-    """
-    # scikit-learn computes the same, but warns that probabilities read back from a file sum to one only nearly.
-    one_hot = np.eye(probabilities.shape[1])[truth]
-    return float(np.square(probabilities - one_hot).sum(axis=1).mean())
-
-
-def _accuracy(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    return float((probabilities.argmax(axis=1) == truth).mean())
-
-
-def _f1(average: str) -> ScoreFunction:
-    def f1(truth: np.ndarray, probabilities: np.ndarray) -> float:
-        return sklearn_metrics.f1_score(truth, probabilities.argmax(axis=1), average=average, zero_division=0)
-
-    return f1
-
-
-def _resampled_micro_f1(tallies: Tallies) -> np.ndarray:
-    return tallies.hits.sum(axis=1) / tallies.support.sum(axis=1)
-
-
-def _resampled_macro_f1(tallies: Tallies) -> np.ndarray:
-    size = tallies.guesses + tallies.support
-    each = np.divide(2 * tallies.hits, size, out=np.full_like(size, np.nan), where=size > 0)
-    return np.nanmean(each, axis=1)
-
-
-def _balanced_accuracy(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    """Return the mean recall of the classes that some test image belongs to."""
-    return sklearn_metrics.recall_score(
-        truth, probabilities.argmax(axis=1), labels=np.unique(truth), average="macro", zero_division=0
-    )
-
-
-def _one_versus_rest(score: ScoreFunction) -> ScoreFunction:
-    """Return the mean of a binary `score` over the classes that some, but not all, test images belong to."""
-
-    def mean(truth: np.ndarray, probabilities: np.ndarray) -> float:
-        each = [
-            score(truth == label, probabilities[:, label])
-            for label in range(probabilities.shape[1])
-            if 0 < np.count_nonzero(truth == label) < len(truth)
-        ]
-        return float(np.mean(each)) if each else np.nan
-
-    return mean
+def score(name: str, scored: Scored) -> float:
+    """Return the score `name` of the first row of weights; NaN where it is undefined."""
+    function = METRICS[name].function
+    if function is None:
+        raise ValueError(f"{name} does not follow from predictions")
+    return float(function(scored)[0])
 
 
 METRICS: dict[str, Metric] = {
-    "accuracy": Metric("accuracy", function=_accuracy),
+    "accuracy": Metric("accuracy", function=overall.accuracy, kinds=EXCLUSIVE),
     "f1_micro": Metric(
         "micro-F1",
-        function=_f1("micro"),
-        resampled=_resampled_micro_f1,
-        shown_in=("scores", "calibration", "downstream"),
+        function=overall.f1_micro,
+        averaging="micro",
+        shown_in=("scores", "comparisons", "calibration", "downstream"),
     ),
     "f1_macro": Metric(
-        "macro-F1", function=_f1("macro"), resampled=_resampled_macro_f1, shown_in=("scores", "downstream")
+        "macro-F1",
+        function=overall.f1_macro,
+        by_class=by_class.f1,
+        averaging="macro",
+        shown_in=("scores", "comparisons", "downstream"),
     ),
-    "f1_weighted": Metric("weighted F1", function=_f1("weighted")),
-    "balanced_accuracy": Metric("balanced accuracy", function=_balanced_accuracy, shown_in=("scores",)),
+    "f1_weighted": Metric("weighted F1", function=overall.f1_weighted, averaging="weighted"),
+    "balanced_accuracy": Metric(
+        "balanced accuracy",
+        function=overall.balanced_accuracy,
+        averaging="macro",
+        kinds=EXCLUSIVE,
+        shown_in=("scores", "discrimination"),
+    ),
+    "mcc": Metric(
+        "MCC",
+        function=overall.matthews_correlation,
+        kinds=EXCLUSIVE,
+        shown_in=("scores", "discrimination"),
+        bounds=(-1, 1),
+    ),
+    "kappa": Metric(
+        "quadratic kappa",
+        function=overall.quadratic_kappa,
+        kinds=("ordinal",),
+        shown_in=("scores", "discrimination"),
+        bounds=(-1, 1),
+    ),
+    "mae": Metric(
+        "mean absolute error",
+        function=overall.mean_absolute_error,
+        kinds=("ordinal",),
+        shown_in=("scores", "discrimination"),
+        higher_is_better=False,
+        bounds=(0, np.inf),
+    ),
     "auroc": Metric(
         "AUROC",
-        function=_one_versus_rest(sklearn_metrics.roc_auc_score),
-        shown_in=("scores", "calibration", "downstream"),
+        function=macro(by_class.auroc),
+        by_class=by_class.auroc,
+        averaging="macro",
+        shown_in=("scores", "calibration", "discrimination", "downstream"),
     ),
     "average_precision": Metric(
-        "average precision", function=_one_versus_rest(sklearn_metrics.average_precision_score)
+        "average precision",
+        function=macro(by_class.average_precision),
+        by_class=by_class.average_precision,
+        averaging="macro",
+        shown_in=("scores", "discrimination"),
+    ),
+    "sensitivity_at_specificity": Metric(
+        "sensitivity at 90 % specificity",
+        function=macro(by_class.sensitivity_at_specificity),
+        by_class=by_class.sensitivity_at_specificity,
+        averaging="macro",
+        shown_in=("scores",),
+    ),
+    # The next four are at the thresholds that validation chose.
+    "sensitivity": Metric(
+        "sensitivity",
+        function=macro(by_class.sensitivity),
+        by_class=by_class.sensitivity,
+        averaging="macro",
+        needs_validation=True,
+        shown_in=("scores",),
+    ),
+    "specificity": Metric(
+        "specificity",
+        function=macro(by_class.specificity),
+        by_class=by_class.specificity,
+        averaging="macro",
+        needs_validation=True,
+        shown_in=("scores",),
+    ),
+    "ppv": Metric(
+        "PPV",
+        function=macro(by_class.positive_predictive_value),
+        by_class=by_class.positive_predictive_value,
+        averaging="macro",
+        needs_validation=True,
+        shown_in=("scores",),
+    ),
+    "npv": Metric(
+        "NPV",
+        function=macro(by_class.negative_predictive_value),
+        by_class=by_class.negative_predictive_value,
+        averaging="macro",
+        needs_validation=True,
+        shown_in=("scores",),
     ),
     "ece": Metric(
-        "ECE", function=expected_calibration_error, shown_in=("scores", "calibration"), higher_is_better=False
+        "ECE",
+        function=overall.expected_calibration_error,
+        shown_in=("scores", "calibration"),
+        higher_is_better=False,
+    ),
+    "ece_scaled": Metric(
+        "ECE after scaling",
+        function=overall.scaled_calibration_error,
+        needs_validation=True,
+        shown_in=("scores", "calibration"),
+        higher_is_better=False,
     ),
     "brier": Metric(
         "Brier score",
-        function=brier_score,
+        function=overall.brier_score,
+        shown_in=("scores", "calibration"),
+        higher_is_better=False,
+        bounds=(0, 2),
+    ),
+    "brier_scaled": Metric(
+        "Brier score after scaling",
+        function=overall.scaled_brier_score,
+        needs_validation=True,
         shown_in=("scores", "calibration"),
         higher_is_better=False,
         bounds=(0, 2),

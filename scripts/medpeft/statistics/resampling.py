@@ -3,17 +3,21 @@
 Images of one cluster (a patient, or duplicates of one picture) are drawn together.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from medpeft.statistics.evaluate import class_probabilities
+from medpeft.base.files import read_json, read_table
+from medpeft.base.runs import Run
+from medpeft.statistics.metrics import METRICS
+from medpeft.statistics.scoring.predictions import Decision, Labels, scored
+from medpeft.statistics.scoring.scored import Scored
 
 RESAMPLES = 2000  # variances alone are taken of them
-# Metrics that are means over images; the others need images of every class.
-PER_IMAGE = ("accuracy", "f1_micro", "ece", "brier")
 
 
 class Drawn(NamedTuple):
@@ -40,6 +44,43 @@ class Drawn(NamedTuple):
         return len(np.unique(self.clusters))
 
 
+@dataclass(frozen=True)
+class Predicted:
+    """The predictions of a run, and how they are scored.
+
+    Attributes:
+        table: As `predictions.csv` has them.
+        labels: Of what kind its labels are.
+        decision: The thresholds and the temperature that its validation images chose.
+    """
+
+    table: pd.DataFrame
+    labels: Labels = field(default_factory=Labels)
+    decision: Decision | None = None
+
+    def scored(self, resampled: Drawn) -> Scored:
+        """Return them for the images that are `resampled`, as metrics take them."""
+        found = scored(self.table.set_index("image_id").loc[resampled.image_ids], self.labels, resampled.weights)
+        return self.decision.applied(found) if self.decision else found
+
+
+def predicting(validations: Iterable[str], records: Iterable[str]) -> Callable[[Run, pd.DataFrame], Predicted]:
+    """Return a function that says how predictions of a run are scored, for its own test images or others.
+
+    Args:
+        validations: The paths of the `validation_predictions.csv` of all runs.
+        records: Those of their `record.json`.
+    """
+    of_validation, of_record = ({Run.of(path): path for path in paths} for paths in (validations, records))
+
+    @cache
+    def decided(run: Run) -> tuple[Labels, Decision]:
+        labels = Labels.of(read_json(of_record[run]))
+        return labels, Decision.on(scored(read_table(of_validation[run]), labels))
+
+    return lambda run, table: Predicted(table, *decided(run))
+
+
 def drawn(images: pd.DataFrame, name: str, resamples: int = RESAMPLES) -> Drawn:
     """Return resamples of `images` (image_id, cluster), which `name` seeds."""
     images = images.sort_values("image_id")
@@ -51,37 +92,14 @@ def drawn(images: pd.DataFrame, name: str, resamples: int = RESAMPLES) -> Drawn:
     return Drawn(images["image_id"].tolist(), clusters, weights)
 
 
-def score_draws(metric: str, tables: Iterable[pd.DataFrame], resampled: Drawn) -> np.ndarray:
+def score_draws(metric: str, tables: Iterable[Predicted], resampled: Drawn) -> np.ndarray:
     """Return the scores of the predictions of several seeds, float (seeds, 1 + resamples); NaN where undefined.
 
     Args:
-        metric: Its name in `METRICS`.
-        tables: The predictions of each seed, of which those of other images are left out.
+        metric: Its name in `METRICS`, one that follows from predictions.
+        tables: The predictions of each seed, of which those for other images are left out.
         resampled: The images that are scored.
     """
-    return np.array([_scores(metric, _aligned(table, resampled), resampled.weights) for table in tables])
-
-
-def _aligned(table: pd.DataFrame, resampled: Drawn) -> pd.DataFrame:
-    return table.set_index("image_id").loc[resampled.image_ids].reset_index()
-
-
-def _scores(metric: str, table: pd.DataFrame, weights: np.ndarray) -> np.ndarray:
-    classes, probabilities = class_probabilities(table)
-    truth = pd.Index(classes).get_indexer(pd.Index(table["label"]))
-    if metric == "f1_micro":
-        return weights @ (probabilities.argmax(axis=1) == truth) / weights.sum(axis=1)
-    each = [_auroc(truth == label, probabilities[:, label], weights) for label in range(len(classes))]
-    return np.nanmean(each, axis=0)
-
-
-def _auroc(positive: np.ndarray, score: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    order = np.argsort(score, kind="stable")
-    starts = np.flatnonzero(np.diff(score[order], prepend=-np.inf))
-    ones, zeros = (
-        np.add.reduceat(weights[:, order] * chosen[order], starts, axis=1) for chosen in (positive, ~positive)
-    )
-    below = np.cumsum(zeros, axis=1) - zeros / 2
-    pairs = ones.sum(axis=1) * zeros.sum(axis=1)
-    found = (ones * below).sum(axis=1)
-    return np.divide(found, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+    function = METRICS[metric].function
+    assert function is not None
+    return np.array([function(predicted.scored(resampled)) for predicted in tables])

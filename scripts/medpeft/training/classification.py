@@ -4,8 +4,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,9 +20,13 @@ from medpeft.networks.delta import delta
 from medpeft.networks.memory import as_fits, memory_errors
 from medpeft.networks.models import create, set_training_mode, take_features
 from medpeft.networks.precision import autocast, fastest_precision
+from medpeft.statistics.metrics import METRICS, PRIMARY, score
+from medpeft.statistics.scoring.scored import Scored
+from medpeft.training.class_weights import balanced
 from medpeft.training.loop import CommonRecipe, Course, Loop, parameter_groups
 from medpeft.training.schedule import warmup_cosine
 
+Direction = Literal["maximize", "minimize"]
 EVALUATION_BATCH = 64  # more are no faster on a CPU, whose caches they leave
 
 
@@ -37,6 +42,18 @@ class Recipe(CommonRecipe):
     validations: int
     gradient_checkpointing: bool
     image_size: int
+    class_weights: str = "none"
+    primary_metric: str = PRIMARY
+
+    @property
+    def chooses(self) -> str:
+        """The column of the history by which the epoch and the learning rate are chosen."""
+        return f"validation_{self.primary_metric}"
+
+    @property
+    def direction(self) -> Direction:
+        """The direction of that column, as Optuna calls it."""
+        return "maximize" if METRICS[self.primary_metric].higher_is_better else "minimize"
 
     def settled(self, model: nn.Module) -> "Recipe":
         """Return this recipe with its precision decided for `model`, which is made ready for it in place."""
@@ -80,14 +97,21 @@ class Classifier:
 
 @dataclass
 class Fit(Course):
-    """The course of a training, and the delta of its best epoch."""
+    """The course of a training, and the delta of its best epoch.
 
+    Attributes:
+        primary_metric: By which the best epoch is chosen.
+        best: The delta of that epoch.
+    """
+
+    primary_metric: str = PRIMARY
     best: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def best_row(self) -> dict[str, float]:
-        """The row of the history with the highest validation F1, the lowest loss where several share it."""
-        return max(self.history, key=lambda row: (row["validation_f1_micro"], -row["validation_loss"]))
+        """The row of the history with the best validation score, the lowest loss where several share it."""
+        name, sign = self.primary_metric, METRICS[self.primary_metric].sign
+        return max(self.history, key=lambda row: (sign * row[f"validation_{name}"], -row["validation_loss"]))
 
 
 OnValidation = Callable[[int, dict[str, float]], None]
@@ -163,8 +187,9 @@ class ClassifierLoop(Loop[Fit]):
         self.schedule = warmup_cosine(self.steps, recipe.warmup)
         self.generator = torch.Generator().manual_seed(seed)
         self.rows: tuple[Tensor, ...] = ()  # of the batches of an epoch
+        self.class_weights = balanced(self.train.labels) if recipe.class_weights == "balanced" else None
         optimiser = torch.optim.AdamW(parameter_groups(model, recipe.weight_decay), lr=learning_rate, fused=True)
-        fit = Fit(micro_batch=math.ceil(len(self.train.labels) / self.interval))
+        fit = Fit(micro_batch=math.ceil(len(self.train.labels) / self.interval), primary_metric=recipe.primary_metric)
         super().__init__(model, optimiser, recipe, learning_rate, fit)
 
     def begin(self) -> None:
@@ -186,11 +211,17 @@ class ClassifierLoop(Loop[Fit]):
         return loss
 
     def loss(self, micro_batch: tuple[Tensor, ...], count: int) -> Tensor:
-        """Return the cross-entropy of images and labels, weighted by their share of a batch of `count` images."""
+        """Return the cross-entropy of images and labels, weighted by their share of a batch of `count` images.
+
+        With class weights the loss of an image is multiplied by that of its class.
+        """
         images, labels = micro_batch
         with autocast(self.recipe.precision, self.recipe.device):
             logits = self.model(images)
-        return functional.cross_entropy(logits.float(), labels) * (len(labels) / count)
+        if self.class_weights is None:
+            return functional.cross_entropy(logits.float(), labels) * (len(labels) / count)
+        losses = functional.cross_entropy(logits.float(), labels, reduction="none")
+        return (losses * self.class_weights[labels]).sum() / count
 
     def report(self, loss: float) -> None:
         """Validate the epoch that has just ended, if it is one of those that are."""
@@ -218,11 +249,23 @@ class ClassifierLoop(Loop[Fit]):
             "epoch": epoch,
             "train_loss": loss,
             "validation_loss": float(functional.cross_entropy(logits, labels)),
-            "validation_f1_micro": float((logits.argmax(1) == labels).double().mean()),
         }
         if not math.isfinite(row["validation_loss"]):
             raise RunFailed(f"the validation loss was not finite after epoch {epoch}")
+        row[self.recipe.chooses] = self._score(logits, labels)
         self.course.history.append(row)
         if self.course.best_row is row:
             self.course.best = {name: tensor.cpu() for name, tensor in delta(self.model).items()}
         return row
+
+    def _score(self, logits: Tensor, labels: Tensor) -> float:
+        """Return the primary metric of the validation images."""
+        probabilities = logits.double().softmax(1).numpy()
+        validated = Scored(labels.numpy(), probabilities, np.ones((1, len(labels))))
+        found = score(self.recipe.primary_metric, validated)
+        if not math.isfinite(found):
+            raise RunFailed(
+                f"{METRICS[self.recipe.primary_metric].label} is undefined on the validation images: they lack images "
+                "of a class"
+            )
+        return found

@@ -29,7 +29,8 @@ def finetune(
 ) -> Outcome:
     """Fine-tune on the split `train`, write the delta, and return the outcome on the split `test`.
 
-    The test predictions are made by a new network with the delta read back from the file, so that what is published
+    The predictions for `test`, and those for `validation`, on which thresholds and a temperature are chosen, are made
+    by a new network with the delta read back from the file, so that what is published
     is what was scored. Where the method has an `export`, that network is exported to the folder `exported` beside the
     adapter. A run that fails (memory, a loss that is not finite, no learning rate) writes an empty adapter.
 
@@ -57,12 +58,16 @@ def finetune(
         with memory_errors():
             reloaded, _ = classifier.network(recipe, seed)
             load_delta(reloaded.to(recipe.device), load_file(files.adapter))
-            tested = predictions(reloaded, splits["test"], recipe, classifier.classes)
+            tested, validated = (
+                predictions(reloaded, splits[name], recipe, classifier.classes) for name in ("test", "validation")
+            )
         export(reloaded, method, files)
     except RunFailed as failure:
-        return replace(failed(failure, n_train, cost, files), predictions=pd.DataFrame(columns=IMAGE_COLUMNS))
+        nothing = pd.DataFrame(columns=IMAGE_COLUMNS)
+        return replace(failed(failure, n_train, cost, files), predictions=nothing, validation_predictions=nothing)
     cost |= costs(files, result, memory)
-    return Outcome(n_train, pd.DataFrame(result.history), cost, predictions=tested)
+    history = pd.DataFrame(result.history)
+    return Outcome(n_train, history, cost, predictions=tested, validation_predictions=validated)
 
 
 def predictions(model: nn.Module, split: Split, recipe: Recipe, classes: list[str]) -> pd.DataFrame:

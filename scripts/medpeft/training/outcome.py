@@ -44,6 +44,7 @@ class Outcome:
         cost: Parameters, seconds, bytes.
         status: `ok`, or the reason of its failure.
         predictions: Of the test images, where there are any to predict.
+        validation_predictions: Of the validation images, likewise.
     """
 
     n_train: int
@@ -51,6 +52,7 @@ class Outcome:
     cost: Cost
     status: str = "ok"
     predictions: pd.DataFrame | None = None
+    validation_predictions: pd.DataFrame | None = None
 
 
 def costs(files: RunFiles, course: Course, memory: int) -> Cost:

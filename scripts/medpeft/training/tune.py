@@ -11,13 +11,14 @@ import optuna
 import pandas as pd
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
 
 from medpeft.base.errors import RunFailed, UserError
 from medpeft.base.files import drop_torn_line
 from medpeft.data.images import Split
 from medpeft.networks.device import fix_arithmetic
-from medpeft.training.classification import Classifier, OnValidation, Recipe, fit
+from medpeft.training.classification import Classifier, Direction, OnValidation, Recipe, fit
 
 GRID_PER_DECADE = 2  # learning rates tried per factor of ten before TPE refines the search
 DONE = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
@@ -62,18 +63,18 @@ def tune(
     fix_arithmetic(recipe.threads, recipe.device)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     grid = _grid(tuning)
-    study = _begun(journal, recipe.epochs, tuning)
+    study = _begun(journal, recipe, tuning)
 
     def attempt(trial: Trial) -> dict[str, float]:
         rate = _suggested(trial, tuning)
         model, settled = classifier.network(recipe, tuning.seed)
-        return fit(model, splits, settled, rate, tuning.seed, on_validation=_pruning(trial)).best_row
+        return fit(model, splits, settled, rate, tuning.seed, on_validation=_pruning(trial, recipe.chooses)).best_row
 
     while (number := len(study.get_trials(deepcopy=False, states=DONE))) < tuning.trials:
         study.sampler = _sampler(tuning, number)
         if number < len(grid) and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             study.enqueue_trial({"learning_rate": float(grid[number])})
-        _run_trial(study, attempt)
+        _run_trial(study, attempt, recipe.chooses)
     if not _is_one_search(study, tuning):
         raise UserError(
             f"{journal} has trials that one search would not have made: another process wrote there; see to it that "
@@ -82,25 +83,25 @@ def tune(
     return _table(study), _best(study)
 
 
-def _begun(journal: Path, epochs: int, tuning: Tuning) -> optuna.Study:
+def _begun(journal: Path, recipe: Recipe, tuning: Tuning) -> optuna.Study:
     """Return the search in the file `journal`, or a new one where what is there cannot be one search."""
     drop_torn_line(journal)
     try:
-        study = _opened(journal, epochs)
+        study = _opened(journal, recipe.epochs, recipe.direction)
         if _is_one_search(study, tuning):
             return study
     except ValueError as error:
         logging.warning("%s: %s", journal, error)
     logging.warning("%s has trials that one search would not have made: the search starts again", journal)
     journal.unlink()
-    return _opened(journal, epochs)
+    return _opened(journal, recipe.epochs, recipe.direction)
 
 
-def _opened(journal: Path, epochs: int) -> optuna.Study:
+def _opened(journal: Path, epochs: int, direction: Direction = "maximize") -> optuna.Study:
     return optuna.create_study(
         study_name="learning_rate",
         storage=JournalStorage(JournalFileBackend(str(journal))),
-        direction="maximize",
+        direction=direction,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=epochs // 3),
         load_if_exists=True,
     )
@@ -112,7 +113,7 @@ def _is_one_search(study: optuna.Study, tuning: Tuning) -> bool:
     A trial of the grid that waits was put there by a search that was killed before it began with it.
     """
     finished, grid = study.get_trials(states=DONE), _grid(tuning)
-    again = optuna.create_study(direction="maximize")
+    again = optuna.create_study(direction=study.direction)
     for number, trial in enumerate(finished):
         again.sampler = _sampler(tuning, number)
         drawn = grid[number] if number < len(grid) else _suggested(again.ask(), tuning)
@@ -145,18 +146,18 @@ def _grid(tuning: Tuning) -> np.ndarray:
     return np.geomspace(low, high, min(tuning.trials, points))
 
 
-def _pruning(trial: Trial) -> OnValidation:
+def _pruning(trial: Trial, chooses: str) -> OnValidation:
     """Return a callback that reports each validation to Optuna and ends the trial where the pruner says so."""
 
     def report(epoch: int, row: dict[str, float]) -> None:
-        trial.report(row["validation_f1_micro"], epoch)
+        trial.report(row[chooses], epoch)
         if trial.should_prune():
             raise optuna.TrialPruned
 
     return report
 
 
-def _run_trial(study: optuna.Study, attempt: Callable[[Trial], dict[str, float]]) -> None:
+def _run_trial(study: optuna.Study, attempt: Callable[[Trial], dict[str, float]], chooses: str) -> None:
     trial = study.ask()
     try:
         row = attempt(trial)
@@ -167,7 +168,7 @@ def _run_trial(study: optuna.Study, attempt: Callable[[Trial], dict[str, float]]
         study.tell(trial, state=TrialState.FAIL)
     else:
         trial.set_user_attr("validation_loss", row["validation_loss"])
-        study.tell(trial, row["validation_f1_micro"])
+        study.tell(trial, row[chooses])
 
 
 def _table(study: optuna.Study) -> pd.DataFrame:
@@ -187,9 +188,10 @@ def _table(study: optuna.Study) -> pd.DataFrame:
 
 
 def _best(study: optuna.Study) -> dict[str, float | None]:
-    """Return the learning rate of the complete trial with the highest score, the lowest loss where several share it."""
+    """Return the learning rate of the complete trial with the best score, the lowest loss where several share it."""
     complete = study.get_trials(states=(TrialState.COMPLETE,))
     if not complete:
         return {"learning_rate": None, "validation_score": None}
-    best = max(complete, key=lambda trial: (trial.value, -trial.user_attrs["validation_loss"]))
+    sign = 1 if study.direction == StudyDirection.MAXIMIZE else -1
+    best = max(complete, key=lambda trial: (sign * (trial.value or 0), -trial.user_attrs["validation_loss"]))
     return {"learning_rate": best.params["learning_rate"], "validation_score": best.value}

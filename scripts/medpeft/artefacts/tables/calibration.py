@@ -11,7 +11,8 @@ from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import plain
 from medpeft.base.frames import each_group, row_at
 from medpeft.base.runs import CELL
-from medpeft.statistics.metrics import CALIBRATION_BINS, METRICS, PRIMARY, shown_in
+from medpeft.statistics.metrics import METRICS, PRIMARY, shown_in
+from medpeft.statistics.scoring.overall import CALIBRATION_BINS
 
 CAPTION = "Accuracy, calibration and discrimination."
 TABLE = Table(CAPTION, "calibration", 1, ("runs", "scores"), requires=("classification",))
