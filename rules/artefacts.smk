@@ -94,6 +94,7 @@ rule findings:
         scores="<study>/scores.csv",
         comparisons="<study>/comparisons.csv",
         crossovers="<study>/crossovers.csv",
+        overall="<study>/overall.csv",
         friedman="<study>/friedman.csv",
         recommendations="<study>/recommendations.csv",
         learning_rates="<study>/tables/learning_rates.csv",

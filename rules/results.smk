@@ -54,11 +54,13 @@ rule compare:
         scores="<study>/scores.csv",
         comparisons="<study>/comparisons.csv",
         crossovers="<study>/crossovers.csv",
-        contrasts="<study>/contrasts.csv",
+        overall="<study>/overall.csv",
     log:
         "<study>/logs/compare.log",
     conda:
         "../envs/results.yaml"
+    params:
+        question=STUDY.question,
     script:
         "../scripts/compare.py"
 
@@ -67,7 +69,7 @@ rule rank:
     input:
         runs="<study>/runs.csv",
         scores="<study>/scores.csv",
-        contrasts="<study>/contrasts.csv",
+        overall="<study>/overall.csv",
         code=code_of("rank"),
     output:
         ranks="<study>/ranks.csv",
@@ -77,6 +79,8 @@ rule rank:
         "<study>/logs/rank.log",
     conda:
         "../envs/results.yaml"
+    params:
+        primary=STUDY.question["primary"],
     script:
         "../scripts/rank.py"
 

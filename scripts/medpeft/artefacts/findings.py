@@ -4,7 +4,7 @@ import pandas as pd
 
 from medpeft.artefacts.card import Numbers, audit_sentence, pixel_sentence
 from medpeft.artefacts.fonts import rare_letters
-from medpeft.artefacts.sentences.answers import answers, verdict
+from medpeft.artefacts.sentences.answers import answers, unknown, verdict
 from medpeft.artefacts.sentences.choice import recommendations, test_sentence
 from medpeft.artefacts.sentences.claims import claims
 from medpeft.artefacts.sentences.evidence import Evidence, facts_of, most_data
@@ -40,6 +40,7 @@ def _overview(runs: pd.DataFrame, evidence: Evidence) -> dict:
         "searches": len(evidence.learning_rates),
         "most_data": most_data(evidence),
         "verdict": verdict(evidence),
+        "unknown": unknown(evidence),
     }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 NARROW, WIDE = 5, 7  # columns
 FEW = 2  # lines below the text of a cell
+P_DIGIT = 0.001  # the last decimal of a p-value
 MINUS, GAP, TIMES = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{MULTIPLICATION SIGN}"
 
 
@@ -177,3 +178,32 @@ def number(value: float, digits: int = 3, sign: bool = False, group: bool = Fals
 def interval(low: float, high: float, sign: bool = False) -> str:
     """Return an interval in brackets; a missing one is empty."""
     return "" if np.isnan(low) else f"[{number(low, sign=sign)}, {number(high, sign=sign)}]"
+
+
+def p_value(value: float) -> str:
+    """Return a p-value for the cell of a table: three decimals without the zero before them; a missing one is a gap.
+
+    No test shows a p-value of 0 or 1: where three decimals would say so, a bound stands there.
+    """
+    if np.isnan(value):
+        return GAP
+    if value < P_DIGIT / 2:
+        return "< .001"
+    if value >= 1 - P_DIGIT / 2:
+        return "> .999"
+    return f"{value:.3f}".removeprefix("0")
+
+
+def p_text(value: float) -> str:
+    """Return a p-value for a sentence: `p = .034`, `p < .001`, or `no p` where there is none; see `p_value`."""
+    text = p_value(value)
+    if text == GAP:
+        return "no p"
+    return f"p {text}" if text[0] in "<>" else f"p = {text}"
+
+
+def mebibytes(count: float, digits: int = 2) -> str:
+    """Return a number of bytes in MiB; what would round to nothing is bounded from above, a missing one is a gap."""
+    size = count / 2**20
+    least = 10.0**-digits
+    return f"< {least:.{digits}f}" if 0 < size < least / 2 else number(size, digits, group=True)

@@ -16,7 +16,8 @@ class Sources:
     """The tables and records of a study; an artefact gets those that it names, the others are empty.
 
     Attributes:
-        runs, scores, comparisons, crossovers, ranks, friedman, recommendations, parameters: The study's CSV files.
+        runs, scores, comparisons, crossovers, overall, ranks, friedman, recommendations, parameters: The study's
+            CSV files.
         subgroups, gaps: Likewise, of subgroups of test images.
         external, external_differences: Likewise, of other datasets.
         other_scores: The scores of the study under the other protocol.
@@ -35,6 +36,7 @@ class Sources:
     ranks: pd.DataFrame = field(default_factory=pd.DataFrame)
     friedman: pd.DataFrame = field(default_factory=pd.DataFrame)
     recommendations: pd.DataFrame = field(default_factory=pd.DataFrame)
+    overall: pd.DataFrame = field(default_factory=pd.DataFrame)
     parameters: pd.DataFrame = field(default_factory=pd.DataFrame)
     subgroups: pd.DataFrame = field(default_factory=pd.DataFrame)
     gaps: pd.DataFrame = field(default_factory=pd.DataFrame)

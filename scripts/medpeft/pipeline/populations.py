@@ -80,6 +80,15 @@ def check_test_on(settings: dict, classified: Collection[str]) -> None:
             _refuse_other_labels(f"{place}.{other}", first, second)
 
 
+def check_shared_test_set(settings: dict) -> None:
+    """Refuse subgroups and other datasets where each seed has test images of its own."""
+    for key in ("subgroups", "test_on"):
+        if settings[key] and settings["split"].get("per_seed"):
+            raise UserError(
+                f"{WRONG} {key}: it needs one split for all seeds: set split.per_seed to false, or leave it out"
+            )
+
+
 def renamed(labels: Iterable[str], classes: dict[str, str]) -> list[str]:
     """Return what the `labels` of another dataset are called in the one that was trained on."""
     return [classes.get(label, label) for label in labels]

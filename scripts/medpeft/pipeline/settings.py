@@ -15,7 +15,7 @@ from medpeft.data.own.groups import check_pattern
 from medpeft.methods import registry as methods
 from medpeft.networks.available import unknown
 from medpeft.networks.encoders import encoder, patch_of, refused
-from medpeft.pipeline.populations import check_attributes, check_subgroups, check_test_on
+from medpeft.pipeline.populations import check_attributes, check_shared_test_set, check_subgroups, check_test_on
 from medpeft.pipeline.schema import fill
 from medpeft.statistics.metrics import can_choose
 
@@ -56,6 +56,7 @@ def complete(config: dict) -> dict:
     classified = _classified(settings)
     check_subgroups(settings, classified)
     check_test_on(settings, classified)
+    check_shared_test_set(settings)
     return settings
 
 

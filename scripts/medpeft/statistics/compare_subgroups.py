@@ -285,6 +285,5 @@ def _tested(gaps: pd.DataFrame, *case: str) -> int:
 
 def _adjusted(gaps: pd.DataFrame) -> pd.DataFrame:
     """Return `gaps` with p-values adjusted for all that is tested on one dataset, backbone and metric."""
-    tested = gaps.dropna(subset="p_value")
-    family = tested.groupby(["dataset", "backbone", "metric"])["p_value"]
-    return gaps.assign(p_adjusted=family.transform(holm) if len(tested) else np.nan)
+    family = gaps.groupby(["dataset", "backbone", "metric"])["p_value"]
+    return gaps.assign(p_adjusted=family.transform(holm))

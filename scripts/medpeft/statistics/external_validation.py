@@ -126,7 +126,4 @@ def _differences(draws: Mapping[tuple, dict[str, pd.DataFrame]], sets: dict[bool
 def _table(rows: list[dict], columns: list[str]) -> pd.DataFrame:
     """Return `rows` as a table, with p-values adjusted for all methods within a `FAMILY`."""
     table = pd.DataFrame(rows, columns=columns)
-    tested = table.dropna(subset="p_value")
-    if len(tested):
-        table["p_adjusted"] = tested.groupby(FAMILY)["p_value"].transform(holm)
-    return table
+    return table.assign(p_adjusted=table.groupby(FAMILY)["p_value"].transform(holm))

@@ -13,11 +13,10 @@ import pandas as pd
 
 from medpeft.base.files import read_json, read_table
 from medpeft.base.runs import Run
+from medpeft.statistics.bootstrap import RESAMPLES
 from medpeft.statistics.metrics import METRICS
 from medpeft.statistics.scoring.predictions import Decision, Labels, scored
 from medpeft.statistics.scoring.scored import Scored
-
-RESAMPLES = 2000  # variances alone are taken of them
 
 
 class Drawn(NamedTuple):

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from medpeft.artefacts.markup import Cell, Layout, number
+from medpeft.artefacts.markup import Cell, Layout, mebibytes, number
 from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.registry import Table
 from medpeft.artefacts.selection import full_data
@@ -52,5 +52,5 @@ def _cost_line(method: str, row: pd.Series) -> list[Cell]:
         Cell(number(row["time_ratio"], 2)),
         Cell(number(row["peak_memory_bytes"] / 2**20, 0)),
         Cell(number(row["memory_ratio"], 2)),
-        Cell(number(row["adapter_bytes"] / 2**20, 2)),
+        Cell(mebibytes(row["adapter_bytes"])),
     ]

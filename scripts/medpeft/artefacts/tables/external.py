@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from medpeft.artefacts.cells import rows_in_order
-from medpeft.artefacts.markup import Cell, Layout, interval, number
+from medpeft.artefacts.markup import Cell, Layout, interval, number, p_value
 from medpeft.artefacts.palette import style
 from medpeft.artefacts.registry import Table
 from medpeft.artefacts.sources import Sources
@@ -15,7 +15,7 @@ from medpeft.base.runs import CELL
 from medpeft.statistics.metrics import METRICS
 
 CAPTION = "External validation: scores on another dataset than the one that was trained on."
-TABLE = Table(CAPTION, "answers", 7, ("external", "external_differences"), requires=("classification", "test_on"))
+TABLE = Table(CAPTION, "answers", 8, ("external", "external_differences"), requires=("classification", "test_on"))
 CASE = ["dataset", "backbone", "fraction", "other", "metric"]
 
 
@@ -47,7 +47,7 @@ def _line(row: Any) -> list[Cell]:
     ]
     drop = Cell(number(row.drop, sign=True), interval(row.drop_low, row.drop_high, sign=True))
     gain = Cell(number(row.gain, sign=True), interval(row.gain_low, row.gain_high, sign=True))
-    p_values = Cell(number(row.p_adjusted)), Cell(number(row.gain_p_adjusted))
+    p_values = Cell(p_value(row.p_adjusted)), Cell(p_value(row.gain_p_adjusted))
     return [Cell(style(row.method).label), *scores, drop, p_values[0], gain, p_values[1]]
 
 

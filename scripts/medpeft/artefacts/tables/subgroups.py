@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from medpeft.artefacts.cells import rows_in_order
-from medpeft.artefacts.markup import Cell, Layout, interval, number
+from medpeft.artefacts.markup import Cell, Layout, interval, number, p_value
 from medpeft.artefacts.palette import style
 from medpeft.artefacts.registry import Table
 from medpeft.artefacts.sources import Sources
@@ -15,7 +15,7 @@ from medpeft.statistics.compare_subgroups import LEAST_IMAGES, LEAST_OF_CLASS
 from medpeft.statistics.metrics import METRICS
 
 CAPTION = "The test images by subgroups: the worst and the best subgroup of each method, and the gap between them."
-TABLE = Table(CAPTION, "answers", 6, ("subgroups", "gaps"), requires=("classification", "subgroups"))
+TABLE = Table(CAPTION, "answers", 7, ("subgroups", "gaps"), requires=("classification", "subgroups"))
 CASE = ["dataset", "backbone", "fraction", "attribute", "metric"]
 
 
@@ -35,7 +35,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
         for row in each_row(rows_in_order(rows)):
             ends = (score[*case, row.method, name] for name in (row.worst, row.best))
             gap = Cell(number(row.gap), interval(row.low, row.high))
-            judged = [Cell(number(row.chance_gap)), Cell(number(row.p_adjusted))]
+            judged = [Cell(number(row.chance_gap)), Cell(p_value(row.p_adjusted))]
             lines.append([Cell(style(row.method).label), *ends, gap, *judged])
         dataset, backbone, fraction, attribute, metric = case
         groups[f"{case_title(dataset, backbone, fraction)}: {METRICS[metric].label} by {plain(attribute)}"] = lines
