@@ -122,23 +122,6 @@ rule finetune:
         "../scripts/finetune.py"
 
 
-def other_features_of(wildcards):
-    """The features of the other dataset that a method is tested on, if it does not train on images."""
-    found = f"<study>/features/{wildcards.other}/{wildcards.backbone}.npy"
-    return [found] if methods.on_features(wildcards.method) else []
-
-
-def other_split_of(wildcards):
-    """The split of the other dataset, if the study trains on it too."""
-    trained = wildcards.other in STUDY.values("dataset", task="classification")
-    return [f"data/splits/{wildcards.other}/{STUDY.name}/split.csv"] * trained
-
-
-def other(name):
-    """Return a function that names a file of the stored images of the other dataset."""
-    return lambda wildcards: kept_at(PREPARED, wildcards.other, name)
-
-
 rule external_set:
     input:
         images=prepared("images.npy"),

@@ -171,6 +171,29 @@ def features_of(wildcards):
     return [found] if methods.on_features(wildcards.method) else []
 
 
+def other_features_of(wildcards):
+    """The features of the other dataset that a method is tested on, if it does not train on images."""
+    found = f"<study>/features/{wildcards.other}/{wildcards.backbone}.npy"
+    return [found] if methods.on_features(wildcards.method) else []
+
+
+def other_split_of(wildcards):
+    """The split of the other dataset, if the study trains on it too."""
+    trained = wildcards.other in STUDY.values("dataset", task="classification")
+    return [f"data/splits/{wildcards.other}/{STUDY.name}/split.csv"] * trained
+
+
+def other(name):
+    """Return a function that names a file of the stored images of the other dataset."""
+    return lambda wildcards: kept_at(PREPARED, wildcards.other, name)
+
+
+def files_of(name, datasets):
+    """The file `name` of every run with all training images on some datasets."""
+    runs = [run for dataset in datasets for run in STUDY.full_data(dataset)]
+    return [f"<study>/runs/{run.path}/{name}" for run in runs]
+
+
 def declared_at(dataset):
     """What the study declares of a dataset of the user's own; None of one that comes with the pipeline."""
     return STUDY.settings["datasets"].get(dataset)

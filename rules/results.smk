@@ -89,12 +89,6 @@ rule rank:
 CHOSEN_METRICS = list(dict.fromkeys([STUDY.settings["primary_metric"], "auroc"]))
 
 
-def files_of(name, datasets):
-    """The file `name` of every run with all training images on some datasets."""
-    runs = [run for dataset in datasets for run in STUDY.full_data(dataset)]
-    return [f"<study>/runs/{run.path}/{name}" for run in runs]
-
-
 rule compare_subgroups:
     input:
         runs="<study>/runs.csv",

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medpeft.artefacts.markup import RENDERERS
+from medpeft.artefacts.markup import GAP, MINUS, RENDERERS
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.tables import external, subgroups
 from medpeft.statistics.compare_subgroups import GAP_COLUMNS, SUBGROUP_COLUMNS
@@ -53,18 +53,17 @@ def test_both_scores_the_drop_and_the_gain_stand_in_one_line(sources):
     table, layout = external.make(sources)
     ((title, lines),) = layout.groups.items()
     assert title == "ham10000, resnet50, 100 %, tested on hospital: AUROC"
-    assert [cell.text for cell in lines[0]] == ["Full fine-tuning", "0.900", "0.700", "+0.200", ".020", "–", "–"]
+    assert [cell.text for cell in lines[0]] == ["Full fine-tuning", "0.900", "0.700", "+0.200", ".020", GAP, GAP]
     assert [cell.text for cell in lines[1]] == ["SSF", "0.900", "0.700", "+0.200", ".020", "+0.050", ".090"]
-    assert lines[1][5].below == "[−0.010, +0.110]"
+    assert lines[1][5].below == f"[{MINUS}0.010, +0.110]"
     assert "hospital: 200 images of 150 clusters; 12 were left out" in layout.notes[1]
     assert {"gain", "drop", "n_left_out"} <= set(table)
 
 
 @pytest.mark.parametrize("make", [subgroups.make, external.make])
 def test_nothing_to_show_is_an_empty_table(sources, make):
-    empty = Sources(
-        **{name: getattr(sources, name)[:0] for name in ("subgroups", "gaps", "external", "external_differences")}
-    )
+    names = ("subgroups", "gaps", "external", "external_differences")
+    empty = Sources(**{name: getattr(sources, name)[:0] for name in names})
     for source in (sources, empty):
         _, layout = make(source)
         for render in RENDERERS.values():

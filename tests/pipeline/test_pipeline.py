@@ -278,6 +278,12 @@ def _with_fraction(fraction: float) -> dict:
     return experiments
 
 
+CLASSES = ("benign", "malignant", "normal")
+# To test on another dataset trains nothing.
+TESTED = {"download", "prepare", "duplicates", "embed", "external_set", "external_validation", "table external"}
+TESTED |= _of(("external_predictions",), ("full", "linear_probe", "ssf")) | {"findings", "typeset", "all"}
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -291,6 +297,7 @@ def _with_fraction(fraction: float) -> dict:
         ({"generation": STUDY["generation"] | {"guidance": 3}}, IMAGES),
         ({"primary_metric": "auroc"}, RUNS),
         ({"mirror": "elsewhere"}, set()),
+        ({"test_on": {"busi": ["clinic"]}, "datasets": {"clinic": {"classes": list(CLASSES)}}}, TESTED),
         ({"accept": {"busi": {"unreadable": 3, "strangers": 1}}}, set()),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
