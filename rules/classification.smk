@@ -124,3 +124,57 @@ rule finetune:
         },
     script:
         "../scripts/finetune.py"
+
+
+rule external_set:
+    input:
+        images=prepared("images.npy"),
+        manifest=prepared("manifest.csv"),
+        split="<splits>/split.csv",
+        other_images=other("images.npy"),
+        other_manifest=other("manifest.csv"),
+        other_split=other_split_of,
+        duplicates=other("duplicates.csv"),
+        code=code_of("external_set"),
+    output:
+        images="<external>/images.csv",
+        overlap="<external>/overlap.csv",
+    log:
+        "<external>/external_set.log",
+    conda:
+        "../envs/train.yaml"
+    resources:
+        mem_mb=growing(3000),
+    params:
+        classes=lambda wildcards: STUDY.settings["test_on"][wildcards.dataset][
+            wildcards.other
+        ],
+    script:
+        "../scripts/external_set.py"
+
+
+rule external_predictions:
+    input:
+        adapter="<run>/adapter.safetensors",
+        predictions="<run>/predictions.csv",
+        record="<run>/record.json",
+        images=other("images.npy"),
+        external="<external>/images.csv",
+        weights="<weights>/model.safetensors",
+        code=code_of("external_predictions"),
+        features=other_features_of,
+    output:
+        predictions="<run>/external/{other}/predictions.csv",
+    log:
+        "<run>/external/{other}/external_predictions.log",
+    conda:
+        "../envs/train.yaml"
+    threads: STUDY.settings["recipe"]["threads"]
+    resources:
+        gpu=STUDY.gpus,
+        mem_mb=growing(MEMORY),
+        runtime=growing(RUN_MINUTES),
+    params:
+        recipe=STUDY.recipe,
+    script:
+        "../scripts/external_predictions.py"

@@ -88,12 +88,14 @@ pathvars:
     weights="data/weights/{backbone}",
     study=f"results/{STUDY.name}",
     reference="<study>/reference/{dataset}",
+    external="<study>/external/{dataset}/{other}",
     tuning=f"<study>/tuning/{SEARCH}",
     run="<study>/runs/{dataset}/{backbone}/{method}/{fraction}/{seed}",
 
 
 wildcard_constraints:
     dataset=r"\w+",
+    other=r"\w+",
     pixels=r"\d+",
     backbone=r"[\w.]+",
     method=r"\w+",
@@ -179,6 +181,29 @@ def features_of(wildcards):
     """The features that a method trains on, if it does not train on images."""
     found = "<study>/features/{dataset}/{backbone}.npy"
     return [found] if methods.on_features(wildcards.method) else []
+
+
+def other_features_of(wildcards):
+    """The features of the other dataset that a method is tested on, if it does not train on images."""
+    found = f"<study>/features/{wildcards.other}/{wildcards.backbone}.npy"
+    return [found] if methods.on_features(wildcards.method) else []
+
+
+def other_split_of(wildcards):
+    """The split of the other dataset, if the study trains on it too."""
+    trained = wildcards.other in STUDY.values("dataset", task="classification")
+    return [f"data/splits/{wildcards.other}/{STUDY.name}/split.csv"] * trained
+
+
+def other(name):
+    """Return a function that names a file of the stored images of the other dataset."""
+    return lambda wildcards: kept_at(PREPARED, wildcards.other, name)
+
+
+def files_of(name, datasets):
+    """The file `name` of every run with all training images on some datasets."""
+    runs = [run for dataset in datasets for run in STUDY.full_data(dataset)]
+    return [f"<study>/runs/{run.path}/{name}" for run in runs]
 
 
 def declared_at(dataset):
@@ -269,6 +294,22 @@ def captions_of(wildcards):
 def audited(name):
     """Return a function that names a file of the split that is audited: of each seed's, the first."""
     return lambda wildcards: f"{STUDY.splits(wildcards.dataset)}/{name}"
+
+
+def attributed_of(wildcards):
+    """What of it decides the attributes of its images."""
+    declared = declared_of(wildcards)
+    named = (
+        {key: declared[key] for key in ("attributes", "columns")} if declared else {}
+    )
+    return decisive(declared) | named if declared else None
+
+
+def attributes_of(wildcards):
+    """What changes when the attributes of the user's own images do."""
+    if declared_of(wildcards):
+        return kept(wildcards.dataset).attributes(STUDY.settings["mirror"])
+    return None
 
 
 def given_split_of(wildcards):

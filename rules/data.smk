@@ -4,6 +4,7 @@
 localrules:
     download,
     captions,
+    attributes,
     split,
     subset,
     audit,
@@ -76,6 +77,24 @@ rule captions:
         content=captions_of,
     script:
         "../scripts/captions.py"
+
+
+rule attributes:
+    input:
+        archives=archives_of,
+        notes=notes_of,
+        code=code_of("attributes"),
+    output:
+        "<described>/attributes.csv",
+    log:
+        "<described>/attributes.log",
+    conda:
+        "../envs/data.yaml"
+    params:
+        declared=attributed_of,
+        content=attributes_of,
+    script:
+        "../scripts/attributes.py"
 
 
 rule duplicates:

@@ -26,12 +26,22 @@ SPLIT_JOBS = [
     job_at(dataset, seed=seed)
     for dataset, seed in distinct(STUDY.runs(), "dataset", "seed")
 ]
+EXTERNAL_JOBS = [
+    job
+    for job in (job_at(other) for other in dict(map(reversed, STUDY.external())))
+    if job not in DATA_JOBS
+]
 CAPTION_JOBS = [job_at(*values) for values in distinct(SYNTHESISED, "dataset")]
 ENCODE_JOBS = [
     job_at(dataset, backbone=backbone)
     for dataset, backbone in distinct(SYNTHESISED, "dataset", "backbone")
 ]
 RUN_JOBS = [run._asdict() for run in CLASSIFIED]
+TESTED_JOBS = [
+    run._asdict() | {"other": other}
+    for name, other in STUDY.external()
+    for run in STUDY.full_data(name)
+]
 UNET_JOBS = [run._asdict() for run in SYNTHESISED]
 DOWNSTREAM = bool(STUDY.settings["generation"]["downstream"])
 TUNING_SEED = STUDY.settings["tuning"]["seed"]
@@ -42,17 +52,21 @@ JOBS = [
         rules.download,
         [
             job | {"archive": archive.name}
-            for job in DATA_JOBS
+            for job in DATA_JOBS + EXTERNAL_JOBS
             for archive in kept(job["dataset"]).dataset.archives
         ],
     ),
     (
         rules.prepare,
-        [job | stored_at(STUDY.settings["image_size"]) for job in DATA_JOBS]
+        [
+            job | stored_at(STUDY.settings["image_size"])
+            for job in DATA_JOBS + EXTERNAL_JOBS
+        ]
         + [job | stored_at(STUDY.generated_size) for job in CAPTION_JOBS],
     ),
     (rules.captions, CAPTION_JOBS),
-    (rules.duplicates, DATA_JOBS),
+    (rules.attributes, [job_at(name) for name in STUDY.settings["subgroups"]]),
+    (rules.duplicates, DATA_JOBS + EXTERNAL_JOBS),
     (rules.split, SPLIT_JOBS),
     (
         rules.subset,
@@ -74,9 +88,22 @@ JOBS = [
     ),
     (rules.diffusion_pipeline, ENCODE_JOBS),
     (rules.embed, [job for job in RUN_JOBS if methods.on_features(job["method"])]),
+    (
+        rules.embed,
+        [
+            job | {"dataset": job["other"]}
+            for job in TESTED_JOBS
+            if methods.on_features(job["method"])
+        ],
+    ),
     (rules.tune, [search._asdict() for search in STUDY.searches()]),
     (rules.finetune, RUN_JOBS),
     (rules.evaluate, RUN_JOBS),
+    (
+        rules.external_set,
+        [{"dataset": name, "other": other} for name, other in STUDY.external()],
+    ),
+    (rules.external_predictions, TESTED_JOBS),
     (rules.encode, ENCODE_JOBS),
     (rules.finetune_unet, UNET_JOBS),
     (rules.generate, [job | {"split": "test"} for job in UNET_JOBS]),
@@ -91,6 +118,8 @@ JOBS = [
     (rules.compare, [{}] * bool(CLASSIFIED)),
     (rules.compare_generated, [{}] * bool(SYNTHESISED)),
     (rules.rank, [{}] * bool(CLASSIFIED)),
+    (rules.external_validation, [{}] * bool(TESTED_JOBS)),
+    (rules.compare_subgroups, [{}] * bool(STUDY.settings["subgroups"])),
 ]
 KEPT = list(
     dict.fromkeys(

@@ -103,6 +103,69 @@ rule rank:
         "../scripts/rank.py"
 
 
+# The metrics in which subgroups and other datasets are scored.
+CHOSEN_METRICS = list(dict.fromkeys([STUDY.settings["primary_metric"], "auroc"]))
+
+
+rule compare_subgroups:
+    input:
+        runs="<study>/runs.csv",
+        predictions=files_of("predictions.csv", STUDY.settings["subgroups"]),
+        validations=files_of("validation_predictions.csv", STUDY.settings["subgroups"]),
+        records=files_of("record.json", STUDY.settings["subgroups"]),
+        attributes=[
+            kept_at(DESCRIBED, name, "attributes.csv")
+            for name in STUDY.settings["subgroups"]
+        ],
+        code=code_of("compare_subgroups"),
+    output:
+        subgroups="<study>/subgroups.csv",
+        gaps="<study>/gaps.csv",
+    log:
+        "<study>/logs/compare_subgroups.log",
+    conda:
+        "../envs/results.yaml"
+    resources:
+        mem_mb=growing(3000),
+    params:
+        asked=STUDY.settings["subgroups"],
+        metrics=CHOSEN_METRICS,
+    script:
+        "../scripts/compare_subgroups.py"
+
+
+rule external_validation:
+    input:
+        runs="<study>/runs.csv",
+        predictions=files_of("predictions.csv", STUDY.settings["test_on"]),
+        validations=files_of("validation_predictions.csv", STUDY.settings["test_on"]),
+        records=files_of("record.json", STUDY.settings["test_on"]),
+        external=[
+            file
+            for name, other in STUDY.external()
+            for file in files_of(f"external/{other}/predictions.csv", [name])
+        ],
+        overlaps=[
+            f"<study>/external/{name}/{other}/overlap.csv"
+            for name, other in STUDY.external()
+        ],
+        code=code_of("external_validation"),
+    output:
+        external="<study>/external.csv",
+        differences="<study>/external_differences.csv",
+    log:
+        "<study>/logs/external_validation.log",
+    conda:
+        "../envs/results.yaml"
+    resources:
+        mem_mb=growing(3000),
+    params:
+        pairs=STUDY.external(),
+        metrics=CHOSEN_METRICS,
+    script:
+        "../scripts/external_validation.py"
+
+
 rule verify:
     input:
         code=code_of("verify"),

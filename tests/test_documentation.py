@@ -163,9 +163,9 @@ def write_images(folder: Path) -> None:
 def completed(part: dict) -> dict:
     """Return a study that has `part` of one in it, with all defaults."""
     grid = {"backbones": ["resnet50"], "methods": ["full"], "fractions": [1], "seeds": [0]}
-    own = list(part.get("datasets", {})) or ["chest"]
+    named = [*(part.get("datasets", {}) or ["chest"]), "busi", *part.get("subgroups", {})]
     study = {"study": "s", "datasets": {"chest": {"classes": ["a", "b"]}}}
-    return complete(study | {"experiments": {"any": {"datasets": [*own, "busi"]} | grid}} | part)
+    return complete(study | {"experiments": {"any": {"datasets": list(dict.fromkeys(named))} | grid}} | part)
 
 
 STUDIES = blocks("yaml")

@@ -56,6 +56,7 @@ def test_images_with_a_skin_type_are_rows(pack, tmp_path, top):
         "label": "malignant",
         "caption": "Clinical photograph, a, b, skin type 5.",
         "source_file": f"fitzpatrick17k_images.zip/{top}{HASHES[4]}.jpg",
+        "skin_type": "5",
     }
     assert not any(len(source.losses.table()) for source in opened)
 

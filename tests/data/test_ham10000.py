@@ -48,6 +48,10 @@ def test_the_archives_of_dataverse_are_joined_with_their_table(pack, tmp_path, t
             "HAM10000_images_part_1.zip/ISIC_0000002.jpg",
             "HAM10000_images_part_2.zip/ISIC_0000003.jpg",
         ],
+        "sex": ["male", "male", "female"],
+        "age": ["45.0", "45.0", ""],
+        "localization": ["back", "lower extremity", "unknown"],
+        "dx_type": ["follow_up", "follow_up", "histo"],
     }
 
 

@@ -132,6 +132,7 @@ def test_frontal_images_with_an_impression_keep_the_split_of_the_publisher(pack,
             "mimic_cxr.zip/files/p10/p10000898/s50771383/cc-1.jpg",
         ],
         "split": ["train", "validation", "test"],
+        "view_position": ["PA", "AP", "PA"],
     }
     assert table["caption"][0].startswith("No acute cardiopulmonary process.")
     assert len(sources[0].losses.names("unreported")) == 1

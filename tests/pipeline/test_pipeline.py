@@ -299,6 +299,12 @@ def _with_fraction(fraction: float) -> dict:
     return experiments
 
 
+CLASSES = ("benign", "malignant", "normal")
+# To test on another dataset trains nothing.
+TESTED = {"download", "prepare", "duplicates", "embed", "external_set", "external_validation", "table external"}
+TESTED |= _of(("external_predictions",), ("full", "linear_probe", "ssf")) | {"findings", "typeset", "all"}
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -312,6 +318,7 @@ def _with_fraction(fraction: float) -> dict:
         ({"generation": STUDY["generation"] | {"guidance": 3}}, IMAGES),
         ({"primary_metric": "auroc"}, RUNS),
         ({"mirror": "elsewhere"}, set()),
+        ({"test_on": {"busi": ["clinic"]}, "datasets": {"clinic": {"classes": list(CLASSES)}}}, TESTED),
         ({"accept": {"busi": {"unreadable": 3, "strangers": 1}}}, set()),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -398,6 +405,8 @@ UNDECIDED = {
     ("split", "counterpart"): "a study that is not there",
     ("tuning", "counterpart"): "a study that is not there",
     ("accept",): "what is refused",
+    ("subgroups",): "further tables; what is there belongs",
+    ("test_on",): "further tables; what is there belongs",
     ("largest_image",): "what is refused",
 }
 OTHER = {
@@ -452,6 +461,7 @@ def test_any_key_of_the_study_with_another_value_is_noticed(finished, key, monke
 
 # Scripts that no job of the tiny study runs.
 UNUSED = {"appraise", "forget_failed", "inception", "pretrain", "pretrain_diffusion", "verify"}
+UNUSED |= {"attributes", "compare_subgroups", "external_predictions", "external_set", "external_validation"}
 FETCHING = {"download", "weights", "diffusion_pipeline"}  # what was fetched does not change with the code that did it
 
 

@@ -18,7 +18,7 @@ from medpeft.base.literals import assigned
 SECTIONS = ("methods", "answers", "choice", "low_data", "generation", "calibration", "costs")  # of the paper
 SOURCES = (
     *("runs", "scores", "comparisons", "crossovers", "ranks", "friedman", "recommendations", "parameters", "overall"),
-    *("generation_intervals", "generation_comparisons"),
+    *("generation_intervals", "generation_comparisons", "subgroups", "gaps", "external", "external_differences"),
     *("other_scores", "splits", "rate_scores", "rates_per_fraction"),
     *("records", "searches", "memorisations", "downstreams"),
 )

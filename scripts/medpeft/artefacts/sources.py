@@ -20,6 +20,8 @@ class Sources:
             CSV files.
         generation_intervals, generation_comparisons: Those of text-to-image; see
             `medpeft.statistics.compare_generated`.
+        subgroups, gaps: Likewise, of subgroups of test images.
+        external, external_differences: Likewise, of other datasets.
         other_scores: The scores of the study under the other protocol.
         splits: The protocols of this study and of that one.
         rate_scores: The scores of the study whose fractions share their rates where those of this one do not.
@@ -42,6 +44,10 @@ class Sources:
     parameters: pd.DataFrame = field(default_factory=pd.DataFrame)
     generation_intervals: pd.DataFrame = field(default_factory=pd.DataFrame)
     generation_comparisons: pd.DataFrame = field(default_factory=pd.DataFrame)
+    subgroups: pd.DataFrame = field(default_factory=pd.DataFrame)
+    gaps: pd.DataFrame = field(default_factory=pd.DataFrame)
+    external: pd.DataFrame = field(default_factory=pd.DataFrame)
+    external_differences: pd.DataFrame = field(default_factory=pd.DataFrame)
     other_scores: pd.DataFrame = field(default_factory=pd.DataFrame)
     splits: list[str] = field(default_factory=list)
     rate_scores: pd.DataFrame = field(default_factory=pd.DataFrame)

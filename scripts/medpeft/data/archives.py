@@ -8,7 +8,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
@@ -250,6 +250,11 @@ def _unpacked(source: Source, member: str) -> bytes:
         return content
     except (ValueError, OSError, EOFError, zlib.error) as error:
         raise UserError(f"{member!r} in {source.where} is no table ({error}): {source.remedy}") from error
+
+
+def columns_in(table: pd.DataFrame, names: Mapping[str, str]) -> dict[str, pd.Series]:
+    """Return columns of `table` under our names, from ours to theirs; one that a copy of it lacks is empty."""
+    return {ours: table.get(theirs, pd.Series("", index=table.index)) for ours, theirs in names.items()}
 
 
 def find_images(sources: Iterable[Source], pattern: str) -> dict[str, str]:

@@ -54,8 +54,8 @@ class Dataset:
             row an image, sorted by image_id. The columns are image_id (unique), group_id (patient, lesion or eye; the
             image_id where unknown), label (one of `counts`), caption, and source_file (`<archive name>/<member>`).
             There may also be split (the publisher's own: train, validation or test) and source (the collection or
-            device that an image comes from). With several labels an image, label and unknown are as
-            `medpeft.data.labels` says.
+            device that an image comes from), and there are `attributes`. With several labels an image, label and
+            unknown are as `medpeft.data.labels` says.
         counts: Published images per class, None where no number is published; `prepare` checks them.
         licence: Under which terms the images may be used.
         access: How each archive without an address is obtained.
@@ -70,6 +70,8 @@ class Dataset:
         labels: Whether classes exclude each other, and have an order.
         classes: Their order; None sorts their names. Ordinal and multi-label datasets need it.
         positive: Of two classes of a binary dataset, the one that is looked for.
+        attributes: Columns of the index that may form subgroups, such as sex and age; see
+            `medpeft.data.attributes`.
 
     Raises:
         UserError: Classes, their kind and `positive` do not fit together.
@@ -90,6 +92,7 @@ class Dataset:
     labels: LabelKind = "multi-class"
     classes: tuple[str, ...] | None = None
     positive: str | None = None
+    attributes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse classes that do not fit their kind."""

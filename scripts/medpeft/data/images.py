@@ -50,6 +50,17 @@ def load_splits(
     return classes, {str(name): _load(pixels, rows, classes) for name, rows in table.groupby("split")}
 
 
+def load_rows(images: Path, rows: pd.DataFrame, classes: list[str]) -> Split:
+    """Return some images of the file `images`, or their features, as one split.
+
+    Args:
+        images: The file of the images or of their features.
+        rows: Their image_id, cluster, label and `row` in the file.
+        classes: The class names, in the order of their numbers.
+    """
+    return _load(np.load(images, mmap_mode="r"), rows, classes)
+
+
 def _load(pixels: np.ndarray, rows: pd.DataFrame, classes: list[str]) -> Split:
     images = torch.from_numpy(pixels[rows["row"].to_numpy()])
     return Split(images, _targets(rows, classes), rows.reset_index(drop=True))

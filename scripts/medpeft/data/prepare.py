@@ -66,7 +66,8 @@ def prepare(
     """
     reading = replace(reading or Reading(), frame=dataset.frame)
     listed, losses = dataset.listing(archives)
-    table = listed.drop(columns="caption")  # see `medpeft.data.captions`
+    apart = {"caption", *dataset.attributes} - {*OPTIONAL_COLUMNS}  # see `medpeft.data.captions` and `attributes`
+    table = listed.drop(columns=sorted(apart))
     if dataset.labels == "multi-label" and UNKNOWN not in table:
         table[UNKNOWN] = ""
     for line in losses.lines():

@@ -58,12 +58,20 @@ class Kept:
 
     def captions(self, mirror: str | None) -> str | None:
         """Return what changes when captions in a folder of the user's own do; None for any other source."""
-        archive, made = self.dataset.archives[0], self.prepared / "captions.csv"
+        return self._told("captions.csv", ["caption"], mirror)
+
+    def attributes(self, mirror: str | None) -> str | None:
+        """Return what changes when attributes in a folder of the user's own do; None for any other source."""
+        return self._told("attributes.csv", list(self.dataset.attributes), mirror)
+
+    def _told(self, name: str, columns: list[str], mirror: str | None) -> str | None:
+        """Return a digest of `columns` of the index of a folder, or of the table `name` where the folder is gone."""
+        archive, made = self.dataset.archives[0], self.prepared / name
         place = local_place(archive, self.name, mirror)
         if place and place.is_dir():
-            return digest(self.dataset.listing([place])[0]["caption"])
+            return _digest_of(self.dataset.listing([place])[0], columns)
         folder_is_gone = made.exists() and is_link(self.raw / archive.name)
-        return digest(read_table(made)["caption"]) if folder_is_gone else None
+        return _digest_of(pd.read_csv(made, dtype=str, keep_default_na=False), columns) if folder_is_gone else None
 
     def _noted(self, archive: Archive) -> dict[str, Any]:
         """Return what `download` noted of `archive`; nothing where it has not run."""
@@ -125,6 +133,10 @@ def content_of_files(files: dict[str, Path], note: Path) -> str | None:
         return digest(text for name, file in sorted(files.items()) for text in (name, sha256(file)))
 
     return seen(note, files, noted.get("content"), unchanged, new) if files else noted.get("content")
+
+
+def _digest_of(table: pd.DataFrame, columns: list[str]) -> str:
+    return digest(value for column in columns if column in table for value in table[column])
 
 
 def _more_lost(losses: Losses, prepared: Path) -> bool:

@@ -18,7 +18,7 @@ from medpeft.data.labels import UNKNOWN, class_counts, in_words, is_multi_label
 from medpeft.data.own.folders import between, folder_of, folders_of, refuse_other_spellings
 from medpeft.data.own.groups import groups_by_pattern, note_doubts
 from medpeft.data.own.images import find_own_images, masks_among
-from medpeft.data.own.listed import read_listed, tells_person
+from medpeft.data.own.listed import COLUMNS, read_listed, tells_person
 from medpeft.data.own.patterns import composed
 
 WORDING = {"title": None, "licence": "not stated"}  # keys that change no image, and their defaults
@@ -48,6 +48,7 @@ def user_dataset(name: str, declared: dict[str, Any]) -> Dataset:
         labels=declared["task"],
         classes=tuple(declared["classes"]) if has_order else None,
         positive=declared["positive"],
+        attributes=tuple(declared.get("attributes", ())),
         remedy=f"put a sound copy where the study's key datasets.{name}.path says, or name another place there"
         if path
         else f"put a sound {name}.zip, or a folder {name}, into the mirror",
@@ -82,7 +83,8 @@ def _index(declared: dict[str, Any], title: str, source: Source) -> pd.DataFrame
         "caption": table["caption"] if "caption" in table else title + ", " + _in_words(table) + ".",
         "source_file": f"{source.path.name}/" + table["member"],
     }
-    columns |= {name: table[name] for name in ("split", "source", UNKNOWN) if name in table}
+    kept = dict.fromkeys(["split", "source", UNKNOWN, *declared.get("attributes", ())])
+    columns |= {name: table[name] for name in kept if name in table}
     return pd.DataFrame(columns).sort_values("image_id", ignore_index=True)
 
 
@@ -171,5 +173,7 @@ def subfolder(declared: dict[str, Any] | None) -> str:
 
 
 def decisive(declared: dict[str, Any]) -> dict[str, Any]:
-    """Return the declaration without its wording, so that jobs which do not show that do not depend on it."""
-    return declared | WORDING
+    """Return the declaration without its wording and attributes, so that jobs that do without do not depend on them."""
+    kept = {key: value for key, value in declared.items() if key != "attributes"}
+    names = {ours: name for ours, name in declared["columns"].items() if ours in COLUMNS}
+    return kept | WORDING | {"columns": names}

@@ -16,6 +16,7 @@ from medpeft.data.own.several import refused_keys
 from medpeft.methods import registry as methods
 from medpeft.networks.available import unknown
 from medpeft.networks.encoders import encoder, patch_of, refused
+from medpeft.pipeline.populations import check_attributes, check_shared_test_set, check_subgroups, check_test_on
 from medpeft.pipeline.schema import fill
 from medpeft.statistics.metrics import can_choose
 
@@ -38,6 +39,7 @@ def complete(config: dict) -> dict:
     _check_own_names(settings)
     _check_ranges(settings)
     _check_own(settings["datasets"])
+    check_attributes(settings["datasets"])
     _check_keys_of_datasets(settings)
     _check_names(settings["generation"]["learning_rates"], methods.names(), "generation.learning_rates")
     if settings["generation"]["extractor"] != INCEPTION:
@@ -54,6 +56,10 @@ def complete(config: dict) -> dict:
             _check_patches(grid["backbones"], settings, f"experiments.{place}.backbones")
             _check_primary(settings["primary_metric"], grid, settings)
     _check_repeated(settings)
+    classified = _classified(settings)
+    check_subgroups(settings, classified)
+    check_test_on(settings, classified)
+    check_shared_test_set(settings)
     return settings
 
 
@@ -62,6 +68,14 @@ def grids_of(name: str, experiment: dict | list[dict]) -> list[tuple[str, dict]]
     if isinstance(experiment, dict):
         return [(name, experiment)]
     return [(f"{name}.{number}", grid) for number, grid in enumerate(experiment)]
+
+
+def _classified(settings: dict) -> list[str]:
+    """Return the datasets on which classifiers are trained."""
+    pipelines = settings["generation"]["pipelines"].keys()
+    grids = (grid for name, experiment in settings["experiments"].items() for _, grid in grids_of(name, experiment))
+    trained = (grid["datasets"] for grid in grids if {*grid["backbones"]} - pipelines)
+    return list(dict.fromkeys(name for names in trained for name in names))
 
 
 def _check_own_names(settings: dict) -> None:

@@ -169,6 +169,18 @@ class Study:
         runs = dict.fromkeys(Run(*cell) for cell in cells)
         return [run for run in runs if task in (None, self.task(run))]
 
+    def full_data(self, dataset: str) -> list[Run]:
+        """Return the runs of classification on `dataset` with the largest fraction of each backbone, in grid order."""
+        runs = [run for run in self.runs(task="classification") if run.dataset == dataset]
+        most: dict[str, float] = {}
+        for run in runs:
+            most[run.backbone] = max(most.get(run.backbone, 0), float(run.fraction))
+        return [run for run in runs if float(run.fraction) == most[run.backbone]]
+
+    def external(self) -> list[tuple[str, str]]:
+        """Return each dataset that is trained on with each other one that its runs are tested on."""
+        return [(name, other) for name, others in self.settings["test_on"].items() for other in others]
+
     def shown(self) -> list[Run]:
         """Return the runs whose images figure 2 shows.
 
@@ -215,6 +227,8 @@ FEATURES: dict[str, Callable[[Study], bool]] = {
     "counterpart": lambda study: bool(study.settings["split"]["counterpart"]),
     "rate_counterpart": lambda study: bool(study.settings["tuning"]["counterpart"]),
     "generation": lambda study: bool(study.runs(task="text-to-image")),
+    "subgroups": lambda study: bool(study.settings["subgroups"]),
+    "test_on": lambda study: bool(study.settings["test_on"]),
     "downstream": lambda study: bool(study.settings["generation"]["downstream"]),
 }
 

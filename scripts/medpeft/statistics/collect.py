@@ -90,6 +90,12 @@ def runs_in(table: pd.DataFrame) -> list[Run]:
     ]
 
 
+def chosen(runs: pd.DataFrame, files: Iterable[str | Path]) -> pd.DataFrame:
+    """Return those rows of `runs.csv` whose run has one of `files` in its folder."""
+    paths = {Run.of(file).path for file in files}
+    return runs[[run.path in paths for run in runs_in(runs)]]
+
+
 def _row(run: str, metrics: dict, record: dict, memorisation: dict | None) -> dict:
     named = Run.named(run)
     return (

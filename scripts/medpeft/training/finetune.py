@@ -60,8 +60,8 @@ def finetune(
         with memory_errors():
             reloaded, _ = classifier.network(recipe, seed)
             load_delta(reloaded.to(recipe.device), load_file(files.adapter))
-            predictions, validation = (
-                _predictions(reloaded, splits[name], recipe, classifier.classes) for name in ("test", "validation")
+            tested, validated = (
+                predictions(reloaded, splits[name], recipe, classifier.classes) for name in ("test", "validation")
             )
         export(reloaded, method, files)
     except RunFailed as failure:
@@ -69,10 +69,11 @@ def finetune(
         return replace(failed(failure, n_train, cost, files), predictions=nothing, validation_predictions=nothing)
     cost |= costs(files, result, memory)
     history = pd.DataFrame(result.history)
-    return Outcome(n_train, history, cost, predictions=predictions, validation_predictions=validation)
+    return Outcome(n_train, history, cost, predictions=tested, validation_predictions=validated)
 
 
-def _predictions(model: nn.Module, split: Split, recipe: Recipe, classes: list[str]) -> pd.DataFrame:
+def predictions(model: nn.Module, split: Split, recipe: Recipe, classes: list[str]) -> pd.DataFrame:
+    """Return the rows of the images of `split`, with the probability that `model` gives each class."""
     logits = predict(model, split, recipe).double()
     probabilities = (logits.softmax(1) if split.labels.ndim == 1 else logits.sigmoid()).numpy()
     columns = {f"probability_{name}": probabilities[:, index] for index, name in enumerate(classes)}

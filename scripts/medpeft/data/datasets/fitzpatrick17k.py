@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from medpeft.data.archives import Source, find_images, find_table, with_images
+from medpeft.data.archives import Source, columns_in, find_images, find_table, with_images
 from medpeft.data.dataset import Archive, Dataset, Link
 from medpeft.data.formats.pillow import open_image
 
 TABLE_COLUMNS = ["md5hash", "fitzpatrick_scale", "label", "three_partition_label"]
+ATTRIBUTES = {"skin_type": "fitzpatrick_scale"}
 TABLE = "fitzpatrick17k.csv"
 IMAGE_ARCHIVE = "fitzpatrick17k_images.zip"
 
@@ -35,6 +36,7 @@ def index(*sources: Source) -> pd.DataFrame:
             "caption": "Clinical photograph, " + table["label"] + ", skin type " + table["fitzpatrick_scale"] + ".",
             "source_file": table["source_file"],
         }
+        | columns_in(table, ATTRIBUTES)
     )
 
 
@@ -81,6 +83,7 @@ DATASET = Dataset(
     index=index,
     counts={"benign": 2160, "malignant": 2160, "non-neoplastic": 11692},
     sizes=(12809, 1601, 1602),
+    attributes=tuple(ATTRIBUTES),
     tolerated=("missing",),
     licence="CC BY-NC-SA 3.0; the images belong to the atlases DermaAmin and Atlas Dermatologico",
     access="the table is public; of the images the pipeline gathers what the table's links still give; for all of "

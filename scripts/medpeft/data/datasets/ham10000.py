@@ -7,10 +7,11 @@ time under the same names in small letters, and the table without its column `da
 
 import pandas as pd
 
-from medpeft.data.archives import Source, find_images, find_table, with_images
+from medpeft.data.archives import Source, columns_in, find_images, find_table, with_images
 from medpeft.data.dataset import Archive, Dataset
 
 DATAVERSE = "https://dataverse.harvard.edu/api/access/datafile"
+ATTRIBUTES = {"sex": "sex", "age": "age", "localization": "localization", "dx_type": "dx_type"}
 DIAGNOSES = {
     "akiec": "actinic keratosis or intraepithelial carcinoma",
     "bcc": "basal cell carcinoma",
@@ -35,6 +36,7 @@ def index(*sources: Source) -> pd.DataFrame:
             "caption": "Dermatoscopic image, " + table["dx"].replace(DIAGNOSES) + ", " + place + ".",
             "source_file": table["source_file"],
         }
+        | columns_in(table, ATTRIBUTES)
     )
 
 
@@ -57,6 +59,7 @@ DATASET = Dataset(
     index=index,
     counts={"akiec": 327, "bcc": 514, "bkl": 1099, "df": 115, "mel": 1113, "nv": 6705, "vasc": 142},
     sizes=(7511, 1001, 1503),
+    attributes=tuple(ATTRIBUTES),
     licence="CC BY-NC 4.0",
     access="public, no account, about 2.6 GB (Harvard Dataverse, doi:10.7910/DVN/DBW86T); or unpack the archive "
     "kmader/skin-cancer-mnist-ham10000 of Kaggle into a folder and name that folder as the mirror",

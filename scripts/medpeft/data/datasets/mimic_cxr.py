@@ -9,11 +9,12 @@ import re
 
 import pandas as pd
 
-from medpeft.data.archives import Source, find_images, find_table, visible_members, with_images
+from medpeft.data.archives import Source, columns_in, find_images, find_table, visible_members, with_images
 from medpeft.data.dataset import Archive, Dataset
 
 PHYSIONET = "https://physionet.org/files"
 IMAGE_ARCHIVE = "mimic_cxr.zip"
+ATTRIBUTES = {"view_position": "ViewPosition"}
 SPLIT_NAMES = {"train": "train", "validate": "validation", "test": "test"}
 # A section goes on to the next heading in capitals at the start of a line.
 IMPRESSION = re.compile(r"^[ \t]*IMPRESSION:(.*?)(?=^[ \t]*[A-Z][A-Z /,()-]+:|\Z)", re.DOTALL | re.MULTILINE)
@@ -43,6 +44,7 @@ def index(*sources: Source) -> pd.DataFrame:
             "source_file": table["source_file"],
             "split": table["split"].map(SPLIT_NAMES),
         }
+        | columns_in(table, ATTRIBUTES)
     )
 
 
@@ -75,6 +77,7 @@ DATASET = Dataset(
         Archive(IMAGE_ARCHIVE),
     ),
     index=index,
+    attributes=tuple(ATTRIBUTES),
     counts={"finding": None, "no finding": None},
     licence="PhysioNet Credentialed Health Data License 1.5.0",
     access="a credentialed PhysioNet account that has signed the data use agreements of mimic-cxr-jpg and mimic-cxr, "

@@ -65,6 +65,7 @@ DATASET = Dataset(
     index=index,
     counts={"glaucoma": 4817, "non-glaucoma": 7499},
     sizes=(9852, 1232, 1232),
+    attributes=("source",),
     licence="that of each of the 19 datasets, as Kaggle's page lists them; research use",
     access="a Kaggle account; then `kaggle datasets download deathtrooper/multichannel-glaucoma-benchmark-dataset`, "
     "and the file that it gives is smdg.zip",

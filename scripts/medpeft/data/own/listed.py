@@ -99,9 +99,12 @@ def _place(source: Source, name: str, exclude: list[str]) -> str:
 def _columns(given: pd.DataFrame, declared: dict[str, Any], where: str) -> pd.DataFrame:
     """Return the columns of `given` that are read, under our names and without spaces around their values."""
     mapped, headers = declared["columns"], given.columns.tolist()
+    attributes = declared.get("attributes", ())
     of_classes = class_columns(given, declared, where)
-    names = {ours: mapped.get(ours, ours) for ours in COLUMNS if not (of_classes and ours == "label")}
-    lacking = [ours for ours in names if names[ours] not in headers and (ours in REQUIRED or mapped.get(ours))]
+    ours_or_theirs = dict.fromkeys([*COLUMNS, *attributes])
+    names = {ours: mapped.get(ours, ours) for ours in ours_or_theirs if not (of_classes and ours == "label")}
+    needed = {*REQUIRED, *attributes}
+    lacking = [ours for ours in names if names[ours] not in headers and (ours in needed or mapped.get(ours))]
     if lacking:
         ours = lacking[0]
         close = [name for name in headers if _letters(name) == _letters(names[ours])]
