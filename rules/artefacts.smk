@@ -38,6 +38,8 @@ rule table:
         "<study>/logs/table_{table}.log",
     conda:
         "../envs/results.yaml"
+    params:
+        titles=titles,
     script:
         "../scripts/table.py"
 
@@ -58,6 +60,8 @@ rule figure:
         "<study>/logs/figure_{figure}.log",
     conda:
         "../envs/results.yaml"
+    params:
+        titles=titles,
     script:
         "../scripts/figure.py"
 
@@ -84,6 +88,7 @@ rule samples:
         runs=[list(run) for run in SHOWN],
         datasets=SHOWN_DATASETS,
         size=STUDY.generated_size,
+        titles=titles,
     script:
         "../scripts/samples.py"
 

@@ -184,7 +184,7 @@ def test_the_paper_says_what_cropping_costs(tmp_path):
     found.audits[name] = pd.concat([table, pd.DataFrame(rows, columns=table.columns)])
     (dataset,) = findings(found)["datasets"]
     assert (
-        "9 images are not square and cropped to the centre square, which cuts off 25.0% of the area"
+        "9 images are not square and cropped to the centre square, which cuts off 25.0 % of the area"
         in dataset["pixels"]
     )
 
