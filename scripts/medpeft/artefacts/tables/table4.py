@@ -16,7 +16,7 @@ from medpeft.statistics.generation_scores import generation_scores
 
 CAPTION = (
     "FID of the images that each method generates, by share of the training pairs; N is the number of generated and "
-    "of real images, the floor the FID of two halves of the real ones: {images} (the published table 4)."
+    "of real images, the floor the FID of two halves of the real ones: {images}{published}."
 )
 TABLE = Table(CAPTION, "generation", 1, ("runs",), published=("table4",), experiments=("table4",))
 
