@@ -149,7 +149,8 @@ def typst(layout: Layout) -> str:
             lines.append(f"  table.cell(colspan: {width}, align: left, emph({_string(title)})),")
         lines += [f"  {', '.join(_typst_cell(cell, break_line) for cell in row)}," for row in group]
     lines += ["  table.hline(),", "))"]
-    lines += [f"#align(left, text(size: 0.9em, {_string(note)}))" for note in layout.notes]
+    if layout.notes:
+        lines.append(f"#align(left, text(size: 0.9em, {_string(' '.join(layout.notes))}))")
     return "\n".join(lines) + "\n"
 
 
