@@ -99,6 +99,7 @@ rule findings:
         scores="<study>/scores.csv",
         comparisons="<study>/comparisons.csv",
         crossovers="<study>/crossovers.csv",
+        overall="<study>/overall.csv",
         friedman="<study>/friedman.csv",
         recommendations="<study>/recommendations.csv",
         learning_rates="<study>/tables/learning_rates.csv",
@@ -122,6 +123,7 @@ rule findings:
             name: STUDY.settings[name]
             for name in [
                 "study",
+                "margin",
                 "image_size",
                 "image_fit",
                 "split",

@@ -53,11 +53,13 @@ rule compare:
         scores="<study>/scores.csv",
         comparisons="<study>/comparisons.csv",
         crossovers="<study>/crossovers.csv",
-        contrasts="<study>/contrasts.csv",
+        overall="<study>/overall.csv",
     log:
         "<study>/logs/compare.log",
     conda:
         "../envs/results.yaml"
+    params:
+        question=STUDY.question,
     script:
         "../scripts/compare.py"
 
@@ -66,7 +68,7 @@ rule rank:
     input:
         runs="<study>/runs.csv",
         scores="<study>/scores.csv",
-        contrasts="<study>/contrasts.csv",
+        overall="<study>/overall.csv",
         code=code_of("rank"),
     output:
         ranks="<study>/ranks.csv",
@@ -76,6 +78,8 @@ rule rank:
         "<study>/logs/rank.log",
     conda:
         "../envs/results.yaml"
+    params:
+        primary=STUDY.question["primary"],
     script:
         "../scripts/rank.py"
 

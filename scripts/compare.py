@@ -5,9 +5,10 @@ from medpeft.pipeline.stage import run
 
 def main(snakemake):
     from medpeft.base.files import read_table, write_table
-    from medpeft.statistics.compare import compare, reader
+    from medpeft.statistics.compare import Question, compare, reader
 
-    results = compare(read_table(snakemake.input.runs), reader(snakemake.input.predictions))
+    question = Question(**snakemake.params.question)
+    results = compare(read_table(snakemake.input.runs), reader(snakemake.input.predictions), question)
     for output, table in results._asdict().items():
         write_table(snakemake.output[output], table)
 

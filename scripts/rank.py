@@ -1,4 +1,4 @@
-"""Rank the methods over datasets and backbones, test the ranks, and choose."""
+"""Rank the methods over datasets, test the ranks, and choose."""
 
 from medpeft.pipeline.stage import run
 
@@ -9,10 +9,10 @@ def main(snakemake):
     from medpeft.statistics.recommend import recommend
 
     given, output = snakemake.input, snakemake.output
-    ranks, tests = rank(read_table(given.scores))
+    ranks, tests = rank(read_table(given.scores), snakemake.params.primary)
     write_table(output.ranks, ranks)
     write_table(output.friedman, tests)
-    write_table(output.recommendations, recommend(ranks, read_table(given.contrasts), read_table(given.runs)))
+    write_table(output.recommendations, recommend(read_table(given.overall), read_table(given.runs)))
 
 
 run(main, snakemake)  # noqa: F821

@@ -83,7 +83,7 @@ def study(request, tmp_path_factory) -> tuple[Sources, dict]:
     named = runs_in(runs)
     sources = Sources(
         runs=runs,
-        **{name: table for name, table in results.items() if name != "contrasts"},
+        **results,
         parameters=runs.drop_duplicates(CELL[1:3])[[*CELL[1:3], "trainable_parameters", "total_parameters"]].assign(
             head_parameters=10
         ),

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from toy_comparisons import rank_tests, ranks
 
 from medpeft.artefacts import registry as artefacts
 from medpeft.artefacts.figures.critical_difference import joined
@@ -15,6 +16,7 @@ from medpeft.artefacts.palette import style
 from medpeft.artefacts.panels import save
 from medpeft.artefacts.sources import Sources
 from medpeft.base.runs import Search
+from medpeft.statistics.crossovers import CROSSOVER_COLUMNS
 
 REFERENCE = Path(__file__).parents[2] / "paper" / "reference"
 CELLS = [
@@ -44,19 +46,14 @@ def sources():
     trials = pd.DataFrame({"learning_rate": [1e-4, 1e-3], "validation_score": [0.5, 0.8]})
     searched = [Search(*cell[:3]) for cell in CELLS if cell[3] == 1]
     runs["trainable_parameters"] = runs["method"].map({"full": 1_000_000, "ssf": 1000})
-    crossovers = [
-        ("busi", "resnet50", "ssf", 0.4, 0.7, 0.2, 0.8, 0.9),
-        ("ham10000", "resnet50", "ssf", np.nan, np.nan, np.nan, np.nan, 0.0),
-    ]
-    group = {"encoder": "cnn", "fraction": 1.0}
-    ranks = pd.DataFrame([group | {"method": "ssf", "mean_rank": 1.2}, group | {"method": "full", "mean_rank": 1.8}])
-    test = group | {"methods": 2, "critical_difference": 1.39, "status": "ok"}
+    crossovers = [("busi", "resnet50", "ssf", 0.4, 0.7, 0.2, 0.8)]
+    two = {"methods": 2, "datasets": 2, "critical_difference": 1.39}
     return Sources(
         runs=runs.assign(task="classification", seed=0, peak_memory_bytes=2**30, train_seconds=2.0),
         scores=scores,
-        crossovers=pd.DataFrame(crossovers, columns=[*columns, "f1_micro", "low", "high", "share"]),
-        ranks=ranks.assign(blocks=2),
-        friedman=pd.DataFrame([test, test | {"fraction": 0.1, "status": "too few blocks for a test: 1"}]),
+        crossovers=pd.DataFrame(crossovers, columns=CROSSOVER_COLUMNS),
+        ranks=ranks({"ssf": 1.2, "full": 1.8}),
+        friedman=rank_tests(two, two | {"fraction": 0.1, "datasets": 1, "status": "too few datasets to rank over: 1"}),
         searches={search: (trials.copy(), {"learning_rate": 1e-3}) for search in searched},
         published={name: pd.read_csv(REFERENCE / f"{name}.csv") for name in ("table2", "table3", "figure1")},
     )
@@ -156,10 +153,13 @@ def test_runs_of_ranks_within_the_critical_difference_are_joined():
 
 def test_critical_difference_shows_what_was_tested(sources):
     numbers, figure = make("critical_difference", sources)
-    assert [axes.get_title() for axes in figure.axes] == ["Convolutional networks, 100 %, 2 blocks"]
+    assert [axes.get_title() for axes in figure.axes] == ["Convolutional networks, 100 %, 2 datasets"]
     assert set(numbers["method"]) == {"full", "ssf"}
-    texts = [text.get_text() for text in figure.axes[0].texts]
-    assert texts == ["SSF 1.20", "Full fine-tuning 1.80", "critical difference 1.39"]
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["SSF 1.20", "Full fine-tuning 1.80"]
+    assert [text.get_text() for text in axes.texts] == ["critical difference 1.39"]
+    ends = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2]
+    assert [list(pair) for pair in ends[:2]] == [pytest.approx([1.1, 1.3]), pytest.approx([1.7, 1.9])]
 
 
 @pytest.mark.parametrize("name", ["figure3", "pareto"])

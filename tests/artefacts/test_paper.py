@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from toy_comparisons import MARGIN, comparisons, overall_rows, rank_tests, recommended
 
 from medpeft.artefacts import registry as artefacts
 from medpeft.artefacts.findings import findings
-from medpeft.artefacts.markup import MINUS, TIMES
+from medpeft.artefacts.markup import TIMES
 from medpeft.artefacts.sentences.evidence import Evidence
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.typeset import typeset
@@ -21,42 +22,32 @@ from medpeft.data import registry
 from medpeft.data.audit import AUDIT_COLUMNS
 from medpeft.pipeline.study import Study
 from medpeft.statistics.collect import RUN_COLUMNS
-from medpeft.statistics.compare import compare
+from medpeft.statistics.compare import Question, compare
+from medpeft.statistics.crossovers import CROSSOVER_COLUMNS
 from medpeft.statistics.rank import rank
 from medpeft.statistics.recommend import recommend
 
 PAPER = Path(__file__).parents[2] / "paper"
 GRID = {"datasets": ["busi"], "backbones": ["resnet50"], "methods": ["full"], "fractions": [1], "seeds": [0]}
 SETTINGS = Study({"study": "toy", "experiments": {"table2": GRID}}).settings
+TITLED = "BUSI breast ultrasound, resnet50"  # how sentences call the toy study's one case
 CELL = ["dataset", "backbone", "method", "fraction"]
-GROUP = {"encoder": "cnn", "fraction": 1.0}
-CROSSOVERS = [
-    ("busi", "resnet50", "bias", 0.5, 0.7, 0.3, 0.9, 0.75),
-    ("busi", "resnet50", "ssf", np.nan, np.nan, np.nan, np.nan, 0.1),
-]
-TEST = GROUP | {"methods": 4, "blocks": 5, "left_out": 1, "p_value": 0.04, "permutation_p_value": 0.03}
-TEST |= {"critical_difference": 2.1, "status": "ok"}
-COST = {"trainable_parameters": 4000, "peak_memory_bytes": 2**31, "train_seconds": 9.5, "adapter_bytes": 2**20}
-CHOICE = GROUP | {"blocks": 5, "mean_rank": 1.2, "f1_micro": 0.9, "not_worse": 1, "candidates": 3} | COST
-GAIN = {"difference": -0.02, "low": -0.05, "high": 0.01, "p_adjusted": 0.4}
-RECOMMENDED = [
-    CHOICE | {"role": "best", "method": "ssf"} | dict.fromkeys(GAIN, np.nan),
-    CHOICE | {"role": "cheapest", "method": "bias"} | GAIN,
-]
+PARAMETERS = {"full": 9_000_000, "ssf": 60_000, "bias": 4_000, "linear_probe": 100}
 GAINS = {"linear_probe": -0.2, "ssf": 0.1, "bias": 0.01}
 
 
 def judged(runs, read, handed_on) -> dict[str, pd.DataFrame]:
     """Return what the stages make of `runs`, by its name, each table as the next stage finds it: `handed_on`."""
-    results = {name: handed_on(table) for name, table in compare(runs, read)._asdict().items()}
-    ranks, friedman = map(handed_on, rank(results["scores"]))
-    recommendations = handed_on(recommend(ranks, results["contrasts"], runs))
+    question = Question("f1_micro", MARGIN)
+    results = {name: handed_on(table) for name, table in compare(runs, read, question)._asdict().items()}
+    ranks, friedman = map(handed_on, rank(results["scores"], "f1_micro"))
+    recommendations = handed_on(recommend(results["overall"], runs))
     return results | {"ranks": ranks, "friedman": friedman, "recommendations": recommendations}
 
 
 def with_results(found: Evidence, runs, results, learning_rates) -> Evidence:
     """Return evidence of the `results` of other `runs`."""
-    kept = {name: results[name] for name in ("scores", "crossovers", "friedman", "recommendations")}
+    kept = {name: results[name] for name in ("scores", "crossovers", "overall", "friedman", "recommendations")}
     return replace(found, runs=runs, differences=results["comparisons"], learning_rates=learning_rates, **kept)
 
 
@@ -66,11 +57,9 @@ def evidence(methods=("full", "linear_probe", "ssf", "bias"), fractions=(0.1, 1.
     )
     scores = cells.assign(metric="f1_micro", n_train=(500 * cells["fraction"]).astype(int))
     scores["mean"] = [0.7 + GAINS.get(method, 0) for method in cells["method"]]
-    compared = cells[cells["method"] != "full"] if "full" in methods else cells.iloc[:0]
-    gain = np.array([GAINS[method] for method in compared["method"]], float)
-    differences = compared.assign(metric="f1_micro", difference=gain, low=gain - 0.02, high=gain + 0.02)
-    differences["p_adjusted"] = np.where(np.abs(gain) > 0.05, 0.004, 0.6)
-    differences = differences.assign(seeds_won=seeds, seeds_compared=seeds)
+    gains = {method: GAINS[method] for method in methods if method != "full" and "full" in methods}
+    differences = comparisons({("busi", "resnet50", f): gains for f in fractions}, seeds=seeds, deviation=0.003)
+    compared = pd.concat([overall_rows(gains, fraction=f) for f in fractions]) if gains else overall_rows({})
     runs = cells.merge(pd.DataFrame({"seed": range(seeds)}), how="cross")
     runs = runs.assign(task="classification", experiment="table2", status="ok", device="cpu").reindex(
         columns=RUN_COLUMNS
@@ -93,9 +82,10 @@ def evidence(methods=("full", "linear_probe", "ssf", "bias"), fractions=(0.1, 1.
         runs=runs,
         scores=scores,
         differences=differences,
-        crossovers=pd.DataFrame(CROSSOVERS, columns=[*CELL, "f1_micro", "low", "high", "share"]),
-        friedman=pd.DataFrame([TEST, TEST | {"fraction": 0.1, "status": "too few blocks for a test: 1", "blocks": 1}]),
-        recommendations=pd.DataFrame(RECOMMENDED if "ssf" in methods else RECOMMENDED[:0], columns=RECOMMENDED[0]),
+        crossovers=pd.DataFrame(columns=CROSSOVER_COLUMNS),
+        overall=compared,
+        friedman=rank_tests({}, {"fraction": 0.1, "status": "too few datasets to rank over: 1", "datasets": 1}),
+        recommendations=recommended(compared, PARAMETERS),
         learning_rates=rates,
         datasets={"busi": registry.load("busi")},
         protocols={"busi": "grouped"},
@@ -108,13 +98,57 @@ def claim(found, statement):
     return next(row for row in found["claims"] if row["statement"].startswith(statement))
 
 
-def test_the_answer_names_the_best_method_and_how_sure_that_is():
-    found = findings(evidence())
-    assert "significantly better than full fine-tuning in 1 of 1 case" in found["overview"]["verdict"]
-    (answer,) = found["answers"]
-    assert "SSF, reaches a micro-F1 of 0.800 against 0.700 of full fine-tuning: a difference of +0.100" in answer
-    assert "95 % interval +0.080 to +0.120, adjusted p 0.004" in answer
-    assert "better than full fine-tuning: SSF; significantly worse: Linear probing; undecided: Bias." in answer
+def with_gains(gains, **how) -> Evidence:
+    """Return evidence in which methods have these differences from full fine-tuning with all images."""
+    compared = overall_rows(gains, **how) if gains else overall_rows({})
+    differences = comparisons({("busi", "resnet50", 1.0): gains}, **how)
+    return replace(
+        evidence(), differences=differences, overall=compared, recommendations=recommended(compared, PARAMETERS)
+    )
+
+
+def test_the_answer_recommends_the_cheapest_method_that_is_shown():
+    found = findings(evidence())["overview"]["verdict"]
+    assert found.startswith("For convolutional networks with all training images use Bias: it is the cheapest method")
+    assert (
+        "shown to be better than full fine-tuning, on 5 datasets (difference +0.010, 95 % interval +0.007 to" in found
+    )
+    assert "4,000 trainable parameters, 2,048 MiB at the peak and 9.5 s of training" in found
+
+
+@pytest.mark.parametrize(
+    ("gains", "how", "said"),
+    [
+        ({"ssf": 0.1}, {"deviation": 0.2}, "recommends no method: none of 1 candidate is shown"),
+        ({"ssf": -0.1}, {}, "recommends no method"),
+        ({"ssf": 0.001}, {}, "shown to be equivalent to full fine-tuning"),
+        ({"ssf": -0.001, "bias": -0.1}, {}, "use SSF"),
+    ],
+)
+def test_nothing_is_recommended_that_is_not_shown(gains, how, said):
+    assert said in findings(with_gains(gains, **how))["overview"]["verdict"]
+
+
+def test_a_case_says_what_is_decided_and_nothing_else():
+    (answer,) = findings(evidence())["answers"]
+    assert answer == (
+        f"{TITLED}, 500 training images. Better than full fine-tuning: SSF; worse: Linear probing; not inferior: Bias."
+    )
+    (answer,) = findings(with_gains({"ssf": 0.1, "bias": -0.1}, deviation=0.2))["answers"]
+    assert answer.startswith(
+        "BUSI breast ultrasound, resnet50, 500 training images. Nothing is decided of Bias, SSF (SSF would take "
+    )
+    assert "better" not in answer.lower()
+
+
+def test_what_is_not_known_is_listed():
+    few = findings(evidence(seeds=1))["overview"]["unknown"]
+    assert any("have a single seed, which does not show how trainings differ" in sentence for sentence in few)
+    split, undecided, one, searched = findings(with_gains({"ssf": 0.1}, deviation=0.2))["overview"]["unknown"]
+    assert undecided.startswith("Of 1 comparison with full fine-tuning with all training images, 1 is undecided; the")
+    assert one == "All comparisons are on one dataset, BUSI breast ultrasound: another may answer otherwise."
+    assert "searched once" in searched
+    assert "share one split" in split
 
 
 def test_linear_probing_alone_is_not_peft():
@@ -122,35 +156,32 @@ def test_linear_probing_alone_is_not_peft():
     assert "no PEFT method" in found["overview"]["verdict"]
 
 
-def test_low_data_has_its_own_sentences_and_crossovers():
-    few, crossing = findings(evidence())["low_data"]
-    assert few.startswith("BUSI breast ultrasound, resnet50, 10 % (50 training images). ")
-    assert "overtakes Bias at 50 % [30 %, 90 %; in 75 % of resamples] of the training images" in crossing
-    assert "ahead of it at every fraction: Bias, SSF" in crossing
+def test_low_data_has_a_sentence_a_network_and_only_crossovers_that_are_shown():
+    (few,) = findings(evidence())["low_data"]
+    assert few.startswith(
+        f"{TITLED}. At 10 %: better than full fine-tuning: SSF; worse: Linear probing; not inferior: Bias."
+    )
+    assert few.endswith("Better at every size: SSF. No crossover is shown.")
+    shown = pd.DataFrame([("busi", "resnet50", "bias", 0.5, 0.7, 0.25, 1.0)], columns=CROSSOVER_COLUMNS)
+    (few,) = findings(replace(evidence(), crossovers=shown))["low_data"]
+    assert few.endswith(
+        "Full fine-tuning overtakes Bias between 25 % and 100 % (the means cross at 50 %) of the training images."
+    )
     assert findings(evidence(fractions=(1.0,)))["low_data"] == []
 
 
-def test_a_recommendation_names_the_best_and_the_cheapest():
-    (sentence,) = findings(evidence())["recommendations"]
-    assert sentence.startswith("Convolutional networks, 100 %. The best mean rank over 5 blocks has SSF (1.20;")
-    assert f"Bias, {MINUS}0.020 from it (95 % interval {MINUS}0.050 to +0.010, adjusted p 0.400), is the" in sentence
-    assert "cheapest of the 2 methods that the data do not show to be worse: " in sentence
-    assert "4,000 trainable parameters, 2,048 MiB at the peak, 9.5 s of training, a file of 1.00 MiB" in sentence
+def test_a_lead_that_is_not_shown_is_not_called_better_at_every_size():
+    leads = {("busi", "resnet50", fraction): {"ssf": 0.1} for fraction in (0.1, 1.0)}
+    (few,) = findings(replace(evidence(), differences=comparisons(leads, deviation=0.2)))["low_data"]
+    assert few == (
+        f"{TITLED}. With fewer images (10 %) no method is shown to differ from full fine-tuning, or to equal it. "
+        "No crossover is shown."
+    )
 
 
-@pytest.mark.parametrize(
-    ("others", "words"), [(0, "all others to be worse"), (2, "also the cheapest of the 3 methods")]
-)
-def test_the_best_may_be_the_cheapest(others, words):
-    one = pd.DataFrame([RECOMMENDED[0] | {"role": "best and cheapest", "not_worse": others}])
-    (sentence,) = findings(replace(evidence(), recommendations=one))["recommendations"]
-    assert words in sentence
-    assert "4,000 trainable parameters" in sentence
-
-
-def test_tests_over_blocks_are_told_where_there_is_one():
+def test_tests_over_datasets_are_told_where_there_is_one():
     (tested,) = findings(evidence())["tests"]
-    assert "The mean ranks of 4 methods over 5 blocks, 1 more left out as incomplete, differ: Friedman's" in tested
+    assert "The mean ranks of 4 methods over 5 datasets, 1 more left out as incomplete, differ: Friedman's" in tested
     assert "Friedman's test p = .030 by permutation, p = .040 by chi-square" in tested
 
 
@@ -158,8 +189,10 @@ def test_published_claims_stand_beside_ours():
     found = findings(evidence())
     gain = claim(found, "SSF over full fine-tuning")
     assert gain["published"] == "+0.22"
-    assert gain["ours"].startswith("+0.100 [+0.080, +0.120] (BUSI breast ultrasound, resnet50)")
-    assert claim(found, "SSF is the best")["ours"] == "SSF (BUSI breast ultrasound, resnet50)"
+    assert gain["ours"].startswith("+0.100 [+0.087, +0.113] better (BUSI breast ultrasound, resnet50)")
+    assert claim(found, "SSF is the best")["ours"] == (
+        "place 1 of 3 by the mean difference from full fine-tuning, better (BUSI breast ultrasound, resnet50)"
+    )
     assert claim(found, "Learning rate")["ours"].startswith(f"{TIMES} 10 in the median")
 
 
@@ -191,36 +224,23 @@ def test_the_paper_says_what_cropping_costs(tmp_path):
     )
 
 
-def test_three_seeds_are_a_limitation_and_one_leaves_the_spread_unknown():
-    one, three = findings(evidence(seeds=1)), findings(evidence(seeds=3))
-    assert any("With 3 seeds" in sentence for sentence in three["limitations"])
-    assert not any("seed" in sentence for sentence in one["limitations"])
-    assert any("single seed" in sentence for sentence in one["overview"]["unknown"])
-    assert not any("seed" in sentence for sentence in three["overview"]["unknown"])
+@pytest.mark.parametrize(("seeds", "sentence"), [(1, "single seed"), (3, "few seeds")])
+def test_limitations_depend_on_the_seeds(seeds, sentence):
+    assert any(sentence in limitation for limitation in findings(evidence(seeds=seeds))["limitations"])
 
 
-def test_what_is_not_known_follows_the_results():
-    """By hand: of SSF and bias tuning on all images, bias tuning alone is undecided."""
-    told = evidence()
-    unknown = findings(told)["overview"]["unknown"]
-    assert unknown[0].startswith("Which is better in 1 of 2 comparisons of a PEFT method with full fine-tuning on all")
-    assert unknown[1:] == [
-        "Whether this holds beyond 1 dataset and 1 backbone.",
-        "How much scores vary from split to split: all runs share one.",
-    ]
-    decided = replace(told, differences=told.differences.assign(p_adjusted=0.001))
-    assert not any("Which is better" in sentence for sentence in findings(decided)["overview"]["unknown"])
-    splits = replace(told, settings=SETTINGS | {"split": SETTINGS["split"] | {"per_seed": True}})
-    assert not any("split to split" in sentence for sentence in findings(splits)["overview"]["unknown"])
-    many = pd.concat([told.runs.assign(backbone=f"resnet{number}") for number in range(6)])
-    assert not any("beyond" in sentence for sentence in findings(replace(told, runs=many))["overview"]["unknown"])
-
-
-def test_simulated_images_leave_real_ones_unknown():
+def test_simulated_images_leave_medical_ones_unknown():
     phantom = {"busi": registry.load("breast_phantom")}
     simulated = findings(replace(evidence(), datasets=phantom))["overview"]["unknown"]
-    assert simulated[0] == "What medical images would show: those of Simulated breast ultrasound are simulated."
+    assert simulated[0] == "The images of Simulated breast ultrasound are simulated: they say nothing of medicine."
     assert not any("simulated" in sentence for sentence in findings(evidence())["overview"]["unknown"])
+
+
+def test_a_single_split_is_not_known_to_stand_for_others():
+    told = evidence()
+    assert any("share one split" in sentence for sentence in findings(told)["overview"]["unknown"])
+    splits = replace(told, settings=SETTINGS | {"split": SETTINGS["split"] | {"per_seed": True}})
+    assert not any("share one split" in sentence for sentence in findings(splits)["overview"]["unknown"])
 
 
 def test_losses_that_the_study_accepts_are_a_limitation_and_others_are_none():
@@ -251,7 +271,7 @@ def with_pipelines(found: Evidence, fids: dict, seeds=2, alone=False) -> Evidenc
     runs = pd.concat([found.runs.iloc[: 0 if alone else None], pd.DataFrame(rows)], ignore_index=True)
     if not alone:
         return replace(found, runs=runs)
-    tables = ("scores", "differences", "crossovers", "friedman", "recommendations", "learning_rates")
+    tables = ("scores", "differences", "crossovers", "overall", "friedman", "recommendations", "learning_rates")
     return replace(found, runs=runs, **{name: getattr(found, name).iloc[:0] for name in tables})
 
 

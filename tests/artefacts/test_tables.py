@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import rankdata
+from toy_comparisons import MARGIN, comparisons, overall_rows, rank_tests, ranks, recommended
 
 from medpeft.artefacts import registry as artefacts
 from medpeft.artefacts.markup import (
@@ -32,6 +33,7 @@ from medpeft.base.runs import CELL, Run, Search
 from medpeft.generation.copies import MEMORISATION_FACTS
 from medpeft.generation.downstream_classifier import DOWNSTREAM_COLUMNS
 from medpeft.methods import registry
+from medpeft.statistics.inference import Estimate
 
 REFERENCE = Path(__file__).parents[2] / "paper" / "reference"
 PUBLISHED = {
@@ -76,29 +78,8 @@ def sources():
         task="classification", experiment="table2", seed=0, device="cpu", train_seconds=2.0, images_per_second=50.0
     )
     runs = runs.assign(peak_memory_bytes=2**30, **COST)
-    difference = {"difference": 0.1, "low": 0.05, "high": 0.15, "p_value": 0.001, "p_adjusted": 0.002}
-    comparisons = pd.DataFrame(
-        [
-            {"dataset": "busi", "backbone": "resnet50", "method": "ssf", "fraction": 1.0, "metric": metric}
-            | difference
-            | {"seeds_won": 3, "seeds_compared": 3}
-            for metric in ("f1_micro", "f1_macro")
-        ]
-    )
     keys = [Search(*cell[:3]) for cell in cells]
-    group = {"encoder": "cnn", "fraction": 1.0}
-    ranks = [
-        group | {"method": method, "blocks": 2, "mean_rank": rank, "f1_micro": MEANS[method], "p_value": p_value}
-        for method, rank, p_value in (("ssf", 1.0, 0.5), ("full", 2.0, np.nan))
-    ]
-    test = group | {"methods": 2, "blocks": 2, "left_out": 1, "p_value": 0.2, "permutation_p_value": 0.3}
-    gain = {"difference": -0.1, "low": -0.2, "high": 0.01, "p_adjusted": 0.2}
-    cost = {"trainable_parameters": 60_000, "peak_memory_bytes": 2**30, "train_seconds": 2.0, "adapter_bytes": 2**20}
-    choice = group | {"blocks": 2, "mean_rank": 1.0, "f1_micro": 0.9, "not_worse": 1, "candidates": 1} | cost
-    recommendations = [
-        choice | {"role": "best", "method": "ssf"} | dict.fromkeys(gain, np.nan),
-        choice | {"role": "cheapest", "method": "full"} | gain,
-    ]
+    compared = overall_rows({"ssf": 0.1, "bias": -0.001})
     trials = pd.DataFrame({"learning_rate": [1e-4, 1e-3, 1e-2], "state": ["complete", "complete", "fail"]})
     rates = {"full": 1e-4, "ssf": 1e-3, "bias": None}
     return Sources(
@@ -119,10 +100,11 @@ def sources():
             for method in MEANS
             for seed in (0, 1)
         },
-        comparisons=comparisons,
-        ranks=pd.DataFrame(ranks).assign(p_adjusted=[0.5, np.nan]),
-        friedman=pd.DataFrame([test | {"critical_difference": 1.39, "status": "ok"}]),
-        recommendations=pd.DataFrame(recommendations),
+        comparisons=comparisons({("busi", "resnet50", 1.0): {"ssf": 0.1, "bias": 0.001}}),
+        overall=compared,
+        ranks=ranks({"ssf": 1.0, "full": 2.0}),
+        friedman=rank_tests({"datasets": 2}),
+        recommendations=recommended(compared, {"full": 9_000_000, "ssf": 60_000, "bias": 4_000}),
         parameters=pd.DataFrame(
             [
                 {"backbone": backbone, "method": method} | COST
@@ -208,17 +190,37 @@ def test_low_data_puts_the_published_value_beside_ours(sources):
     assert any("read off figure 1" in note for note in layout.notes)
 
 
-def test_comparisons_name_the_best_method_and_the_sure_ones(sources):
+def test_comparisons_say_of_every_method_what_is_decided(sources):
     table, layout = make("comparisons", sources)
-    row = table.iloc[0]
-    assert (row.metric, row.best_peft, row.better, row.worse) == ("f1_micro", "ssf", "ssf", "")
-    assert f"| 100 % | SSF | +0.100<br>[+0.050, +0.150] | 0.002 | 3 of 3 | SSF | {GAP} |" in markdown(layout)
+    assert table.set_index("method")["outcome"].to_dict() == {"ssf": "better", "bias": "equivalent"}
+    (title,) = layout.groups
+    assert title == "busi, resnet50, 100 %, 3 seeds"
+    assert "| SSF | +0.100<br>[+0.096, +0.104] | < .001 | **better** | 0.7 points |" in markdown(layout)
 
 
-def test_an_unsure_difference_is_neither_better_nor_worse(sources):
-    sources.comparisons["p_adjusted"] = 0.2
-    row = make("comparisons", sources)[0].iloc[0]
-    assert (row.better, row.undecided) == ("", "ssf")
+def test_an_undecided_comparison_says_what_would_settle_it(sources):
+    wide = comparisons({("busi", "resnet50", 1.0): {"ssf": 0.1}}, deviation=0.1)
+    _, layout = make("comparisons", replace(sources, comparisons=wide))
+    (line,) = layout.groups["busi, resnet50, 100 %, 3 seeds"]
+    assert line[3] == Cell("undecided")
+    assert line[5].text.endswith("seeds")
+    seeds = int(line[5].text.split()[0].replace(",", ""))
+    assert Estimate(0, 0.1**2 * 3 / seeds, 1e-8, seeds, 1000).detectable(0.05) <= MARGIN
+
+
+def test_one_seed_gives_no_interval_and_no_p(sources):
+    one = comparisons({("busi", "resnet50", 1.0): {"ssf": 0.1}}, seeds=1)
+    _, layout = make("comparisons", replace(sources, comparisons=one))
+    (line,) = layout.groups["busi, resnet50, 100 %, 1 seed"]
+    assert [cell.text for cell in line] == ["SSF", "+0.100", GAP, "undecided", GAP, "2 seeds or more"]
+    assert line[1].below == ""
+
+
+def test_overall_names_the_datasets_that_decide(sources):
+    sources.overall["depends_on"] = ["d_1 d2", ""]
+    text = markdown(make("overall", sources)[1])
+    assert "| d 1, d2 |" in text
+    assert "*Convolutional networks, 100 %, 5 datasets*" in text
 
 
 def test_table6_has_the_columns_of_the_contract(sources):
@@ -304,16 +306,20 @@ def test_calibration_marks_the_best_of_each_measure(sources):
 def test_ranks_carry_the_tests(sources):
     _, layout = make("ranks", sources)
     (title,) = layout.groups
-    assert title.startswith("Convolutional networks, 100 %, 2 blocks. Friedman's test p = .300 by permutation")
-    assert f"| Full fine-tuning | 2.00 | 0.800 | {GAP} | {GAP} |" in markdown(layout)
-    sources.friedman["status"] = "too few blocks for a test: 1"
-    assert "Too few blocks for a test: 1" in next(iter(make("ranks", sources)[1].groups))
+    assert title.startswith("Convolutional networks, 100 %, 2 datasets. Friedman's test p = .030 by permutation")
+    assert f"| Full fine-tuning | 2.00<br>[1.900, 2.100] | [2.000, 2.000] | 0.800 | {GAP} | {GAP} |" in markdown(layout)
+    sources.friedman["critical_difference"] = np.nan
+    assert "no two mean ranks can differ significantly" in next(iter(make("ranks", sources)[1].groups))
+    sources.friedman["status"] = "too few datasets to rank over: 1"
+    assert "Too few datasets to rank over: 1" in next(iter(make("ranks", sources)[1].groups))
 
 
-def test_recommendations_name_the_best_and_the_cheapest(sources):
+def test_recommendations_name_the_cheapest_that_is_shown_or_none(sources):
     text = markdown(make("recommendations", sources)[1])
-    assert f"| SSF<br>best | 1.00 | 0.900 | {GAP} | 60,000 | 1024 | 2.0 | 1.00 |" in text
-    assert f"| Full fine-tuning<br>cheapest | 1.00 | 0.900<br>{MINUS}0.100 [{MINUS}0.200, +0.010] | 0.200 |" in text
+    assert "5 datasets | **Bias**<br>equivalent | 2 of 2 | " in text
+    none = recommended(overall_rows({"ssf": 0.1}, deviation=0.2), {"full": 9_000_000, "ssf": 60_000})
+    text = markdown(make("recommendations", replace(sources, recommendations=none))[1])
+    assert f"5 datasets | none | 0 of 1 | {GAP} | {GAP} | {GAP} | {GAP} | {GAP} |" in text
 
 
 @pytest.mark.parametrize("name", ["ranks", "recommendations"])

@@ -172,21 +172,21 @@ def test_runs_of_pipelines_are_text_to_image():
 @pytest.mark.parametrize(
     ("changes", "enough"),
     [
-        ({}, False),  # one block
+        ({}, False),  # one dataset
         ({"datasets": ["busi", "breast_phantom"]}, False),  # two methods
         ({"datasets": ["busi", "breast_phantom"], "methods": ["full", "ssf", "tsa"]}, True),
-        ({"backbones": ["resnet50", "resnet18"], "methods": ["full", "ssf", "tsa"]}, True),
+        ({"backbones": ["resnet50", "resnet18"], "methods": ["full", "ssf", "tsa"]}, False),
         ({"backbones": ["resnet50", "test_vit"], "methods": ["full", "ssf", "linear_probe"]}, False),  # two kinds
     ],
 )
-def test_ranks_need_two_blocks_and_three_methods(changes, enough):
-    assert Study(_study(experiments={"any": GRID | changes})).has_blocks() == enough
+def test_ranks_need_two_datasets_and_three_methods(changes, enough):
+    assert Study(_study(experiments={"any": GRID | changes})).has_ranks() == enough
 
 
-def test_a_block_without_all_methods_does_not_count():
+def test_a_dataset_without_all_methods_does_not_count():
     methods = {"methods": ["full", "ssf", "tsa"]}
     other = GRID | {"datasets": ["breast_phantom"], "methods": ["full", "ssf"]}
-    assert not Study(_study(experiments={"any": GRID | methods, "other": other})).has_blocks()
+    assert not Study(_study(experiments={"any": GRID | methods, "other": other})).has_ranks()
 
 
 def test_the_published_study_has_as_many_runs_as_it_says():

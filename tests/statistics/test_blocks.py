@@ -1,12 +1,13 @@
-"""Blocks: when ranks over them can be tested, which is asked before and after the runs."""
+"""Datasets: when ranks over them can be told and tested, which is asked before and after the runs."""
 
 from itertools import product
 
 import pandas as pd
 import pytest
+from scipy import stats
 
 from medpeft.base.runs import Run
-from medpeft.statistics.blocks import ranks_can_be_tested, shortage
+from medpeft.statistics.blocks import cannot_reject, least_friedman_p, least_wilcoxon_p, ranks_can_be_told, shortage
 from medpeft.statistics.rank import rank
 
 
@@ -18,7 +19,7 @@ def grid(datasets, backbones, methods, fractions=("1",)):
     ("runs", "enough"),
     [
         (grid(["busi", "ham10000"], ["resnet50"], ["full", "ssf", "bias"]), True),
-        (grid(["busi"], ["resnet50", "resnet18"], ["full", "ssf", "bias"]), True),
+        (grid(["busi"], ["resnet50", "resnet18"], ["full", "ssf", "bias"]), False),
         (grid(["busi"], ["resnet50"], ["full", "ssf", "bias"]), False),
         (grid(["busi"], ["resnet50", "vit_small"], ["full", "ssf", "bias"]), False),
         (grid(["busi", "ham10000"], ["resnet50"], ["full", "ssf"]), False),
@@ -28,13 +29,24 @@ def grid(datasets, backbones, methods, fractions=("1",)):
     ],
 )
 def test_what_is_expected_of_a_study_is_what_its_scores_allow(runs, enough):
-    assert ranks_can_be_tested(runs) == enough
+    assert ranks_can_be_told(runs) == enough
     cells = [run.cell | {"metric": "f1_micro", "mean": 0.1 * place} for place, run in enumerate(runs)]
-    _, tests = rank(pd.DataFrame(cells, columns=["dataset", "backbone", "method", "fraction", "metric", "mean"]))
-    assert (tests["status"] == "ok").any() == enough
+    _, tests = rank(
+        pd.DataFrame(cells, columns=["dataset", "backbone", "method", "fraction", "metric", "mean"]), "f1_micro"
+    )
+    assert (~tests["status"].str.startswith("too few")).any() == enough
 
 
 def test_a_shortage_says_what_is_short():
     assert shortage(2, 3) is None
-    assert shortage(1, 3) == "too few blocks for a test: 1"
-    assert shortage(2, 2) == "too few methods for a test: 2"
+    assert shortage(1, 3) == "too few datasets to rank over: 1"
+    assert shortage(2, 2) == "too few methods to rank: 2"
+
+
+def test_a_test_that_cannot_reject_is_known_beforehand():
+    assert least_wilcoxon_p(5) == pytest.approx(stats.wilcoxon([1, 2, 3, 4, 5]).pvalue)
+    assert cannot_reject(least_wilcoxon_p(5))
+    assert not cannot_reject(least_wilcoxon_p(6))
+    assert cannot_reject(least_wilcoxon_p(6), comparisons=2)
+    assert cannot_reject(least_friedman_p(2, 3))
+    assert not cannot_reject(least_friedman_p(3, 3))

@@ -1,4 +1,4 @@
-"""The bootstrap: vectorised, it is scikit-learn on explicit resamples, and its p-values behave."""
+"""The bootstrap: vectorised, it is scikit-learn on explicit resamples, and its variance is right."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import f1_score
 from toy_runs import guesses, prediction, three_methods
 
-from medpeft.statistics.bootstrap import Bootstrap, p_value
+from medpeft.statistics.bootstrap import Bootstrap, SeedScores
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def tables():
 def test_the_bootstrap_is_scikit_learn_on_resampled_clusters(tables):
     bootstrap = Bootstrap("busi")
     one, other = tables["full", 0], tables["full", 1]
-    draws = bootstrap.scores({0: one, 1: other})
+    draws = [bootstrap.scores(table) for table in (one, other)]
     names = pd.factorize(one["cluster"])[0]
     for index in (0, 1, 2, 500):
         times = bootstrap.weights[index].astype(int)[names]
@@ -27,26 +27,24 @@ def test_the_bootstrap_is_scikit_learn_on_resampled_clusters(tables):
                 f1_score(table["label"].iloc[rows], guesses(table)[rows], average=metric.removeprefix("f1_"))
                 for table in (one, other)
             ]
-            assert list(draws[metric][index]) == pytest.approx(expected, abs=1e-12)
+            assert [each[metric][index] for each in draws] == pytest.approx(expected, abs=1e-12)
 
 
 def test_resampling_clusters_is_wider_than_resampling_images():
     copies = pd.concat([prediction(1.0, 3)] * 4, ignore_index=True)
     copies["image_id"] = [f"i{row:03d}" for row in range(160)]
-    clustered = Bootstrap("busi").scores({0: copies.assign(cluster=np.tile(np.arange(40), 4))})
-    alone = Bootstrap("busi").scores({0: copies.assign(cluster=np.arange(160))})
-    assert clustered["f1_micro"].loc[0].std() > 1.5 * alone["f1_micro"].loc[0].std()  # sqrt(4) in expectation
+    clustered = Bootstrap("busi").scores(copies.assign(cluster=np.tile(np.arange(40), 4)))
+    alone = Bootstrap("busi").scores(copies.assign(cluster=np.arange(160)))
+    assert clustered["f1_micro"].std() > 1.5 * alone["f1_micro"].std()  # sqrt(4) in expectation
 
 
-def test_p_values_of_no_difference_are_uniform():
-    """Two equally good methods: about one in ten p-values is below .1."""
-    random = np.random.default_rng(0)
-    below = 0
-    for _ in range(200):
-        paired = random.normal(size=60)
-        resamples = random.multinomial(60, np.full(60, 1 / 60), size=400) @ paired / 60
-        below += p_value(np.concatenate([[paired.mean()], resamples])) < 0.1
-    assert 8 <= below <= 40
+def test_the_variance_over_images_is_that_of_a_share(tables):
+    bootstrap = Bootstrap("busi")
+    table = tables["full", 0].assign(cluster=range(40))
+    draws = bootstrap.scores(table)["f1_micro"]
+    found = SeedScores(pd.DataFrame([draws]), bootstrap.size).estimate()
+    score = found.value
+    assert found.image_variance == pytest.approx(score * (1 - score) / 39, rel=0.1)
 
 
 def test_another_dataset_is_resampled_by_itself():

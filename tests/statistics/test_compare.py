@@ -3,13 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn.metrics import f1_score
-from toy_runs import guesses, results, runs_of, three_methods
+from toy_runs import QUESTION, guesses, results, runs_of, three_methods
 
 from medpeft.base.errors import UserError
 from medpeft.base.files import write_table
 from medpeft.statistics.collect import runs_in
-from medpeft.statistics.compare import reader
+from medpeft.statistics.compare import compare, reader
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def test_a_better_method_is_found_and_an_equal_one_is_not(tables):
     micro = comparisons[comparisons["metric"] == "f1_micro"].set_index("method")
     assert set(micro.index) == {"ssf", "bias"}
     assert micro.at["ssf", "low"] > 0
-    assert micro.at["ssf", "p_adjusted"] < 0.01
+    assert micro.at["ssf", "outcome"] == "better"
     assert micro.at["ssf", "seeds_won"] == micro.at["ssf", "seeds_compared"] == 2
     assert micro.at["bias", "difference"] == 0
     assert micro.at["bias", "p_value"] == 1
@@ -58,7 +59,7 @@ def test_without_full_fine_tuning_there_is_nothing_to_compare(tables):
     found = results(only)
     assert found.comparisons.empty
     assert found.crossovers.empty
-    assert found.contrasts.empty
+    assert found.overall.empty
 
 
 def test_runs_on_different_test_images_are_refused(tables):
@@ -72,8 +73,8 @@ def test_a_gain_that_one_seed_makes_is_undecided(tables):
     _, both = results(tables | {("bias", seed): tables["ssf", seed] for seed in (0, 1)})[:2]
     _, one = results(tables | alike | {("bias", 1): tables["ssf", 1]})[:2]
     micro = [table[(table["metric"] == "f1_micro") & (table["method"] == "bias")].iloc[0] for table in (both, one)]
-    assert micro[0]["p_adjusted"] < 0.01
-    assert micro[1]["p_adjusted"] > 0.2
+    assert micro[0]["p_adjusted"] < 0.2 < micro[1]["p_adjusted"]
+    assert micro[1]["outcome"] == "undecided"
     assert micro[1]["seeds_won"] == 1
 
 
@@ -84,6 +85,33 @@ def test_seeds_that_failed_on_one_side_are_left_out_on_both(tables):
     accuracy = [float((guesses(tables[method, 1]) == tables[method, 1]["label"]).mean()) for method in ("ssf", "full")]
     assert row["seeds_compared"] == 1
     assert row["difference"] == pytest.approx(accuracy[0] - accuracy[1])
+
+
+def test_another_metric_has_intervals_and_decides_nothing(tables):
+    macro = results(tables).comparisons.query("metric == 'f1_macro'")
+    assert macro[["difference", "low", "high"]].notna().all(axis=None)
+    assert macro[["p_value", "p_adjusted", "outcome", "detectable"]].isna().all(axis=None)
+    assert not macro["primary"].any()
+
+
+def test_with_one_seed_nothing_is_tested_and_the_interval_is_over_images(tables):
+    found = results({key: table for key, table in tables.items() if key[1] == 0})
+    assert found.comparisons[["low", "high", "p_value", "p_adjusted", "detectable"]].isna().all(axis=None)
+    assert set(found.comparisons.query("primary")["outcome"]) == {"undecided"}
+    assert found.scores.query("metric == 'f1_micro'")[["low", "high"]].notna().all(axis=None)
+
+
+def test_seeds_with_splits_of_their_own_are_tested_over_them(tables):
+    own = {key: table.assign(image_id=table["image_id"] + f"-{key[1]}") for key, table in tables.items()}
+    with pytest.raises(UserError, match="do not share one test set"):
+        results(own)
+    question = QUESTION._replace(own_splits=True)
+    found = compare(runs_of(own), lambda run: own[run.method, int(run.seed)], question).comparisons
+    row = found.query("primary and method == 'ssf'").iloc[0]
+    gains = [np.mean(guesses(own["ssf", s]) == own["ssf", s]["label"]) for s in (0, 1)]
+    gains = np.array(gains) - [np.mean(guesses(own["full", s]) == own["full", s]["label"]) for s in (0, 1)]
+    variance = gains.var(ddof=1) * (1 / 2 + 40 / 10)
+    assert row["high"] - row["low"] == pytest.approx(2 * stats.t.ppf(0.975, 1) * np.sqrt(variance))
 
 
 def test_the_reader_finds_the_predictions_of_a_run(tables, tmp_path):

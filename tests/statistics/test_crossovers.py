@@ -1,15 +1,15 @@
-"""Crossovers: where the published ones lie, where lines meet, and how sure that is."""
+"""Crossovers: where the published ones lie, where lines meet, and when that is shown."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from toy_runs import prediction, runs_of
+from toy_studies import Truth, correct
 
-from medpeft.statistics.bootstrap import RESAMPLES, Bootstrap
-from medpeft.statistics.compare import compare
-from medpeft.statistics.crossovers import crossing
+from medpeft.statistics.bootstrap import ScoredCell, SeedScores
+from medpeft.statistics.crossovers import crossing, crossovers
+from medpeft.statistics.significance import assess, decide
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,53 +39,61 @@ def test_crossing_lies_where_the_lines_meet():
     assert np.isnan(fraction[3])  # never ahead
 
 
-def by_fraction(tables):
-    """Return the results of runs whose tables are keyed by (method, fraction, seed)."""
-    runs = pd.concat(
-        [
-            runs_of({(method, seed): table for (method, f, seed), table in tables.items() if f == fraction}, fraction)
-            for fraction in dict.fromkeys(f for _, f, _ in tables)
-        ]
-    )
-    return compare(runs, lambda run: tables[run.method, float(run.fraction), int(run.seed)])
+def study(leads, images=400):
+    """Return the crossovers of ssf, which is right so much more often than full fine-tuning at each fraction."""
+    random = np.random.default_rng(0)
+    scores, rows = {}, []
+    for fraction, lead in leads.items():
+        for method, mean in (("full", 0.6 + 0.1 * fraction), ("ssf", 0.6 + 0.1 * fraction + lead)):
+            draws = mean + random.normal(0, 0.001, (3, 1)) + random.normal(0, 0.002, (3, 50))
+            draws[:, 0] = mean
+            cell = ScoredCell("busi", "resnet50", method, fraction, "f1_micro")
+            scores[cell] = SeedScores(pd.DataFrame(draws), images)
+    outcomes = {1: "better", -1: "worse", 0: "undecided"}
+    for fraction, lead in leads.items():
+        outcome = outcomes[np.sign(lead) if abs(lead) > 0.01 else 0]
+        rows.append(("busi", "resnet50", "ssf", fraction, "f1_micro", outcome))
+    comparisons = pd.DataFrame(rows, columns=["dataset", "backbone", "method", "fraction", "metric", "outcome"])
+    return crossovers(scores, comparisons)
 
 
-@pytest.fixture(scope="module")
-def lines():
-    skill = {("full", 0.1): 0.2, ("full", 1.0): 2.0, ("ssf", 0.1): 1.2, ("ssf", 1.0): 1.2, ("bias", 1.0): 1.0}
-    return {
-        (method, fraction, seed): prediction(value, 7 * seed + len(method) + round(10 * fraction), images=80)
-        for (method, fraction), value in skill.items()
-        for seed in (0, 1)
-    }
+def test_a_crossover_lies_between_the_sizes_where_the_method_is_shown_ahead_and_behind():
+    (row,) = study({0.01: 0.1, 0.1: 0.05, 0.5: 0.005, 1.0: -0.05}).itertuples()
+    assert (row.low, row.high) == (0.1, 1.0)
+    assert row.low < row.fraction < row.high
 
 
-def test_the_interval_of_a_crossover_resamples_images_and_seeds_alike_for_all_cells(lines):
-    row = by_fraction(lines).crossovers.set_index("method").loc["ssf"]
-    bootstrap = Bootstrap("busi")
-    draws = {}
-    for (method, fraction, seed), table in lines.items():
-        draws[method, fraction, seed] = bootstrap.scores({seed: table})["f1_micro"].loc[seed].to_numpy()
-    seeds = np.random.default_rng([1, *b"busi"]).multinomial(2, [0.5, 0.5], size=RESAMPLES)
-    found = []
-    for index, (first, second) in enumerate(seeds, start=1):
-        mean = {
-            cell: (first * draws[*cell, 0][index] + second * draws[*cell, 1][index]) / 2
-            for cell in (("ssf", 0.1), ("ssf", 1.0), ("full", 0.1), ("full", 1.0))
-        }
-        lead = [mean["ssf", fraction] - mean["full", fraction] for fraction in (0.1, 1.0)]
-        if lead[0] > 0 > lead[1]:
-            found.append(10 ** (lead[0] / (lead[0] - lead[1]) - 1))
-    assert row["share"] == pytest.approx(len(found) / RESAMPLES)
-    assert 0 < row["share"] < 1
-    assert [row["low"], row["high"]] == pytest.approx(np.quantile(found, [0.025, 0.975]))
+@pytest.mark.parametrize(
+    "leads",
+    [
+        {0.01: 0.1, 0.1: 0.05, 1.0: -0.005},  # behind in the means alone
+        {0.01: 0.005, 0.1: 0.005, 1.0: -0.1},  # ahead in the means alone
+        {0.01: -0.1, 0.1: 0.05, 1.0: 0.05},  # ahead with more images, not with fewer
+        {1.0: 0.1},
+    ],
+)
+def test_lines_that_cross_without_being_shown_to_are_no_crossover(leads):
+    assert study(leads).empty
 
 
-def test_a_method_at_one_fraction_has_no_crossover(lines):
-    assert set(by_fraction(lines).crossovers["method"]) == {"ssf"}
-
-
-def test_a_crossover_needs_no_seed_that_failed(lines):
-    empty = lines["full", 0.1, 0].iloc[:0]
-    row = by_fraction(lines | {("full", 0.1, 0): empty}).crossovers.iloc[0]
-    assert 0 <= row["share"] <= 1
+def test_equal_methods_rarely_cross():
+    """Lines through the means of two equal methods cross in a quarter to a half of all studies."""
+    random = np.random.default_rng(1)
+    found, crossed, studies = 0, 0, 60
+    for _ in range(studies):
+        scores, comparisons = {}, []
+        for fraction in (0.1, 0.25, 0.5, 1.0):
+            cells = {name: ScoredCell("busi", "resnet50", name, fraction, "f1_micro") for name in ("full", "ssf")}
+            right = dict(zip(cells, correct(random, Truth(119, 3, 0.02, 0.1), methods=2), strict=True))
+            for name, cell in cells.items():
+                resamples = random.multinomial(119, np.full(119, 1 / 119), size=200).T / 119
+                draws = np.hstack([right[name].mean(axis=1, keepdims=True), right[name] @ resamples])
+                scores[cell] = SeedScores(pd.DataFrame(draws), 119)
+            gain = scores[cells["ssf"]].less(scores[cells["full"]]).estimate()
+            comparisons.append(cells["ssf"]._asdict() | assess(gain, 0.02))
+        table = pd.concat([decide(pd.DataFrame([row])) for row in comparisons])
+        found += len(crossovers(scores, table))
+        leads = table["difference"].to_numpy()
+        crossed += leads[-1] < 0 < leads[:-1].max()
+    assert crossed / studies > 0.2
+    assert found / studies <= 0.05

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score
 
-from medpeft.statistics.compare import Results, compare
+from medpeft.statistics.compare import Question, Results, compare
 from medpeft.statistics.metrics import shown_in
 
+QUESTION = Question("f1_micro", margin=0.02)
 CLASSES = np.array(["benign", "malignant", "normal"])
 
 
@@ -39,7 +40,13 @@ def runs_of(tables, fraction=1.0):
             "method": method,
             "family": "additive",
         }
-        row |= {"fraction": fraction, "n_train": 10, "seed": seed, "status": "ok" if len(table) else "failed: nan"}
+        row |= {
+            "fraction": fraction,
+            "n_train": 10,
+            "n_test": len(table),
+            "seed": seed,
+            "status": "ok" if len(table) else "failed: nan",
+        }
         for name in shown_in("scores"):
             average = name.removeprefix("f1_") if name.startswith("f1_") else "weighted"
             row[name] = f1_score(table["label"], guesses(table), average=average) if len(table) else None
@@ -49,7 +56,7 @@ def runs_of(tables, fraction=1.0):
 
 def results(tables) -> Results:
     """Return what `compare` finds on one dataset and backbone, from predictions by method and seed."""
-    return compare(runs_of(tables), lambda run: tables[run.method, int(run.seed)])
+    return compare(runs_of(tables), lambda run: tables[run.method, int(run.seed)], QUESTION)
 
 
 def scores_of(**blocks):

@@ -8,7 +8,10 @@ from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.words import plain
 from medpeft.base.frames import each_row
 
-SEEDS_NOTE = "Mean ± standard deviation over seeds; in brackets, the 95 % bootstrap interval over test images."
+SEEDS_NOTE = (
+    "Mean ± standard deviation over seeds; in brackets, the 95 % interval over training seeds and test images, where "
+    "there is a single seed over test images alone."
+)
 
 
 def over_seeds(runs: pd.DataFrame, keys: list[str], numbers: list[str], score: str) -> pd.DataFrame:

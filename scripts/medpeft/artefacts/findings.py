@@ -9,7 +9,7 @@ from medpeft.artefacts.card import Numbers, data_sentence, other_split, pixel_se
 from medpeft.artefacts.checklists import reported
 from medpeft.artefacts.fonts import rare_letters
 from medpeft.artefacts.palette import in_order, style
-from medpeft.artefacts.sentences.answers import answers, verdict
+from medpeft.artefacts.sentences.answers import answers, unknown, verdict
 from medpeft.artefacts.sentences.captions import of_experiments
 from medpeft.artefacts.sentences.choice import recommendations, test_sentence
 from medpeft.artefacts.sentences.claims import claims
@@ -18,7 +18,7 @@ from medpeft.artefacts.sentences.generation import generation
 from medpeft.artefacts.sentences.limitations import limitations
 from medpeft.artefacts.sentences.low_data import low_data
 from medpeft.artefacts.sentences.records import Told
-from medpeft.artefacts.sentences.unknown import unknown
+from medpeft.artefacts.sentences.unknown import of_data
 from medpeft.artefacts.words import plain, titled
 from medpeft.base.losses import summary
 from medpeft.data.split import SPLITS
@@ -82,7 +82,7 @@ def _overview(runs: pd.DataFrame, evidence: Evidence) -> dict:
         "searches": len(evidence.learning_rates),
         "most_data": most_data(evidence),
         "verdict": verdict(evidence),
-        "unknown": unknown(runs, evidence),
+        "unknown": [*of_data(runs, evidence), *unknown(evidence)],
     }
 
 

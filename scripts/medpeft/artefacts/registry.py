@@ -17,7 +17,7 @@ from medpeft.base.literals import assigned
 
 SECTIONS = ("methods", "answers", "choice", "low_data", "generation", "calibration", "costs")  # of the paper
 SOURCES = (
-    *("runs", "scores", "comparisons", "crossovers", "ranks", "friedman", "recommendations", "parameters"),
+    *("runs", "scores", "comparisons", "crossovers", "ranks", "friedman", "recommendations", "parameters", "overall"),
     *("other_scores", "splits", "records", "searches", "memorisations", "downstreams"),
 )
 

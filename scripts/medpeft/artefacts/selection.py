@@ -8,7 +8,7 @@ from medpeft.artefacts.sources import Sources
 from medpeft.base.errors import UserError
 from medpeft.base.runs import CELL
 from medpeft.statistics.metrics import PRIMARY
-from medpeft.statistics.significance import SIGNIFICANT
+from medpeft.statistics.significance import OUTCOMES
 
 NOT_PEFT = ("full", "linear_probe")
 
@@ -40,10 +40,5 @@ def full_data(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def outcomes(case: pd.DataFrame) -> dict[str, pd.Series]:
-    """Return the methods of one case by what the adjusted p-values say of them beside full fine-tuning."""
-    sure = case["p_adjusted"] < SIGNIFICANT
-    return {
-        "better": case.loc[sure & (case["difference"] > 0), "method"],
-        "worse": case.loc[sure & (case["difference"] < 0), "method"],
-        "undecided": case.loc[~sure, "method"],
-    }
+    """Return the methods of one case by what is decided of them beside full fine-tuning."""
+    return {outcome: case.loc[case["outcome"] == outcome, "method"] for outcome in OUTCOMES}

@@ -16,7 +16,8 @@ class Sources:
     """The tables and records of a study; an artefact gets those that it names, the others are empty.
 
     Attributes:
-        runs, scores, comparisons, crossovers, ranks, friedman, recommendations, parameters: The study's CSV files.
+        runs, scores, comparisons, crossovers, overall, ranks, friedman, recommendations, parameters: The study's
+            CSV files.
         other_scores: The scores of the study under the other protocol.
         splits: The protocols of this study and of that one.
         records: One run's `record.json` for each (dataset, backbone, method).
@@ -33,6 +34,7 @@ class Sources:
     ranks: pd.DataFrame = field(default_factory=pd.DataFrame)
     friedman: pd.DataFrame = field(default_factory=pd.DataFrame)
     recommendations: pd.DataFrame = field(default_factory=pd.DataFrame)
+    overall: pd.DataFrame = field(default_factory=pd.DataFrame)
     parameters: pd.DataFrame = field(default_factory=pd.DataFrame)
     other_scores: pd.DataFrame = field(default_factory=pd.DataFrame)
     splits: list[str] = field(default_factory=list)

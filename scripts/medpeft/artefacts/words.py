@@ -60,16 +60,30 @@ def case_title(dataset: str, backbone: str, fraction: float) -> str:
 
 
 def group_title(encoder: str, fraction: float, rows: pd.DataFrame) -> str:
-    """Return what a group of rows over the blocks of one kind of encoder is headed by."""
-    count = int(rows["blocks"].iloc[0])
-    return f"{ENCODERS[encoder]}, {percent(fraction)}, {count} block{'' if count == 1 else 's'}"
+    """Return what a group of rows over the datasets of one kind of encoder is headed by."""
+    count = int(rows["datasets"].max())
+    return f"{ENCODERS[encoder]}, {percent(fraction)}, {count} dataset{'' if count == 1 else 's'}"
+
+
+def points(difference: float) -> str:
+    """Return a difference between scores that lie between 0 and 1 in points, hundredths; a missing one is a gap."""
+    if np.isnan(difference):
+        return GAP
+    size = 100 * difference
+    return f"{size:.1f}".removesuffix(".0") + (" point" if size == 1 else " points")
 
 
 def friedman_words(test: pd.Series) -> str:
     """Return the result of Friedman's test as a clause, or why there is none."""
     if test["status"] != "ok":
         return test["status"].capitalize()
+    difference = test["critical_difference"]
     return (
         f"Friedman's test {p_text(test['permutation_p_value'])} by permutation, {p_text(test['p_value'])} by "
-        f"chi-square; critical difference {number(test['critical_difference'], 2)}"
+        f"chi-square; "
+        + (
+            "no two mean ranks can differ significantly"
+            if np.isnan(difference)
+            else f"critical difference {number(difference, 2)}"
+        )
     )

@@ -7,7 +7,8 @@ from medpeft.artefacts.registry import Artefact
 from medpeft.base.errors import UserError
 from medpeft.base.runs import Run, Search
 from medpeft.pipeline.settings import complete, grids_of
-from medpeft.statistics.blocks import ranks_can_be_tested
+from medpeft.statistics.blocks import ranks_can_be_told
+from medpeft.statistics.metrics import PRIMARY
 
 CENTRE_SHARE = 0.875  # share of the stored image that the centre crop of evaluation keeps, as in timm (224 of 256)
 
@@ -48,6 +49,11 @@ class Study:
     def trial_recipe(self) -> dict:
         """The recipe of a trial of the search: a run's, with the search's own number of epochs where it has one."""
         return self.recipe | {"epochs": self.settings["tuning"]["epochs"] or self.recipe["epochs"]}
+
+    @property
+    def question(self) -> dict:
+        """What the study asks of its methods: see `medpeft.statistics.compare.Question`."""
+        return {"primary": PRIMARY, "margin": self.settings["margin"]}
 
     def protocol(self, dataset: str) -> str:
         """Return how `dataset` is split: `given` where the study names a file, else its protocol."""
@@ -145,16 +151,16 @@ class Study:
         """Tell whether the study has none of an artefact's experiments, or not all that it requires."""
         return artefact.lacking(self.experiments, self.has)
 
-    def has_blocks(self) -> bool:
-        """Tell whether some kind of encoder has, at one fraction, enough blocks and methods to test ranks over."""
-        return ranks_can_be_tested(self.runs(task="classification"))
+    def has_ranks(self) -> bool:
+        """Tell whether some kind of encoder has, at one fraction, enough datasets and methods to rank over."""
+        return ranks_can_be_told(self.runs(task="classification"))
 
 
 # What an artefact may require of a study.
 FEATURES: dict[str, Callable[[Study], bool]] = {
     "classification": lambda study: bool(study.runs(task="classification")),
     "full": lambda study: "full" in study.values("method", task="classification"),
-    "ranks": Study.has_blocks,
+    "ranks": Study.has_ranks,
     "counterpart": lambda study: bool(study.settings["split"]["counterpart"]),
     "generation": lambda study: bool(study.runs(task="text-to-image")),
     "downstream": lambda study: bool(study.settings["generation"]["downstream"]),

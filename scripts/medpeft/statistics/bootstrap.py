@@ -1,20 +1,13 @@
-"""The bootstrap: scores of resampled test images, and the intervals and p-values that follow from them.
+"""The bootstrap: scores on resampled test images, from which the variance of an estimate over images follows.
 
-The interval of a score answers how the score of the networks at hand would move with another sample of test images. It
-resamples test images, all those of one cluster (a patient, or duplicates of one picture) together. How scores move
-when training is repeated is another question, which the standard deviation over seeds answers.
+Images are resampled by cluster: all those of a patient, or duplicates of one picture, together. All backbones, methods,
+fractions and seeds of one dataset see the same resamples, so that their differences are paired.
 
-Whether one method is better than another has to hold for both. So the interval and p-value of a difference resample
-test images and seeds. With the usual 2 to 5 seeds the part of the seeds is narrow by a factor of about
-sqrt(1 - 1/seeds), as any bootstrap of so few values is.
-
-Test images and seeds of one dataset are resampled alike for all its backbones, methods and fractions. Those of
-different datasets are resampled independently.
-
-Source: Efron & Tibshirani 1993, An introduction to the bootstrap, chapters 13 (percentile interval) and 16 (tests).
+Source: Efron & Tibshirani 1993, An introduction to the bootstrap, chapter 6.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -23,10 +16,10 @@ import pandas as pd
 from medpeft.base.errors import UserError
 from medpeft.base.runs import Run
 from medpeft.statistics.evaluate import class_probabilities
-from medpeft.statistics.metrics import PRIMARY, Tallies, with_interval
+from medpeft.statistics.inference import Estimate
+from medpeft.statistics.metrics import Tallies, with_interval
 
-RESAMPLES = 10_000
-CONFIDENCE = 0.95
+RESAMPLES = 2_000  # enough for a variance: its own standard error is about 3 % of it
 
 
 class ScoredCell(NamedTuple):
@@ -44,13 +37,42 @@ class ScoredCell(NamedTuple):
         return cls(run.dataset, run.backbone, run.method, float(run.fraction), metric)
 
 
-# The scores of cells: float, one row a seed, a column a resample; column 0 is the score itself, without resampling.
-Draws = dict[ScoredCell, pd.DataFrame]
+@dataclass(frozen=True)
+class SeedScores:
+    """The scores of one cell by one metric, or differences of such scores.
+
+    Attributes:
+        draws: Float, one row a seed (its number is the index), a column a resample of the test images; column 0 is the
+            score itself, without resampling.
+        images: How many test images, or patients, were resampled.
+        test_share: Test images over training images where each seed has a split of its own; None where all share one.
+    """
+
+    draws: pd.DataFrame
+    images: int
+    test_share: float | None = None
+
+    def estimate(self) -> Estimate:
+        """Return the mean over seeds, and how it varies."""
+        if self.test_share is not None:
+            return Estimate.of_splits(self.draws[0].to_numpy(), self.test_share)
+        return Estimate.of_draws(self.draws.to_numpy(), self.images)
+
+    def less(self, other: "SeedScores") -> "SeedScores":
+        """Return the differences from `other`, for the seeds that both have."""
+        seeds = self.draws.index.intersection(other.draws.index)
+        return SeedScores(self.draws.loc[seeds] - other.draws.loc[seeds], self.images, self.test_share)
 
 
-def primary(draws: Draws) -> Iterator[tuple[ScoredCell, pd.DataFrame]]:
-    """Yield those of `draws` that are of the metric by which methods are ranked."""
-    yield from ((cell, scores) for cell, scores in draws.items() if cell.metric == PRIMARY)
+def averaged(cells: Sequence[SeedScores]) -> SeedScores:
+    """Return the mean of several cells of one dataset, for the seeds that all have."""
+    draws = [cell.draws for cell in cells]
+    seeds = sorted(set.intersection(*(set(each.index) for each in draws)))
+    mean = np.mean([each.loc[seeds].to_numpy() for each in draws], axis=0)
+    return SeedScores(pd.DataFrame(mean, index=seeds), cells[0].images, cells[0].test_share)
+
+
+Scores = dict[ScoredCell, SeedScores]
 
 
 class Bootstrap:
@@ -58,23 +80,26 @@ class Bootstrap:
 
     Args:
         dataset: Its name seeds the resampling.
+        resamples: How many; none where each seed has a test set of its own.
     """
 
-    def __init__(self, dataset: str):
+    def __init__(self, dataset: str, resamples: int = RESAMPLES):
         self.dataset = dataset
+        self.resamples = resamples
         self.random = np.random.default_rng([0, *dataset.encode()])
         self.images: pd.DataFrame | None = None  # the test set, from the first predictions
 
-    def scores(self, predictions: dict[int, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-        """Return the scores of each metric with an interval, as in `Draws`, from the predictions of each seed.
+    @property
+    def size(self) -> int:
+        """The number of test images, or patients, that are resampled."""
+        return int(self.clusters.max()) + 1
+
+    def scores(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return the draws of each metric, float (1 + resamples,), from the predictions of one run.
 
         Raises:
             UserError: The predictions are not for the same images as all before.
         """
-        found = {seed: self._resampled(table) for seed, table in predictions.items()}
-        return {metric: pd.DataFrame({seed: found[seed][metric] for seed in found}).T for metric in with_interval()}
-
-    def _resampled(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
         table = table.sort_values("image_id")
         classes, probabilities = class_probabilities(table)
         self._check_same_test_set(table[["image_id", "label", "cluster"]], classes)
@@ -85,7 +110,7 @@ class Bootstrap:
 
     def _per_cluster(self, one_hot: np.ndarray) -> np.ndarray:
         """Return the sums over the images of each cluster, float32 (clusters, classes)."""
-        sums = np.zeros((self.clusters.max() + 1, one_hot.shape[1]), np.float32)
+        sums = np.zeros((self.size, one_hot.shape[1]), np.float32)
         np.add.at(sums, self.clusters, one_hot)
         return sums
 
@@ -95,51 +120,10 @@ class Bootstrap:
             self.images = images
             self.clusters = pd.factorize(images["cluster"])[0]
             self.truth = np.eye(len(classes))[pd.Index(classes).get_indexer(pd.Index(images["label"]))]
-            count = self.clusters.max() + 1
-            draws = self.random.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
-            self.weights = np.vstack([np.ones(count), draws]).astype(np.float32)  # whole numbers, so exact
+            draws = self.random.multinomial(self.size, np.full(self.size, 1 / self.size), size=self.resamples)
+            self.weights = np.vstack([np.ones(self.size), draws]).astype(np.float32)  # whole numbers, so exact
         elif not images.equals(self.images):
             raise UserError(
                 f"the runs on {self.dataset} do not share one test set, so they cannot be compared: "
                 "delete those made with an older split and run them again"
             )
-
-
-def interval(draws: np.ndarray) -> dict[str, float]:
-    """Return `low` and `high`, the percentile interval of bootstrap draws; draws that are NaN are left out.
-
-    Args:
-        draws: Float (1 + resamples,); element 0 is the estimate itself.
-    """
-    drawn = draws[1:][~np.isnan(draws[1:])]
-    if not len(drawn):
-        return {"low": np.nan, "high": np.nan}
-    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return {"low": low, "high": high}
-
-
-def p_value(draws: np.ndarray) -> float:
-    """Return the two-sided bootstrap p-value of no difference: twice the share of the rarer sign, never 0.
-
-    Args:
-        draws: Differences, float (1 + resamples,); element 0 is the estimate itself.
-    """
-    rarer = min((draws[1:] <= 0).sum(), (draws[1:] >= 0).sum())
-    return min(1.0, 2 * (1 + rarer) / len(draws))
-
-
-def mean_over_seeds(dataset: str, scores: np.ndarray) -> np.ndarray:
-    """Return the mean over seeds, float (1 + resamples,): of all seeds first, then of resampled ones.
-
-    Args:
-        dataset: Its name seeds the resampling.
-        scores: Float (seeds, 1 + resamples). A seed without scores is a row of NaN. A resample that draws no other
-            seed is NaN.
-    """
-    seeds, count = scores.shape
-    random = np.random.default_rng([1, *dataset.encode()])
-    drawn = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=count - 1)
-    there = ~np.isnan(scores[:, 0])
-    weights = np.vstack([np.ones(seeds), drawn]).T[there]
-    total = weights.sum(axis=0)
-    return np.divide((weights * scores[there]).sum(axis=0), total, out=np.full(count, np.nan), where=total > 0)

@@ -8,54 +8,72 @@ import pandas as pd
 
 from medpeft.base.files import read_table
 from medpeft.base.runs import CELL, Run
-from medpeft.statistics.bootstrap import Bootstrap, Draws, ScoredCell, interval, mean_over_seeds, p_value
+from medpeft.statistics.bootstrap import Bootstrap, ScoredCell, Scores, SeedScores
 from medpeft.statistics.collect import distinct, runs_in
-from medpeft.statistics.contrasts import contrasts
 from medpeft.statistics.crossovers import crossovers
-from medpeft.statistics.metrics import shown_in
-from medpeft.statistics.significance import BASELINE, holm
+from medpeft.statistics.metrics import METRICS, shown_in
+from medpeft.statistics.overall import overall
+from medpeft.statistics.significance import ASSESSED, BASELINE, DECIDED, NEEDED, assess, decide, needs
 
-COMPARISON_COLUMNS = [*CELL, "metric", "difference", "low", "high", "p_value", "seeds_won", "seeds_compared"]
+FAMILY = ["dataset", "backbone", "fraction", "metric"]  # what the comparisons of one family have in common
+COMPARISON_COLUMNS = [*CELL, "metric", "primary", "margin", *ASSESSED, *DECIDED, *NEEDED, "seeds_won", "seeds_compared"]
+
+
+class Question(NamedTuple):
+    """What a study asks of its methods.
+
+    Attributes:
+        primary: The metric that decides.
+        margin: The difference in it that does not matter.
+        own_splits: Whether every training seed has a split of its own.
+    """
+
+    primary: str
+    margin: float
+    own_splits: bool = False
 
 
 class Results(NamedTuple):
-    """The tables of `compare`; see `crossovers.crossovers` and `contrasts.contrasts` for the last two.
+    """The tables of `compare`; see `crossovers.crossovers` and `overall.overall` for the last two.
 
     Attributes:
         scores: For each cell and metric n_train, n_runs, n_failed, mean, std (over seeds, ddof 1, empty for a single
-            run) and for metrics with an interval its bounds low, high.
-        comparisons: Each method against full fine-tuning, for each cell and metric with an interval: difference (over
-            the seeds that both have), its paired interval low, high, p_value (two-sided bootstrap), p_adjusted (Holm,
-            over the methods on one dataset, backbone and fraction), seeds_won of seeds_compared.
+            run) and for metrics with an interval its bounds low, high, over seeds and test images; of a single run over
+            test images alone.
+        comparisons: Each method against full fine-tuning, for each cell and metric with an interval: primary (whether
+            the metric decides), margin, what `significance` tests, decides and needs, the family being the methods on
+            one dataset, backbone and fraction; seeds_won of seeds_compared. Only of the primary metric is an outcome
+            decided.
         crossovers: Where full fine-tuning overtakes each method as training images are added.
-        contrasts: Every method against every other one, averaged over blocks.
+        overall: Each method against full fine-tuning over all datasets.
     """
 
     scores: pd.DataFrame
     comparisons: pd.DataFrame
     crossovers: pd.DataFrame
-    contrasts: pd.DataFrame
+    overall: pd.DataFrame
 
 
-def compare(runs: pd.DataFrame, read: Callable[[Run], pd.DataFrame]) -> Results:
+def compare(runs: pd.DataFrame, read: Callable[[Run], pd.DataFrame], question: Question) -> Results:
     """Return the scores of every cell, the means over the seeds that did not fail, and how the methods differ.
 
     Args:
         runs: Rows of `runs.csv`.
         read: Returns the predictions of a run.
+        question: Which metric decides, and what difference matters.
 
     Raises:
-        UserError: Runs on one dataset have different test sets.
+        UserError: Runs on one dataset have different test sets, and the study has one split for all seeds.
     """
     runs = distinct(runs)
-    draws: Draws = {}
+    scores: Scores = {}
     for dataset, of_dataset in runs[runs["status"] == "ok"].groupby("dataset", sort=False):
-        bootstrap = Bootstrap(str(dataset))
-        for _, of_cell in of_dataset.groupby(CELL, sort=False):
-            seeds = runs_in(of_cell)
-            scores = bootstrap.scores({int(run.seed): read(run) for run in seeds})
-            draws |= {ScoredCell.of(seeds[0], metric): drawn for metric, drawn in scores.items()}
-    return Results(_scores(runs, draws), _comparisons(draws), crossovers(draws), contrasts(draws))
+        scores |= _scores_of(str(dataset), of_dataset, read, question.own_splits)
+    primary = {cell: found for cell, found in scores.items() if cell.metric == question.primary}
+    comparisons = _comparisons(scores, question)
+    return Results(
+        _scores(runs, scores), comparisons, crossovers(primary, comparisons), overall(primary, question.margin)
+    )
 
 
 def reader(predictions: Iterable[str | Path]) -> Callable[[Run], pd.DataFrame]:
@@ -64,10 +82,29 @@ def reader(predictions: Iterable[str | Path]) -> Callable[[Run], pd.DataFrame]:
     return lambda run: read_table(files[run])
 
 
-def _scores(runs: pd.DataFrame, draws: Draws) -> pd.DataFrame:
+def _scores_of(dataset: str, runs: pd.DataFrame, read: Callable[[Run], pd.DataFrame], own_splits: bool) -> Scores:
+    """Return the scores of the cells of one dataset; with `own_splits` each seed has a test set of its own."""
+    bootstraps: dict[str, Bootstrap] = {}
+    scores: Scores = {}
+    for _, of_cell in runs.groupby(CELL, sort=False):
+        seeds = runs_in(of_cell)
+        found = {}
+        for run in seeds:
+            key = run.seed if own_splits else ""
+            bootstrap = bootstraps.setdefault(key, Bootstrap(dataset, 0) if own_splits else Bootstrap(dataset))
+            found[int(run.seed)] = bootstrap.scores(read(run))
+        sizes = of_cell[["n_test", "n_train"]].mean() if own_splits else None
+        share = None if sizes is None else float(sizes["n_test"] / sizes["n_train"])
+        for metric in next(iter(found.values())):
+            draws = pd.DataFrame({seed: each[metric] for seed, each in found.items()}).T
+            scores[ScoredCell.of(seeds[0], metric)] = SeedScores(draws, bootstrap.size, share)
+    return scores
+
+
+def _scores(runs: pd.DataFrame, scores: Scores) -> pd.DataFrame:
     key = [*CELL, "metric"]
     intervals = pd.DataFrame(
-        [(*cell, *interval(scores.mean(axis=0).to_numpy()).values()) for cell, scores in draws.items()],
+        [(*cell, *found.estimate().interval(METRICS[cell.metric].bounds)) for cell, found in scores.items()],
         columns=[*key, "low", "high"],
     )
     long = runs.melt([*CELL, "family", "n_train", "status"], shown_in("scores"), "metric", "value")
@@ -86,23 +123,34 @@ def _scores(runs: pd.DataFrame, draws: Draws) -> pd.DataFrame:
     return table.merge(intervals.astype(table[key].dtypes), on=key, how="left")  # types, where there are no rows
 
 
-def _comparisons(draws: Draws) -> pd.DataFrame:
+def _comparisons(scores: Scores, question: Question) -> pd.DataFrame:
     """Return the row of every cell and metric whose baseline has seeds in common with it."""
+    families: dict[tuple, dict[ScoredCell, SeedScores]] = {}
+    for cell, found in scores.items():
+        baseline = scores.get(cell._replace(method=BASELINE))
+        gains = None if cell.method == BASELINE or baseline is None else found.less(baseline)
+        if gains is not None and len(gains.draws):
+            families.setdefault(tuple(getattr(cell, name) for name in FAMILY), {})[cell] = gains
+    tables = [_family(gains, question) for gains in families.values()]
+    table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return table.reindex(columns=COMPARISON_COLUMNS)
+
+
+def _family(gains: dict[ScoredCell, SeedScores], question: Question) -> pd.DataFrame:
+    """Return the rows of the comparisons of one family, with an outcome where its metric is the primary one."""
     rows = []
-    for cell, scores in draws.items():
-        baseline = draws.get(cell._replace(method=BASELINE))
-        if cell.method == BASELINE or baseline is None:
-            continue
-        gains = (scores - baseline.reindex(scores.index)).dropna()
-        if gains.empty:
-            continue
-        difference = mean_over_seeds(cell.dataset, gains.to_numpy())
+    for cell, found in gains.items():
+        estimate, metric = found.estimate(), METRICS[cell.metric]
+        won = found.draws[0] * (1 if metric.higher_is_better else -1) > 0
         rows.append(
             cell._asdict()
-            | {"difference": difference[0], **interval(difference), "p_value": p_value(difference)}
-            | {"seeds_won": int((gains[0] > 0).sum()), "seeds_compared": len(gains)}
+            | {"primary": cell.metric == question.primary, "margin": question.margin}
+            | assess(estimate, question.margin, metric.higher_is_better)
+            | needs(estimate, question.margin, len(gains))
+            | {"seeds_won": int(won.sum()), "seeds_compared": len(won)}
         )
-    table = pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
-    family = table.groupby(["dataset", "backbone", "fraction", "metric"])["p_value"]
-    table.insert(COMPARISON_COLUMNS.index("p_value") + 1, "p_adjusted", family.transform(holm))
-    return table
+    table = pd.DataFrame(rows)
+    return decide(table, metric.higher_is_better) if table["primary"].all() else table.drop(columns=_TESTS)
+
+
+_TESTS = ["p_value", "p_not_inferior", "p_equivalent", *NEEDED]  # that a metric besides the primary one does not have

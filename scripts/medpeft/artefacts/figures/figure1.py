@@ -17,8 +17,8 @@ from medpeft.base.frames import each_row
 from medpeft.base.runs import CELL
 
 CAPTION = (
-    "Micro-F1 against the share of training images. Bands: one standard deviation over seeds. A ring and a dotted "
-    "line mark where full fine-tuning overtakes a method for good, the bar its 95 % interval."
+    "Micro-F1 against the share of training images. Bands: one standard deviation over seeds. A ring marks a "
+    "crossover, the bar the sizes that show it: the method is ahead at its left end and behind at its right."
 )
 FIGURE = Figure(
     CAPTION,
@@ -35,13 +35,13 @@ LEVEL_LABELS = 5  # fractions, more of which have labels turned upright
 def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
     """Micro-F1 against the number of training images, the spread over seeds, and where full fine-tuning overtakes.
 
-    A crossover is ringed, with a bar for its 95 % interval. Published lines, where there are any, are dashed.
+    A crossover that the data show is ringed, with a bar between the sizes that show it. Published lines are dashed.
     """
     cells = experiment(sources, "figure1").sort_values(["dataset", "backbone", "method", "fraction"], kind="stable")
     columns = ["dataset", "backbone", "method", "fraction", "n_train", "f1_micro", "f1_micro_std"]
     cells = with_published_f1(cells.reindex(columns=columns), sources.published["figure1"], CELL)
     shown = cells[["dataset", "backbone", "method"]].drop_duplicates()
-    crossings = sources.crossovers.dropna(subset="fraction").merge(shown, on=["dataset", "backbone", "method"])
+    crossings = sources.crossovers.merge(shown, on=["dataset", "backbone", "method"])
 
     def draw(axes: Axes, key: Any, rows: pd.DataFrame) -> None:
         sizes: dict[Any, Any] = rows.groupby("fraction")["n_train"].max().to_dict()
@@ -58,9 +58,8 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
         here = crossings[(crossings["dataset"] == key[0]) & (crossings["backbone"] == key[1])]
         for crossing in each_row(here):
             colour = style(crossing.method).colour
-            axes.axvline(crossing.fraction, color=colour, ls=":", lw=1, zorder=0)
-            axes.plot(crossing.fraction, crossing.f1_micro, "o", ms=11, mfc="none", mec=colour, mew=1.2)
-            axes.plot([crossing.low, crossing.high], 2 * [crossing.f1_micro], "|-", color=colour, lw=1, ms=6)
+            axes.plot(crossing.fraction, crossing.score, "o", ms=11, mfc="none", mec=colour, mew=1.2)
+            axes.plot([crossing.low, crossing.high], 2 * [crossing.score], "|-", color=colour, lw=1, ms=6)
         axes.set_xscale("log")
         many = len(sizes) > LEVEL_LABELS
         labels = [f"{percent(fraction)}{', ' if many else chr(10)}{size:,.0f}" for fraction, size in sizes.items()]
@@ -70,5 +69,5 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
         axes.set_ylabel("Micro-F1 on the test images")
 
     figure = panels(cells, draw)
-    crossings = crossings.assign(point="crossover")
+    crossings = crossings.rename(columns={"score": "f1_micro"}).assign(point="crossover")
     return pd.concat([cells.assign(point="mean"), crossings], ignore_index=True), figure

@@ -1,13 +1,14 @@
 """The published claims beside the matching results of a study."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
-from medpeft.artefacts.markup import GAP, TIMES, number
+from medpeft.artefacts.markup import GAP, TIMES, interval, number
 from medpeft.artefacts.selection import NOT_PEFT
-from medpeft.artefacts.sentences.evidence import Evidence, at_full_data, cases, labels
+from medpeft.artefacts.sentences.evidence import Evidence, at_full_data, cases
 from medpeft.artefacts.sentences.low_data import crossing_words
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row
@@ -49,40 +50,44 @@ def _gain(evidence: Evidence, claim: Any) -> list[str]:
 
 
 def _gain_text(row: pd.Series) -> str:
-    return f"{number(row['difference'], sign=True)} [{number(row['low'], sign=True)}, {number(row['high'], sign=True)}]"
+    """Return the difference from full fine-tuning with its interval, and what is decided of it."""
+    return f"{number(row['difference'], sign=True)} {interval(row['low'], row['high'], sign=True)} {row['outcome']}"
 
 
 def _best_method(evidence: Evidence, claim: Any) -> list[str]:
-    f1 = evidence.scores[evidence.scores["metric"] == "f1_micro"].dropna(subset=["mean"])
+    """Return the place of the method by its mean difference from full fine-tuning, and what is decided of that."""
     ours = []
-    for (dataset, backbone), group in each_group(f1, ["dataset", "backbone"]):
-        if encoder(backbone) == claim.encoder and claim.method in set(group["method"]):
-            full_data = group[group["fraction"] == group["fraction"].max()]
-            best = full_data.loc[full_data["mean"] == full_data["mean"].max(), "method"]
-            ours.append(f"{labels(best)} ({plain(dataset)}, {backbone})")
+    for dataset, backbone, _, case in at_full_data(evidence):
+        places = case["difference"].rank(ascending=False, method="min")
+        row = case[case["method"] == claim.method]
+        if encoder(backbone) == claim.encoder and not row.empty:
+            place = f"place {places[row.index[0]]:.0f} of {len(case)} by the mean difference from full fine-tuning"
+            ours.append(f"{place}, {row.iloc[0]['outcome']} ({plain(dataset)}, {backbone})")
     return ours
 
 
 def _low_data_gain(evidence: Evidence, claim: Any) -> list[str]:
+    """Return the difference with the fewest images, a choice that no score made."""
     whole = {case[:2]: case[2] for case in at_full_data(evidence)}
-    best: dict[tuple[str, str], tuple[float, str]] = {}
+    least: dict[tuple[str, str], str] = {}
     for dataset, backbone, fraction, case in cases(evidence):
         row = case[case["method"] == claim.method]
         if encoder(backbone) == claim.encoder and fraction < whole[dataset, backbone] and not row.empty:
-            entry = (
-                row.iloc[0]["difference"],
-                f"{_gain_text(row.iloc[0])} at {percent(fraction)} ({plain(dataset)}, {backbone})",
-            )
-            best[dataset, backbone] = max(best.get((dataset, backbone), entry), entry)
-    return [text for _, text in best.values()]
+            text = f"{_gain_text(row.iloc[0])} at {percent(fraction)} ({plain(dataset)}, {backbone})"
+            least.setdefault((dataset, backbone), text)
+    return list(least.values())
 
 
 def _crossover(evidence: Evidence, claim: Any) -> list[str]:
-    rows = evidence.crossovers[evidence.crossovers["method"] == claim.method].dropna(subset="fraction")
+    """Return where a crossover is shown, and of what has several fractions without one that none is."""
+    shown = {(row.dataset, row.backbone): row for row in each_row(evidence.crossovers) if row.method == claim.method}
+    fractions = Counter(
+        (dataset, backbone) for dataset, backbone, _, case in cases(evidence) if claim.method in set(case["method"])
+    )
     return [
-        f"{crossing_words(row)} ({plain(row.dataset)}, {row.backbone})"
-        for row in each_row(rows)
-        if encoder(row.backbone) == claim.encoder
+        f"{crossing_words(shown[case]) if case in shown else 'none is shown'} ({plain(case[0])}, {case[1]})"
+        for case, count in fractions.items()
+        if count > 1 and encoder(case[1]) == claim.encoder
     ]
 
 

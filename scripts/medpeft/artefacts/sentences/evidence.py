@@ -8,8 +8,7 @@ import pandas as pd
 from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.selection import NOT_PEFT
 from medpeft.artefacts.words import percent, plain
-from medpeft.base.frames import each_group, each_row, row_at
-from medpeft.base.runs import CELL
+from medpeft.base.frames import each_group, each_row
 from medpeft.data.dataset import Dataset
 
 # Dataset, backbone and fraction, and the differences of methods from full fine-tuning.
@@ -28,6 +27,7 @@ class Evidence:
     scores: pd.DataFrame
     differences: pd.DataFrame
     crossovers: pd.DataFrame
+    overall: pd.DataFrame
     friedman: pd.DataFrame
     recommendations: pd.DataFrame
     learning_rates: pd.DataFrame
@@ -38,10 +38,10 @@ class Evidence:
     lengths: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
 
 
-def cases(evidence: Evidence, metric: str = "f1_micro") -> Iterator[Case]:
-    """Yield dataset, backbone, fraction and the differences from full fine-tuning of each case, best first."""
-    of_metric = evidence.differences[evidence.differences["metric"] == metric]
-    for (dataset, backbone), group in each_group(of_metric, ["dataset", "backbone"]):
+def cases(evidence: Evidence) -> Iterator[Case]:
+    """Yield dataset, backbone, fraction and the primary metric's differences from full fine-tuning of each case."""
+    primary = evidence.differences[evidence.differences["primary"].astype(bool)]
+    for (dataset, backbone), group in each_group(primary, ["dataset", "backbone"]):
         for fraction, case in each_group(group.sort_values("fraction", kind="stable"), "fraction"):
             yield dataset, backbone, fraction, case.sort_values("difference", ascending=False, kind="stable")
 
@@ -60,9 +60,10 @@ def only_peft(case: pd.DataFrame) -> pd.DataFrame:
     return case[~case["method"].isin(NOT_PEFT)]
 
 
-def score_of(evidence: Evidence, dataset: str, backbone: str, method: str, fraction: float) -> pd.Series:
-    rows = evidence.scores[evidence.scores["metric"] == "f1_micro"].set_index(CELL)
-    return row_at(rows, (dataset, backbone, method, fraction))
+def training_images(evidence: Evidence, dataset: str, fraction: float) -> int:
+    """Return how many images a fraction of the training set of a dataset is."""
+    rows = evidence.scores[(evidence.scores["dataset"] == dataset) & (evidence.scores["fraction"] == fraction)]
+    return int(rows["n_train"].max())
 
 
 def labels(methods: Iterable[str]) -> str:

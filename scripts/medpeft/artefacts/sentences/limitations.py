@@ -7,30 +7,22 @@ from medpeft.artefacts.fonts import glyph_sentence
 from medpeft.artefacts.sentences.evidence import Evidence
 from medpeft.artefacts.words import plain
 from medpeft.base.losses import REASONS, summary
+from medpeft.base.runs import CELL
 from medpeft.statistics.generation_scores import generation_scores
 
 PUBLISHED_SIZE = 224
+FEW_SEEDS = 5
 
 
 def limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
     edges = evidence.learning_rates[evidence.learning_rates["at_edge"]]
-    seeds = int(runs["seed"].nunique())
     size = evidence.settings["image_size"]
     searches = len(evidence.learning_rates)
     small = sorted({backbone for backbone in runs["backbone"] if backbone.startswith("vit_mini")})
     generated = not generation_scores(evidence.runs).empty
     sentences = [
         *_accepted_losses(evidence),
-        (
-            not runs.empty,
-            "The interval of a score covers another sample of test images for these networks, not another training.",
-        ),
-        (1 < seeds < 10, f"With {seeds} seeds the standard deviation over training runs is itself uncertain."),
-        (
-            not evidence.differences.empty,
-            "The best method of a case is named after seeing the test scores, so its lead is slightly optimistic; "
-            "the adjusted p-values cover the choice.",
-        ),
+        *seeds_sentences(evidence.runs),
         (
             size != PUBLISHED_SIZE and not runs.empty,
             f"Images are {size} pixels wide, those of the published study {PUBLISHED_SIZE}.",
@@ -61,6 +53,26 @@ def limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
     ]
     boxes = glyph_sentence(evidence.datasets)
     return [sentence for applies, sentence in [*sentences, (boxes, boxes or "")] if applies]
+
+
+def seeds_sentences(runs: pd.DataFrame) -> list[tuple[bool, str]]:
+    """Return what follows from the number of seeds of each experiment."""
+    seeds = (
+        runs[runs["task"] == "classification"]
+        .groupby([*CELL, "experiment"])["seed"]
+        .nunique()
+        .groupby("experiment")
+        .min()
+    )
+    single, few = sorted(seeds[seeds == 1].index), sorted(seeds[(seeds > 1) & (seeds < FEW_SEEDS)].index)
+    return [
+        (
+            bool(single),
+            f"{', '.join(single)}: with a single seed nothing is known of the spread over trainings; intervals cover "
+            "test images alone, and no difference is tested.",
+        ),
+        (bool(few), f"{', '.join(few)}: few seeds show the spread over trainings poorly, which makes intervals wide."),
+    ]
 
 
 def _accepted_losses(evidence: Evidence) -> list[tuple[bool, str]]:

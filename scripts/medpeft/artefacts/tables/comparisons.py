@@ -1,67 +1,70 @@
-"""Whether PEFT beats full fine-tuning: the best method of each case, and which differ significantly."""
+"""Whether a method differs from full fine-tuning, on each dataset and backbone and with each fraction of the images."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from medpeft.artefacts.markup import GAP, Cell, Layout, interval, number
+from medpeft.artefacts.markup import Cell, Layout, interval, number, p_value
 from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.registry import Table
-from medpeft.artefacts.selection import NOT_PEFT, outcomes
 from medpeft.artefacts.sources import Sources
-from medpeft.artefacts.words import percent, plain
-from medpeft.base.frames import each_group, each_row, row_at
+from medpeft.artefacts.words import case_title, points
+from medpeft.base.frames import each_group, row_at
 from medpeft.statistics.metrics import METRICS
 from medpeft.statistics.significance import SIGNIFICANT
 
-CAPTION = "The best PEFT method against full fine-tuning, and the methods that differ from it."
+CAPTION = "Each method against full fine-tuning, and what the data show of the difference."
 TABLE = Table(CAPTION, "answers", 5, ("comparisons",), requires=("full",))
+HEADER = ["Method", "Difference", "Adjusted p", "Outcome", "Could be seen", "Would settle it"]
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
-    """Whether PEFT beats full fine-tuning: the best method of each case, and which differ significantly.
-
-    Better and worse are judged by the p-values adjusted over all methods of the case. The best method is chosen
-    after the fact, so its difference is a slightly optimistic one; the adjustment covers that choice.
-    """
-    rows = []
-    for case, group in each_group(sources.comparisons, ["metric", "dataset", "backbone", "fraction"]):
-        peft = group[~group["method"].isin(NOT_PEFT)]
-        row = dict(zip(["metric", "dataset", "backbone", "fraction"], case, strict=True))
-        row |= {outcome: " ".join(in_order(methods)) for outcome, methods in outcomes(group).items()}
-        if not peft.empty:
-            best = row_at(peft, peft["difference"].idxmax())
-            kept = ["difference", "low", "high", "p_value", "p_adjusted", "seeds_won", "seeds_compared"]
-            row |= {"best_peft": best["method"]} | {name: best[name] for name in kept}
-        rows.append(row)
-    columns = ["metric", "dataset", "backbone", "fraction", "best_peft", "difference", "low", "high", "p_value"]
-    columns += ["p_adjusted", "seeds_won", "seeds_compared", "better", "worse", "undecided"]
-    table = pd.DataFrame(rows, columns=columns)
-    table = table.sort_values(
-        ["metric", "dataset", "backbone", "fraction"], ascending=[False, True, True, True], ignore_index=True
-    )
-    groups = {
-        f"{METRICS[metric].label}: {plain(dataset)}, {backbone}": [_comparison_line(row) for row in each_row(of_case)]
-        for (metric, dataset, backbone), of_case in each_group(table, ["metric", "dataset", "backbone"])
-    }
-    header = ["Training images", "Best method", "Gain over full", "Adjusted p", "Seeds won", "Better", "Worse"]
-    note = (
-        "Gain: difference in F1 of the best method from full fine-tuning, with its paired 95 % bootstrap interval over "
-        "test images and seeds. "
-        f"Better, worse: every method that differs from full fine-tuning with an adjusted p below {SIGNIFICANT}."
-    )
-    return table, Layout(header, groups, [note])
+    """Whether a method differs from full fine-tuning, on each dataset and backbone and with each fraction."""
+    table = sources.comparisons[sources.comparisons["primary"].astype(bool)]
+    groups = {}
+    for (dataset, backbone), of_network in each_group(table, ["dataset", "backbone"]):
+        for fraction, rows in each_group(of_network.sort_values("fraction", ascending=False), "fraction"):
+            by_method = rows.set_index("method")
+            seeds = int(rows["seeds_compared"].max())
+            groups[f"{case_title(dataset, backbone, fraction)}, {seeds} seed{'' if seeds == 1 else 's'}"] = [
+                comparison_line(method, row_at(by_method, method), "seed") for method in in_order(rows["method"])
+            ]
+    return table, Layout(HEADER, groups, _notes(table))
 
 
-def _comparison_line(row: Any) -> list[Cell]:
-    method = style(row.best_peft).label if isinstance(row.best_peft, str) else GAP
-    seeds = GAP if np.isnan(row.seeds_won) else f"{row.seeds_won:.0f} of {row.seeds_compared:.0f}"
+def comparison_line(method: str, row: Any, unit: str) -> list[Cell]:
+    """Return the cells of one comparison, whose `unit` is a seed or a dataset, below `HEADER`."""
     return [
-        Cell(percent(row.fraction)),
-        Cell(method),
-        Cell(number(row.difference, sign=True), interval(row.low, row.high, sign=True)),
-        Cell(number(row.p_adjusted)),
-        Cell(seeds),
-        *(Cell(", ".join(style(name).label for name in names.split()) or GAP) for names in (row.better, row.worse)),
+        Cell(style(method).label),
+        Cell(number(row["difference"], sign=True), interval(row["low"], row["high"], sign=True)),
+        Cell(p_value(row["p_adjusted"])),
+        Cell(row["outcome"], bold=row["outcome"] != "undecided"),
+        Cell(points(row["detectable"])),
+        Cell(settling(row, unit) if row["outcome"] == "undecided" else ""),
+    ]
+
+
+def settling(row: Any, unit: str) -> str:
+    """Return what it takes, by the row of a comparison, to see a difference of the size of the margin."""
+    units, images = row["units_needed"], row["images_needed"]
+    if np.isnan(row["detectable"]):
+        return f"2 {unit}s or more"
+    ways = [f"{units:,.0f} {unit}s"] if not np.isnan(units) else []
+    ways += [f"{images:,.0f} images"] if not np.isnan(images) and row["detectable"] > 0 else []
+    return " or ".join(ways) or f"{unit}s and images, both more"
+
+
+def _notes(table: pd.DataFrame) -> list[str]:
+    if table.empty:
+        return ["No method has a score beside one of full fine-tuning."]
+    metric, margin = METRICS[table["metric"].iloc[0]].label, table["margin"].iloc[0]
+    return [
+        f"Difference in {metric}, paired by seed and test image, with its 95 % interval over training seeds and test "
+        "images. p: of no difference, adjusted by Holm's procedure over the methods of the group. Outcome: better or "
+        f"worse where this p is below {SIGNIFICANT}; else equivalent where the difference is shown to be below "
+        f"{points(margin)} either way, not inferior where it is shown not to be a loss of so much; undecided where the "
+        "data show none of these. Could be seen: the difference that this comparison would have found with a power "
+        "of 80 %. Would settle it: the seeds, or the test images, with which a difference of the size of the margin "
+        "could be seen, all else equal. One seed does not show how seeds differ: it gives no interval and no p."
     ]
