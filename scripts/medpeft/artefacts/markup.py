@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-NARROW, WIDE = 5, 7  # columns
+NARROW, WIDE = 6, 7  # columns
 FEW = 2  # lines below the text of a cell
 P_DIGIT = 0.001  # the last decimal of a p-value
 MINUS, GAP, TIMES = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{MULTIPLICATION SIGN}"
