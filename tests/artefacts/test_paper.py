@@ -365,3 +365,12 @@ def test_a_damaged_source_is_a_sentence(tmp_path):
     make(tmp_path / "study", "paper")
     with pytest.raises(UserError, match=r"cannot typeset .*paper\.typ"):
         typeset(source, PAPER / "references.yml", tmp_path / "study/findings.json", [], tmp_path / "paper.pdf")
+
+
+def test_the_sentence_on_seeds_names_the_networks_that_have_few():
+    told = evidence(seeds=3)
+    single = told.runs[told.runs["seed"] == 0].assign(backbone="resnet18", experiment="table5")
+    said = findings(replace(told, runs=pd.concat([told.runs, single])))["limitations"]
+    assert any(sentence.startswith("resnet18: with a single seed") for sentence in said)
+    assert any(sentence.startswith("resnet50: few seeds") for sentence in said)
+    assert not any("table5" in sentence for sentence in said)

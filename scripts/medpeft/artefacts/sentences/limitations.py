@@ -56,14 +56,9 @@ def limitations(runs: pd.DataFrame, evidence: Evidence) -> list[str]:
 
 
 def seeds_sentences(runs: pd.DataFrame) -> list[tuple[bool, str]]:
-    """Return what follows from the number of seeds of each experiment."""
-    seeds = (
-        runs[runs["task"] == "classification"]
-        .groupby([*CELL, "experiment"])["seed"]
-        .nunique()
-        .groupby("experiment")
-        .min()
-    )
+    """Return what follows from the fewest seeds that each backbone was trained with."""
+    cells = runs[runs["task"] == "classification"].groupby(CELL)["seed"].nunique()
+    seeds = cells.groupby("backbone").min()
     single, few = sorted(seeds[seeds == 1].index), sorted(seeds[(seeds > 1) & (seeds < FEW_SEEDS)].index)
     return [
         (

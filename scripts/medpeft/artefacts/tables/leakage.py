@@ -12,7 +12,7 @@ from medpeft.base.errors import UserError
 from medpeft.base.frames import each_group
 from medpeft.base.runs import CELL
 
-CAPTION = "Scores under a split that keeps patients and duplicates together, and under the published one."
+CAPTION = "Scores under a split that keeps patients and duplicates together, and under one that need not."
 TABLE = Table(CAPTION, "answers", 4, ("scores", "other_scores", "splits"), requires=("classification", "counterpart"))
 
 
@@ -54,9 +54,9 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     }
     header = ["Method", "Grouped", "Paper", "Paper less grouped", "Gain over full, grouped", "Gain over full, paper"]
     note = (
-        "Micro-F1, mean over seeds with its 95 % bootstrap interval over test images. Grouped keeps a patient and all "
-        "duplicates on one side, paper does not: what it scores more may be leakage, and chance where the interval "
-        "holds 0."
+        "Micro-F1, mean over seeds with its 95 % interval. Grouped keeps a patient and all duplicates on one side; "
+        "paper (the publisher's split, or one of single images) need not: what it scores more may be leakage, and "
+        "chance where the interval holds 0."
     )
     return table, Layout(header, groups, [note])
 
