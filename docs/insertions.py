@@ -208,7 +208,14 @@ def artefact_list() -> str:
         rows = [
             [
                 f"`{name}`",
-                plain(one.caption.format(most_data="the most training images", images="both for each dataset")),
+                plain(
+                    one.caption.format(
+                        most_data="the most training images",
+                        images="both for each dataset",
+                        networks="its networks",
+                        published="",
+                    )
+                ),
                 " or ".join(f"`{experiment}`" for experiment in one.experiments),
                 ", ".join(one.requires),
             ]

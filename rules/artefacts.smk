@@ -38,6 +38,8 @@ rule table:
         "<study>/logs/table_{table}.log",
     conda:
         "../envs/results.yaml"
+    params:
+        titles=titles,
     script:
         "../scripts/table.py"
 
@@ -58,6 +60,8 @@ rule figure:
         "<study>/logs/figure_{figure}.log",
     conda:
         "../envs/results.yaml"
+    params:
+        titles=titles,
     script:
         "../scripts/figure.py"
 
@@ -84,6 +88,7 @@ rule samples:
         runs=[list(run) for run in SHOWN],
         datasets=SHOWN_DATASETS,
         size=STUDY.generated_size,
+        titles=titles,
     script:
         "../scripts/samples.py"
 
@@ -101,6 +106,11 @@ rule findings:
         learning_rates="<study>/tables/learning_rates.csv",
         audits=expand("<study>/audit/{dataset}.csv", dataset=STUDY.values("dataset")),
         claims="<texts>/reference/claims.csv",
+        published=expand(
+            "<texts>/reference/{table}.csv",
+            table=["table2", "table3", "table4", "table5"],
+        ),
+        records=sources(STUDY, artefacts.tables()["table1"])["records"],
         lengths=lengths_of(STUDY.values("dataset")),
         code=code_of("findings", dataset=STUDY.values("dataset")),
     output:
@@ -114,6 +124,7 @@ rule findings:
             name: STUDY.settings[name]
             for name in [
                 "study",
+                "margin",
                 "image_size",
                 "image_fit",
                 "split",

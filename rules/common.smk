@@ -274,6 +274,11 @@ def kept(dataset):
     )
 
 
+def titles(wildcards):
+    """What readers call each dataset of the study, by its name."""
+    return {name: kept(name).dataset.title for name in STUDY.values("dataset")}
+
+
 def content_of(wildcards):
     """What changes when the content of an archive that lies on this machine does."""
     archives = {

@@ -8,7 +8,7 @@ def main(snakemake):
 
     sources = dict(snakemake.input.items())
     del sources["code"]
-    figure(snakemake.wildcards.figure, sources, **dict(snakemake.output.items()))
+    figure(snakemake.wildcards.figure, sources, titles=snakemake.params.titles, **dict(snakemake.output.items()))
 
 
 run(main, snakemake)  # noqa: F821

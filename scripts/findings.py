@@ -31,7 +31,9 @@ def main(snakemake):
         claims=read_table(given.claims),
         lengths={_dataset_and_backbone(path): read_json(path) for path in given.lengths},
     )
-    write_json(snakemake.output.findings, findings(evidence))
+    records = [read_json(path) for path in given.records]
+    published = {Path(path).stem: read_table(path) for path in given.published}
+    write_json(snakemake.output.findings, findings(evidence, records, published))
     for sentence in filter(None, [glyph_sentence(evidence.datasets), *edge_sentences(evidence.learning_rates)]):
         tell(sentence)
 

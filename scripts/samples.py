@@ -10,6 +10,7 @@ def main(snakemake):
 
     from medpeft.artefacts.panels import save
     from medpeft.artefacts.samples import Generated, Stored, grouped, samples
+    from medpeft.artefacts.words import titled
     from medpeft.base.files import read_table, replacing, write_table
     from medpeft.base.runs import Run
 
@@ -22,7 +23,8 @@ def main(snakemake):
         (Run(*shown), Generated(read_table(table), Path(folder)))
         for shown, table, folder in zip(settings.runs, given.tables, given.folders, strict=True)
     ]
-    numbers, figure = samples(grouped(runs, stored), settings.size)
+    with titled(settings.titles):
+        numbers, figure = samples(grouped(runs, stored), settings.size)
     write_table(output.csv, numbers)
     with replacing(output.pdf) as pdf, replacing(output.png) as png:
         save(figure, pdf, png)

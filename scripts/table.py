@@ -8,7 +8,7 @@ def main(snakemake):
 
     files, sources = dict(snakemake.output.items()), dict(snakemake.input.items())
     del sources["code"]
-    table(snakemake.wildcards.table, sources, files.pop("csv"), files)
+    table(snakemake.wildcards.table, sources, files.pop("csv"), files, snakemake.params.titles)
 
 
 run(main, snakemake)  # noqa: F821

@@ -1,12 +1,15 @@
 """The card of a dataset says what it holds and how it is obtained, and the audit's findings in words."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
-from medpeft.artefacts.card import Numbers, Shown, audit_sentence, card
+from medpeft.artefacts.card import Numbers, Shown, audit_sentence, card, data_sentence, other_split
 from medpeft.base.losses import Losses
 from medpeft.data import registry
-from medpeft.data.audit import audit, with_appearance
+from medpeft.data.audit import AUDIT_COLUMNS, audit, with_appearance
+from medpeft.data.dataset import Caveat
 from medpeft.data.duplicates import REFERENCE
 from medpeft.data.split import split
 from medpeft.data.stored.appearance import APPEARANCE_COLUMNS
@@ -15,6 +18,11 @@ from medpeft.pipeline.study import Study
 
 NO_PAIRS = pd.DataFrame(columns=["first", "second", "kind", "similarity", "same_label", "same_group"])
 NO_PAIRS = NO_PAIRS.astype({"same_label": bool})
+NO_AUDIT = pd.DataFrame([("", "images", "all", "", 1)], columns=AUDIT_COLUMNS)
+GRID = {"datasets": ["mine"], "backbones": ["resnet18"], "methods": ["full"], "fractions": [1], "seeds": [0]}
+OWN = Study({"study": "toy", "datasets": {"mine": {"classes": ["a", "b"]}}, "experiments": {"table2": GRID}}).settings[
+    "datasets"
+]["mine"]
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +67,49 @@ def test_the_sentence_names_the_split_that_was_used(manifest, protocol):
     assert "A model that sees only which source an image comes from" in sentence
 
 
+def test_a_split_is_called_published_only_where_it_is(manifest):
+    """Of the user's own images no split is published, whatever the protocol is called."""
+    busi, own = registry.load("busi"), user_dataset("mine", OWN)
+    told = manifest.assign(split=["train"] * 80 + ["validation"] * 20 + ["test"] * 20)
+    called = {
+        (name, "split" in table): other_split(Numbers(audited(table, "paper"), "paper"), dataset)
+        for name, dataset in {"busi": busi, "own": own}.items()
+        for table in (manifest, told)
+    }
+    assert called == {
+        ("busi", False): "a split of single images in the published sizes",
+        ("busi", True): "the publisher's own split",
+        ("own", False): "a split of single images at random",
+        ("own", True): "the split that the images come with",
+    }
+    assert "published" not in card("mine", own, audited(manifest, "paper"), "paper")
+
+
+@pytest.mark.parametrize("protocol", ["grouped", "paper", "given"])
+def test_the_short_sentence_says_what_is_split_and_what_leaks(manifest, protocol):
+    table = split(manifest, NO_PAIRS, "grouped" if protocol == "given" else protocol)
+    get = Numbers(audit(manifest, NO_PAIRS, table, protocol, seed=0), protocol)
+    leaked = get("paper", "leaked_images", "train-test")
+    sentence = data_sentence(get, "a split of single images at random")
+    assert sentence.startswith("120 images of 60 patients, lesions or eyes, 0 pairs of duplicates. ")
+    assert ("It has a split of single images at random: " in sentence) == (protocol == "paper")
+    assert ("keeps groups and duplicates on one side: 0 of 24 test" in sentence) == (protocol == "grouped")
+    assert ("the one in the file that the study names: 0 of 24 test" in sentence) == (protocol == "given")
+    assert f"{leaked} of 24" in sentence
+    assert leaked > 0
+    alone = manifest.assign(group_id=manifest["image_id"])
+    assert "duplicates; patients are not known. " in data_sentence(Numbers(audited(alone, "grouped"), "grouped"), "x")
+
+
+def test_a_caveat_of_one_protocol_or_task_is_told_there_alone():
+    caveats = ("always", Caveat("split", protocol="paper"), Caveat("captions", task="text-to-image"))
+    dataset = replace(registry.load("busi"), caveats=caveats)
+    assert dataset.caveats_of("grouped", {"classification"}) == ["always"]
+    assert dataset.caveats_of("paper", {"classification"}) == ["always", "split"]
+    assert dataset.caveats_of("grouped", {"classification", "text-to-image"}) == ["always", "captions"]
+    assert "- split" in card("busi", dataset, NO_AUDIT, "grouped")
+
+
 def test_without_sources_the_sentence_is_silent_of_them(manifest):
     table = audited(manifest.drop(columns="source"), "grouped")
     assert "source" not in audit_sentence(Numbers(table, "grouped"))
@@ -79,9 +130,8 @@ def test_the_card_says_how_many_captions_were_cut(manifest):
     ],
 )
 def test_the_card_tells_no_secret_of_an_address(manifest, address):
-    grid = {"datasets": ["mine"], "backbones": ["resnet18"], "methods": ["full"], "fractions": [1], "seeds": [0]}
     own = {"mine": {"classes": ["benign", "malignant"], "path": address}}
-    study = Study({"study": "toy", "datasets": own, "experiments": {"table2": grid}})
+    study = Study({"study": "toy", "datasets": own, "experiments": {"table2": GRID}})
     mine = user_dataset("mine", study.settings["datasets"]["mine"])
     text = card("mine", mine, audited(manifest, "paper"), "paper")
     assert "example.org/x.zip" in text
@@ -117,7 +167,7 @@ def test_the_card_says_how_images_become_square_and_whether_they_are_mirrored(ma
     text = card("busi", registry.load("busi"), table, "grouped", Shown(fit, flips))
     assert words in text
     assert "120 images are not square and" in text
-    assert ("cuts off 50.0% of the area" in text) == (fit == "crop")
+    assert ("cuts off 50.0 % of the area" in text) == (fit == "crop")
     assert "1 image is nearly black." in text
 
 
@@ -128,14 +178,15 @@ def sentence_of(manifest: pd.DataFrame, pairs: pd.DataFrame) -> str:
 def test_the_card_says_how_often_the_search_for_duplicates_errs(manifest):
     """By hand: with 0 errors in 120 the exact 95 % limit is 1 - 0.05 ** (1 / 120) = 2.47 %."""
     sentence = sentence_of(manifest, NO_PAIRS)
-    assert "Of 120 images whose group is known, 0 (0.00%, at most 2.47% with 95 % confidence) are called" in sentence
+    assert "Of 120 images whose group is known, 0 (0.00 %, at most 2.47 % with 95 % confidence) are called" in sentence
     strange = pd.DataFrame([("i000", "i005", "near", 0.8, True, False)], columns=NO_PAIRS.columns)
     sentence = sentence_of(manifest, strange)
     assert (
-        "2 (1.67%, at most 5.15% with 95 % confidence) are called a duplicate of an image of another group" in sentence
+        "2 (1.67 %, at most 5.15 % with 95 % confidence) are called a duplicate of an image of another group"
+        in sentence
     )
     related = pd.DataFrame([("i000", "i001", "near", 0.8, True, True)], columns=NO_PAIRS.columns)
-    assert "0 (0.00%" in sentence_of(manifest, related)
+    assert "0 (0.00 %" in sentence_of(manifest, related)
 
 
 def test_where_groups_are_unknown_the_card_says_so_and_gives_the_rate_of_other_datasets(manifest):

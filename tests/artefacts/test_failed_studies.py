@@ -18,6 +18,8 @@ from medpeft.base.runs import CELL, Run
 from medpeft.generation.copies import MEMORISATION_FACTS
 from medpeft.generation.downstream_classifier import DOWNSTREAM_COLUMNS
 from medpeft.methods.registry import declared
+from medpeft.statistics.compare_subgroups import GAP_COLUMNS, SUBGROUP_COLUMNS
+from medpeft.statistics.external_validation import DIFFERENCE_COLUMNS, EXTERNAL_COLUMNS
 from medpeft.statistics.collect import RUN_COLUMNS, runs_in
 from medpeft.statistics.compare_generated import compare_generated
 from medpeft.statistics.metrics import METRICS
@@ -93,6 +95,10 @@ def study(request, tmp_path_factory) -> tuple[Sources, dict]:
         parameters=runs.drop_duplicates(CELL[1:3])[[*CELL[1:3], "trainable_parameters", "total_parameters"]].assign(
             head_parameters=10
         ),
+        subgroups=pd.DataFrame(columns=SUBGROUP_COLUMNS),
+        gaps=pd.DataFrame(columns=GAP_COLUMNS),
+        external=pd.DataFrame(columns=EXTERNAL_COLUMNS),
+        external_differences=pd.DataFrame(columns=DIFFERENCE_COLUMNS),
         other_scores=results["scores"],
         splits=["grouped", "paper"],
         rate_scores=results["scores"],

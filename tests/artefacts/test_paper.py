@@ -31,6 +31,7 @@ from medpeft.statistics.recommend import recommend
 PAPER = Path(__file__).parents[2] / "paper"
 GRID = {"datasets": ["busi"], "backbones": ["resnet50"], "methods": ["full"], "fractions": [1], "seeds": [0]}
 SETTINGS = Study({"study": "toy", "experiments": {"table2": GRID}}).settings
+TITLED = "BUSI breast ultrasound, resnet50"  # how sentences call the toy study's one case
 CELL = ["dataset", "backbone", "method", "fraction"]
 PARAMETERS = {"full": 9_000_000, "ssf": 60_000, "bias": 4_000, "linear_probe": 100}
 GAINS = {"linear_probe": -0.2, "ssf": 0.1, "bias": 0.01}
@@ -133,21 +134,23 @@ def test_nothing_is_recommended_that_is_not_shown(gains, how, said):
 def test_a_case_says_what_is_decided_and_nothing_else():
     (answer,) = findings(evidence())["answers"]
     assert answer == (
-        "busi, resnet50, 500 training images. Better than full fine-tuning: SSF; worse: Linear probing; "
-        "not inferior: Bias."
+        f"{TITLED}, 500 training images. Better than full fine-tuning: SSF; worse: Linear probing; not inferior: Bias."
     )
     (answer,) = findings(with_gains({"ssf": 0.1, "bias": -0.1}, deviation=0.2))["answers"]
-    assert answer.startswith("busi, resnet50, 500 training images. Nothing is decided of Bias, SSF (SSF would take ")
+    assert answer.startswith(
+        "BUSI breast ultrasound, resnet50, 500 training images. Nothing is decided of Bias, SSF (SSF would take "
+    )
     assert "better" not in answer.lower()
 
 
 def test_what_is_not_known_is_listed():
     few = findings(evidence(seeds=1))["overview"]["unknown"]
     assert any("have a single seed, which does not show how trainings differ" in sentence for sentence in few)
-    undecided, one, searched = findings(with_gains({"ssf": 0.1}, deviation=0.2))["overview"]["unknown"]
+    split, undecided, one, searched = findings(with_gains({"ssf": 0.1}, deviation=0.2))["overview"]["unknown"]
     assert undecided.startswith("Of 1 comparison with full fine-tuning with all training images, 1 is undecided; the")
-    assert one == "All comparisons are on one dataset, busi: another may answer otherwise."
+    assert one == "All comparisons are on one dataset, BUSI breast ultrasound: another may answer otherwise."
     assert "searched once" in searched
+    assert "share one split" in split
 
 
 def test_linear_probing_alone_is_not_peft():
@@ -158,7 +161,7 @@ def test_linear_probing_alone_is_not_peft():
 def test_low_data_has_a_sentence_a_network_and_only_crossovers_that_are_shown():
     (few,) = findings(evidence())["low_data"]
     assert few.startswith(
-        "busi, resnet50. At 10 %: better than full fine-tuning: SSF; worse: Linear probing; not inferior: Bias."
+        f"{TITLED}. At 10 %: better than full fine-tuning: SSF; worse: Linear probing; not inferior: Bias."
     )
     assert few.endswith("Better at every size: SSF. No crossover is shown.")
     shown = pd.DataFrame([("busi", "resnet50", "bias", 0.5, 0.7, 0.25, 1.0)], columns=CROSSOVER_COLUMNS)
@@ -173,39 +176,41 @@ def test_a_lead_that_is_not_shown_is_not_called_better_at_every_size():
     leads = {("busi", "resnet50", fraction): {"ssf": 0.1} for fraction in (0.1, 1.0)}
     (few,) = findings(replace(evidence(), differences=comparisons(leads, deviation=0.2)))["low_data"]
     assert few == (
-        "busi, resnet50. With fewer images (10 %) no method is shown to differ from full fine-tuning, or to equal it. "
+        f"{TITLED}. With fewer images (10 %) no method is shown to differ from full fine-tuning, or to equal it. "
         "No crossover is shown."
     )
 
 
-def test_tests_over_datasets_are_told_or_why_there_is_none():
-    tested, untested = findings(evidence())["tests"]
+def test_tests_over_datasets_are_told_where_there_is_one():
+    (tested,) = findings(evidence())["tests"]
     assert "The mean ranks of 4 methods over 5 datasets, 1 more left out as incomplete, differ: Friedman's" in tested
     assert "Friedman's test p = .030 by permutation, p = .040 by chi-square" in tested
-    assert untested == (
-        "Convolutional networks, 10 %. Too few datasets to rank over: 1 (4 methods over 1 dataset, 1 more left out as "
-        "incomplete)."
-    )
 
 
 def test_published_claims_stand_beside_ours():
     found = findings(evidence())
     gain = claim(found, "SSF over full fine-tuning")
     assert gain["published"] == "+0.22"
-    assert gain["ours"].startswith("+0.100 [+0.087, +0.113] better (busi, resnet50)")
-    assert claim(found, "LoRA is the best")["ours"] == "not in this study"
+    assert gain["ours"].startswith("+0.100 [+0.087, +0.113] better (BUSI breast ultrasound, resnet50)")
     assert claim(found, "SSF is the best")["ours"] == (
-        "place 1 of 3 by the mean difference from full fine-tuning, better (busi, resnet50)"
+        "place 1 of 3 by the mean difference from full fine-tuning, better (BUSI breast ultrasound, resnet50)"
     )
     assert claim(found, "Learning rate")["ours"].startswith(f"{TIMES} 10 in the median")
 
 
+def test_claims_on_methods_that_the_study_lacks_are_left_out():
+    """The study has no transformer and no text-to-image run, so that LoRA, BitFit and FID are not its matter."""
+    said = [row["statement"] for row in findings(evidence())["claims"]]
+    assert said
+    assert not any("LoRA" in statement or "BitFit" in statement or "FID" in statement for statement in said)
+    assert findings(evidence(methods=("full",)))["claims"] == []
+
+
 def test_the_audit_is_told_in_numbers():
     (dataset,) = findings(evidence())["datasets"]
-    assert (
-        "leaves 17 of 119 test images with a relative in training; the grouped split used here leaves 0"
-        in dataset["audit"]
-    )
+    assert dataset["audit"].startswith("780 images, 31 pairs of duplicates; patients are not known. The split keeps")
+    assert "under a split of single images in the published sizes 17 of 119." in dataset["audit"]
+    assert dataset["title"] == "BUSI breast ultrasound"
     assert dataset["classes"][0] == {"label": "benign", "train": 300, "validation": 0, "test": 0}
 
 
@@ -216,7 +221,7 @@ def test_the_paper_says_what_cropping_costs(tmp_path):
     found.audits[name] = pd.concat([table, pd.DataFrame(rows, columns=table.columns)])
     (dataset,) = findings(found)["datasets"]
     assert (
-        "9 images are not square and cropped to the centre square, which cuts off 25.0% of the area"
+        "9 images are not square and cropped to the centre square, which cuts off 25.0 % of the area"
         in dataset["pixels"]
     )
 
@@ -238,7 +243,7 @@ def _searched(**columns) -> list[str]:
         (
             {"blind": [True, False, True, False]},
             "2 of 4 learning-rate searches were blind: validation preferred no rate by more than chance, and their "
-            "runs say little about the method. These are busi, resnet50 (Full fine-tuning, SSF).",
+            "runs say little about the method. These are BUSI breast ultrasound, resnet50 (Full fine-tuning, SSF).",
         ),
         (
             {"indistinguishable": [1, 3, 1, 1]},
@@ -282,13 +287,27 @@ def test_the_paper_says_which_runs_share_a_learning_rate():
     assert "backbone, method and seed (2 searches), and shared by all fractions (10 %); validation" in some
 
 
+def test_simulated_images_leave_medical_ones_unknown():
+    phantom = {"busi": registry.load("breast_phantom")}
+    simulated = findings(replace(evidence(), datasets=phantom))["overview"]["unknown"]
+    assert simulated[0] == "The images of Simulated breast ultrasound are simulated: they say nothing of medicine."
+    assert not any("simulated" in sentence for sentence in findings(evidence())["overview"]["unknown"])
+
+
+def test_a_single_split_is_not_known_to_stand_for_others():
+    told = evidence()
+    assert any("share one split" in sentence for sentence in findings(told)["overview"]["unknown"])
+    splits = replace(told, settings=SETTINGS | {"split": SETTINGS["split"] | {"per_seed": True}})
+    assert not any("share one split" in sentence for sentence in findings(splits)["overview"]["unknown"])
+
+
 def test_losses_that_the_study_accepts_are_a_limitation_and_others_are_none():
     told = evidence()
     counts = {"unreadable": 3, "unlisted": 9}
     rows = [("", "left_out", reason, "", count) for reason, count in counts.items()]
     lost = pd.DataFrame(rows, columns=AUDIT_COLUMNS)
     of_losses = replace(told, audits={"busi": pd.concat([told.audits["busi"], lost])})
-    sentence = "Of busi, not all could be used or understood: unreadable files: 3."
+    sentence = "Of BUSI breast ultrasound, not all could be used or understood: unreadable files: 3."
     assert sentence in findings(of_losses)["limitations"]
     assert not any("understood" in limitation for limitation in findings(told)["limitations"])
 
@@ -323,16 +342,16 @@ def test_the_generator_with_the_lowest_fid_is_named_beside_the_floor():
     found = findings(with_pipelines(evidence(), FIDS))
     (answer,) = found["generation"]["answers"]
     assert answer.startswith(
-        "busi, tiny, 100 % (100 training pairs). The lowest FID has LoRA: 20.50 ± 0.71, with a KID"
+        "BUSI breast ultrasound, tiny, 100 % (100 training pairs). The lowest FID has LoRA: 20.50 ± 0.71, with a KID"
     )
     assert "as many real training images of other patients have an FID of 9.00 [8.00, 10.00]" in answer
     assert "60 images are fewer than the 1,280 features" in found["generation"]["warnings"][0]
-    assert found["generation"]["failed"][0] == "Bias, busi, tiny, 100 %, seed 0: out of memory"
+    assert found["generation"]["failed"][0] == "Bias, BUSI breast ultrasound, tiny, 100 %, seed 0: out of memory"
     assert found["overview"]["runs"] == 24
     assert claim(found, "FID of LoRA, the worst") == {
         "statement": "FID of LoRA, the worst of eight: Stable Diffusion, all pairs of MIMIC-CXR (table 4)",
         "published": "439.65",
-        "ours": "20.50, place 1 of 2 (busi, tiny)",
+        "ours": "20.50, place 1 of 2 (BUSI breast ultrasound, tiny)",
     }
 
 
@@ -445,3 +464,12 @@ def test_a_damaged_source_is_a_sentence(tmp_path):
     make(tmp_path / "study", "paper")
     with pytest.raises(UserError, match=r"cannot typeset .*paper\.typ"):
         typeset(source, PAPER / "references.yml", tmp_path / "study/findings.json", [], tmp_path / "paper.pdf")
+
+
+def test_the_sentence_on_seeds_names_the_networks_that_have_few():
+    told = evidence(seeds=3)
+    single = told.runs[told.runs["seed"] == 0].assign(backbone="resnet18", experiment="table5")
+    said = findings(replace(told, runs=pd.concat([told.runs, single])))["limitations"]
+    assert any(sentence.startswith("resnet18: with a single seed") for sentence in said)
+    assert any(sentence.startswith("resnet50: few seeds") for sentence in said)
+    assert not any("table5" in sentence for sentence in said)

@@ -40,6 +40,8 @@ PUBLISHED = {
     name: pd.read_csv(REFERENCE / f"{name}.csv")
     for name in ("table2", "table3", "table4", "table5", "table6", "figure1")
 }
+# Tables that these sources have no rows for, or that have tests of their own.
+ELSEWHERE = ("table3", "table4", "table5", "low_data", "subgroups", "external")
 RANKINGS = {"table2": table2.rank, "table3": table3.rank, "table5": table5.rank}
 COST = {"trainable_parameters": 60, "head_parameters": 6, "total_parameters": 100, "adapter_bytes": 240}
 ENTRY = {"family": "additive", "encoders": ["cnn", "vit"], "source": "arXiv 2210.08823", "trains": "scales and shifts"}
@@ -391,7 +393,7 @@ def test_a_study_that_failed_has_an_empty_table(sources, name, form):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in artefacts.tables() if name not in ("table3", "table4", "table5", "low_data")]
+    "name", [name for name in artefacts.tables() if name not in ELSEWHERE]
 )
 @pytest.mark.parametrize("form", RENDERERS)
 def test_every_row_has_a_cell_for_every_column(sources, name, form):

@@ -73,7 +73,7 @@ def test_what_is_lost_to_cropping_is_said_with_its_share():
     (sentence,) = sentences(found.__getitem__, "crop")
     assert (
         sentence
-        == "1 image is not square and cropped to the centre square, which cuts off 49.0% of the area of all images."
+        == "1 image is not square and cropped to the centre square, which cuts off 49.0 % of the area of all images."
     )
     assert alarming(found, "crop") == [sentence]
 

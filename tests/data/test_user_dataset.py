@@ -475,8 +475,8 @@ def test_what_cropping_cuts_off_is_said_at_once_and_padding_cuts_nothing(project
     accepting = STUDY + "accept: {chest: {unreadable: 1}}\n"
     (project / "study.yaml").write_text(accepting, encoding="utf-8")
     told = snakemake(project)
-    assert "59 images are not square and cropped to the centre square, which cuts off 50.0% of the area" in told
-    assert "cuts off 50.0% of the area" in (project / CARD).read_text(encoding="utf-8")
+    assert "59 images are not square and cropped to the centre square, which cuts off 50.0 % of the area" in told
+    assert "cuts off 50.0 % of the area" in (project / CARD).read_text(encoding="utf-8")
     (project / "study.yaml").write_text(accepting + "image_fit: pad\n", encoding="utf-8")
     assert "cuts off" not in snakemake(project)
     assert "with black borders" in (project / CARD).read_text(encoding="utf-8")

@@ -32,11 +32,11 @@ def benchmark(name: str, sources: Sources, ranking: Ranking, rank_note: str) -> 
     source = f"Dutt et al. 2024, table {name.removeprefix('table')}"
     if cells["published_f1"].notna().any():
         notes.append(
-            f"Third line: the published F1 and the difference of ours from it ({source}); below averages and ranks, "
-            "those of the published F1 of the same cells."
+            f"Third in a cell: the published F1 and the difference of ours from it ({source}); beside averages and "
+            "ranks, those of the published F1 of the same cells."
         )
     elif "published_resnet50" in cells and cells["published_resnet50"].notna().any():
-        notes.append(f"Third line: the published F1 of ResNet-50 ({source}).")
+        notes.append(f"Third in a cell: the published F1 of ResNet-50 ({source}).")
     return cells, Layout(header, groups, [*notes, rank_note, *failure_notes(cells), *blind_notes(cells)])
 
 

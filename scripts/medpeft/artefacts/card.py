@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from medpeft.artefacts.markup import Cell, Layout, markdown
+from medpeft.artefacts.words import share
 from medpeft.base.losses import REASONS, summary
 from medpeft.base.redaction import redacted
 from medpeft.data.dataset import Archive, Dataset
@@ -39,8 +40,40 @@ def counted(count: int, noun: str, plural: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
-def audit_sentence(get: Numbers) -> str:
-    """Return what the audit found: duplicates, what a split of single images leaks, what the source alone tells."""
+def other_split(get: Numbers, dataset: Dataset) -> str:
+    """Return what the split is that the protocol `paper` makes of a dataset, as it stands within a sentence."""
+    if get("paper", "told_split", "all"):
+        return "the split that the images come with" if dataset.own else "the publisher's own split"
+    return f"a split of single images {'in the published sizes' if dataset.sizes else 'at random'}"
+
+
+def data_sentence(get: Numbers, other: str) -> str:
+    """Return in a few words what a dataset holds and how it is split, for the paper; see `audit_sentence`."""
+    known, groups = get("", "known_groups", "all"), get("", "groups", "all")
+    pairs = get("", "exact_pairs", "all") + get("", "near_pairs", "all")
+    contradicting = get("", "contradicting_pairs", "all")
+    sentence = counted(get("", "images", "all"), "image")
+    sentence += f" of {counted(groups, 'patient, lesion or eye', 'patients, lesions or eyes')}" if known else ""
+    sentence += f", {counted(pairs, 'pair')} of duplicates"
+    sentence += f" ({contradicting:,} with contradicting labels)" if contradicting else ""
+    sentence += "" if known else "; patients are not known"
+    test, leaked = get("paper", "images", "test"), get("paper", "leaked_images", "train-test")
+    here = get(get.protocol, "leaked_images", "train-test")
+    relatives = "a relative (another image of its group, or a duplicate) in training"
+    if get.protocol == "paper":
+        return f"{sentence}. It has {other}: {leaked:,} of {test:,} test images have {relatives}."
+    kept = {
+        "grouped": "The split keeps groups and duplicates on one side",
+        "given": "The split is the one in the file that the study names",
+    }[get.protocol]
+    return (
+        f"{sentence}. {kept}: {here:,} of {get(get.protocol, 'images', 'test'):,} test images have {relatives}, under "
+        f"{other} {leaked:,} of {test:,}."
+    )
+
+
+def audit_sentence(get: Numbers, other: str = "a split of single images at random") -> str:
+    """Return what the audit found: duplicates, what the `other_split` leaks, what the source alone tells."""
     sentence = (
         f"The dataset has {counted(get('', 'images', 'all'), 'image')} from "
         f"{counted(get('', 'groups', 'all'), 'group')} (patients, lesions or eyes; the image itself where unknown) "
@@ -53,16 +86,13 @@ def audit_sentence(get: Numbers) -> str:
     if dropped := get(get.protocol, "images", "dropped"):
         sentence += f"{counted(dropped, 'image takes', 'images take')} no part in the split. "
     leaked, test = get("paper", "leaked_images", "train-test"), get("paper", "images", "test")
-    sentence += (
-        f"The published split, or where that is unknown one of single images, leaves {leaked:,} of {test:,} test "
-        "images with a relative in training"
-    )
+    sentence += f"{other[0].upper()}{other[1:]} leaves {leaked:,} of {test:,} test images with a relative in training"
     if get.protocol == "paper":
         sentence += "; this study uses that split."
     else:
         here = get(get.protocol, "leaked_images", "train-test")
         sentence += f"; the {get.protocol} split used here leaves {here:,}."
-    return sentence + _shortcut_sentence(get)
+    return " ".join(filter(None, [sentence, shortcut_sentence(get)]))
 
 
 def _errors_sentence(get: Numbers) -> str:
@@ -85,19 +115,19 @@ def _errors_sentence(get: Numbers) -> str:
 def _share(count: int, total: int) -> str:
     """Return a share with its exact 95 % confidence limit from above."""
     limit = binomtest(count, total, alternative="less").proportion_ci(method="exact").high
-    return f"{count / total:.2%}, at most {limit:.2%} with 95 % confidence"
+    return f"{share(count / total, 2)}, at most {share(limit, 2)} with 95 % confidence"
 
 
-def _shortcut_sentence(get: Numbers) -> str:
+def shortcut_sentence(get: Numbers) -> str:
     """Return what a model gets right that sees only the source of an image; empty where sources are not told."""
     right, majority = (get(get.protocol, f"{kind}_right", "test") for kind in ("source", "majority"))
     if not right:
         return ""
     test = get(get.protocol, "images", "test")
     return (
-        f" A model that sees only which source an image comes from, and not the image, gets {right:,} of {test:,} test "
-        f"images right ({right / test:.1%}); one that always answers the most frequent class, {majority:,} "
-        f"({majority / test:.1%})."
+        f"A model that sees only which source an image comes from, and not the image, gets {right:,} of {test:,} test "
+        f"images right ({share(right / test)}); one that always answers the most frequent class, {majority:,} "
+        f"({share(majority / test)})."
     )
 
 
@@ -169,7 +199,7 @@ def card(name: str, dataset: Dataset, audit: pd.DataFrame, protocol: str, shown:
         *labels_sentences(dataset.told_labels()),
         f"Split `{protocol}`{_OF_FIRST * shown.per_seed}. Groups are patients, lesions, eyes or reports, as far as "
         "they are known.",
-        audit_sentence(get),
+        audit_sentence(get, other_split(get, dataset)),
         " ".join(filter(None, [_made_square(shown.fit, shown.flips), pixel_sentence(get, shown.fit)])),
         *(captions_sentence(pipeline, found) for pipeline, found in shown.lengths.items()),
         "\n".join(f"- **{word}**: {text}." for word, text in known.items()),

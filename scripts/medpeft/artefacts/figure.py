@@ -7,10 +7,11 @@ from typing import Any
 from medpeft.artefacts.panels import save
 from medpeft.artefacts.registry import maker
 from medpeft.artefacts.sources import read_sources
+from medpeft.artefacts.words import titled
 from medpeft.base.files import write_table
 
 
-def figure(name: str, sources: Mapping[str, Any], csv: Path, pdf: Path, png: Path) -> None:
+def figure(name: str, sources: Mapping[str, Any], csv: Path, pdf: Path, png: Path, titles: Mapping[str, str]) -> None:
     """Make the figure `name` of its `sources`, the paths of files by their names.
 
     Args:
@@ -19,7 +20,9 @@ def figure(name: str, sources: Mapping[str, Any], csv: Path, pdf: Path, png: Pat
         csv: Where the plotted numbers go.
         pdf: Where the drawing goes.
         png: Where it goes at 200 dpi.
+        titles: What readers call each dataset, by its name; the numbers keep the names.
     """
-    numbers, drawing = maker("figure", name)(read_sources(sources))
+    with titled(titles):
+        numbers, drawing = maker("figure", name)(read_sources(sources))
     write_table(csv, numbers)
     save(drawing, pdf, png)

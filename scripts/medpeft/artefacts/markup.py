@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-NARROW, WIDE = 5, 7  # columns
+NARROW, WIDE = 6, 7  # columns
 FEW = 2  # lines below the text of a cell
 P_DIGIT = 0.001  # the last decimal of a p-value
 MINUS, GAP, TIMES = "\N{MINUS SIGN}", "\N{EN DASH}", "\N{MULTIPLICATION SIGN}"
@@ -149,7 +149,8 @@ def typst(layout: Layout) -> str:
             lines.append(f"  table.cell(colspan: {width}, align: left, emph({_string(title)})),")
         lines += [f"  {', '.join(_typst_cell(cell, break_line) for cell in row)}," for row in group]
     lines += ["  table.hline(),", "))"]
-    lines += [f"#align(left, text(size: 0.9em, {_string(note)}))" for note in layout.notes]
+    if layout.notes:
+        lines.append(f"#align(left, text(size: 0.9em, {_string(' '.join(layout.notes))}))")
     return "\n".join(lines) + "\n"
 
 

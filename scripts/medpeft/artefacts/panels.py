@@ -1,5 +1,6 @@
 """What figures share: panels, their legend, and how a method is drawn."""
 
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from medpeft.base.glyphs import give_glyphs
 PANELS = {1: (4.3, 3.3, 10), 2: (4.3, 3.3, 10), 3: (3.2, 2.4, 8.5), 4: (2.5, 2.4, 8)}
 MOST_IN = {2: 4, 3: 9}  # panels that so many columns take
 LEGEND_COLUMN = 1.4  # inches
+LETTERS = 115  # of a title that are as wide as an inch for each point of their size
 PUBLISHED: dict[str, Any] = {"ls": "--", "lw": 0.8, "mfc": "none", "mew": 1}  # hollow and dashed
 NOTHING = "No result: the runs failed."
 WITHOUT_DATES = {"pdf": {"CreationDate": None, "ModDate": None}, "png": {"Software": None}}
@@ -54,7 +56,7 @@ def panels(
         draw(axes, key, rows)
         if not np.isfinite(axes.dataLim.get_points()).all():
             _say_nothing(axes, letters)
-        axes.set_title(title(key) if title else f"{plain(key[0])}{chr(10) if columns > 2 else ', '}{key[1]}")
+        axes.set_title(title(key) if title else _title(key[0], key[1], width / letters))
         axes.title.set_size(letters)
         axes.tick_params(labelsize=letters)
         for label in (axes.xaxis.label, axes.yaxis.label):
@@ -65,6 +67,13 @@ def panels(
         _say_nothing(grid[0], letters)
     figure.legend(handles=handles, loc="outside lower center", ncols=legend_columns, frameon=False, fontsize=9)
     return figure
+
+
+def _title(dataset: str, backbone: str, room: float) -> str:
+    """Return the title of a panel that is `room` inches wide a point of its letters: on a line, or on several."""
+    letters = int(room * LETTERS)
+    line = f"{plain(dataset)}, {backbone}"
+    return line if len(line) <= letters else "\n".join([*textwrap.wrap(plain(dataset), letters), backbone])
 
 
 def _say_nothing(axes: Axes, letters: float) -> None:

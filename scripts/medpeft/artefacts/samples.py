@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from medpeft.artefacts.palette import in_order, style
-from medpeft.artefacts.words import percent, plain
+from medpeft.artefacts.words import percent, plain, spaced
 from medpeft.base.runs import Run
 from medpeft.data.pixels import centre
 from medpeft.statistics.generation_scores import UNTUNED
@@ -157,7 +157,7 @@ def _wrapped(rows: pd.DataFrame, letters: int) -> dict[str, list[str]]:
     """Return the lines, of so many `letters`, of the label and caption of each prompt by its image_id."""
     prompts = zip(rows["image_id"], rows["label"], rows["caption"], strict=True)
     quoted = {
-        image_id: f"{plain(label)}: \N{LEFT DOUBLE QUOTATION MARK}{caption}\N{RIGHT DOUBLE QUOTATION MARK}"
+        image_id: f"{spaced(label)}: \N{LEFT DOUBLE QUOTATION MARK}{caption}\N{RIGHT DOUBLE QUOTATION MARK}"
         for image_id, label, caption in prompts
     }
     return {image_id: textwrap.wrap(text, letters) for image_id, text in quoted.items()}

@@ -56,7 +56,7 @@ def placed(findings: dict, names: set[str]) -> list[dict]:
         {
             "name": name,
             "kind": artefact.kind,
-            "caption": artefact.caption.format(**words),
+            "caption": artefact.caption.format(**words | findings["captions"].get(name, {})),
             "section": artefact.section,
             "narrow": artefact.narrow,
         }

@@ -1,5 +1,10 @@
 """Names and phrases as readers see them."""
 
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import numpy as np
 import pandas as pd
 
@@ -7,9 +12,28 @@ from medpeft.artefacts.markup import GAP, number, p_text
 
 ENCODERS = {"cnn": "Convolutional networks", "vit": "Vision transformers"}
 
+_titles: ContextVar[Mapping[str, str] | None] = ContextVar("_titles", default=None)
+
+
+@contextmanager
+def titled(titles: Mapping[str, str]) -> Iterator[None]:
+    """Call each dataset by its title among `titles`, by its name; two of one title have their names beside it."""
+    shared = Counter(titles.values())
+    shown = {name: title if shared[title] == 1 else f"{title} ({spaced(name)})" for name, title in titles.items()}
+    token = _titles.set({name: spaced(name) if title == name else title for name, title in shown.items()})
+    try:
+        yield
+    finally:
+        _titles.reset(token)
+
 
 def plain(name: str) -> str:
-    """Return the name of a dataset as a reader sees it."""
+    """Return what readers call a dataset: its title inside of `titled`, else its name."""
+    return (_titles.get() or {}).get(name) or spaced(name)
+
+
+def spaced(name: str) -> str:
+    """Return a name of files and tables as it reads in a text."""
     return name.replace("_", " ")
 
 

@@ -54,6 +54,7 @@ def audit(
         - `left_out`: what was listed and is not used, or is in doubt; its scope is the reason;
         - `known_groups`: images whose group is known, and `doubted_images`: those of them that have a duplicate in
           another known group, which is an error of the search or of the groups;
+        - `told_split`, under `paper`: images whose part of a split comes with the dataset;
         - `shared_groups`: group_ids found in both splits;
         - `leaked_images`: images of the second split that have a duplicate or a group member in the first;
         - `majority_right` and `source_right`, where the manifest tells sources: images of a split that a model gets
@@ -64,6 +65,8 @@ def audit(
     rows = _counts("", "all", images) + _pairs("", "all", pairs) + _doubts(manifest, pairs)
     if losses is not None:
         rows += [("", "left_out", row.reason, "", int(row.count)) for row in each_row(losses)]
+    if "split" in manifest:
+        rows.append(("paper", "told_split", "all", "", int(manifest["split"].notna().sum())))
     tables = {protocol: table}
     if protocol != "paper":
         tables["paper"] = split(manifest, pairs, "paper", seed=seed, sizes=sizes)

@@ -1,6 +1,6 @@
 """What is known of a dataset, of its archives, and of files that are scattered over the web."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,26 @@ from medpeft.base.errors import UserError
 from medpeft.base.losses import Losses
 from medpeft.data.archives import FETCH_AGAIN, Source
 from medpeft.data.labels import LabelKind, Labels, refusal
+
+OWN = "your own"  # how a dataset is obtained that the study declares
+
+
+class Caveat(str):
+    """A sentence of warning that holds for studies of one kind alone; a plain string holds for all.
+
+    Args:
+        text: The sentence.
+        protocol: The protocol of the split that it is about, as `paper`; None for any.
+        task: What is learned, `classification` or `text-to-image`; None for both.
+    """
+
+    protocol: str | None
+    task: str | None
+
+    def __new__(cls, text: str, protocol: str | None = None, task: str | None = None) -> "Caveat":
+        caveat = super().__new__(cls, text)
+        caveat.protocol, caveat.task = protocol, task
+        return caveat
 
 
 class Link(NamedTuple):
@@ -60,7 +80,7 @@ class Dataset:
         licence: Under which terms the images may be used.
         access: How each archive without an address is obtained.
         citation: What to cite.
-        caveats: What a reader of its scores must know, in sentences.
+        caveats: What a reader of its scores must know, in sentences; a `Caveat` says which studies it is about.
         sizes: Images for training, validation and test in the study that is reproduced. Without them 70, 10 and 20 %
             are taken.
         tolerated: Reasons of losses that the caveats speak of: they are counted and stop nothing. With `missing`,
@@ -112,6 +132,20 @@ class Dataset:
         """Return the archive called `name`, with `checksum` in place of the published one where it is given."""
         archive = next(archive for archive in self.archives if archive.name == name)
         return replace(archive, checksum=checksum or archive.checksum)
+
+    @property
+    def own(self) -> bool:
+        """Whether it is one of the user's own."""
+        return self.access == OWN
+
+    def caveats_of(self, protocol: str, tasks: Collection[str]) -> list[str]:
+        """Return the caveats about studies that split by `protocol` and learn such `tasks`."""
+        told = [(text, text if isinstance(text, Caveat) else Caveat(text)) for text in self.caveats]
+        return [
+            text
+            for text, caveat in told
+            if caveat.protocol in (None, protocol) and (caveat.task is None or caveat.task in tasks)
+        ]
 
     def listing(self, archives: list[Path]) -> tuple[pd.DataFrame, Losses]:
         """Return the index of the dataset (see `index`), and what its `archives` hold that is not in it."""

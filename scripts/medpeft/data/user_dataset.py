@@ -13,7 +13,7 @@ from medpeft.base.errors import UserError
 from medpeft.base.redaction import fingerprint
 from medpeft.base.tables import column_names
 from medpeft.data.archives import Source
-from medpeft.data.dataset import Archive, Dataset
+from medpeft.data.dataset import OWN, Archive, Dataset
 from medpeft.data.labels import UNKNOWN, class_counts, in_words, is_multi_label
 from medpeft.data.own.folders import between, folder_of, folders_of, refuse_other_spellings
 from medpeft.data.own.groups import groups_by_pattern, note_doubts
@@ -41,7 +41,7 @@ def user_dataset(name: str, declared: dict[str, Any]) -> Dataset:
         index=partial(_index, declared, declared["title"] or name),
         counts=dict.fromkeys(declared["classes"]),
         licence=declared["licence"],
-        access="your own",
+        access=OWN,
         citation="none: described by the study",
         caveats=tuple(caveats),
         frame=declared["frame"],

@@ -1,4 +1,4 @@
-"""Micro-F1 against trainable parameters with all training images; bars are 95 % intervals over test images."""
+"""Micro-F1 against trainable parameters with all training images; bars are 95 % intervals."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ from medpeft.artefacts.selection import experiment, full_data
 from medpeft.artefacts.sources import Sources
 
 CAPTION = (
-    "Micro-F1 against the number of trainable parameters, with {most_data}. Bars: 95 % intervals over test images; "
-    "the larger a marker, the more parameters."
+    "Micro-F1 against the number of trainable parameters, with {most_data}. Bars: 95 % intervals; the "
+    "larger a marker, the more parameters."
 )
 FIGURE = Figure(
     CAPTION,
@@ -30,7 +30,7 @@ MARKERS = (6.5, 15)  # smallest and largest in points, where their size says som
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
-    """Micro-F1 against trainable parameters with all training images; bars are 95 % intervals over test images.
+    """Micro-F1 against trainable parameters with all training images; bars are 95 % intervals.
 
     The larger a marker, the more parameters are trained. Published scores, where there are any, are hollow.
     """

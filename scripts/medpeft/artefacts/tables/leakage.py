@@ -8,7 +8,7 @@ from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.tables._two_studies import layout, side_by_side
 from medpeft.base.errors import UserError
 
-CAPTION = "Scores under a split that keeps patients and duplicates together, and under the published one."
+CAPTION = "Scores under a split that keeps patients and duplicates together, and under one that need not."
 TABLE = Table(CAPTION, "answers", 4, ("scores", "other_scores", "splits"), requires=("classification", "counterpart"))
 
 
@@ -27,8 +27,8 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     found = dict(zip(sources.splits, (sources.scores, sources.other_scores), strict=True))
     table = side_by_side({protocol: found[protocol] for protocol in ("grouped", "paper")})
     note = (
-        "Micro-F1, mean over seeds with its 95 % bootstrap interval over test images. Grouped keeps a patient and all "
-        "duplicates on one side, paper does not: what it scores more may be leakage, and chance where the interval "
-        "holds 0."
+        "Micro-F1, mean over seeds with its 95 % interval. Grouped keeps a patient and all duplicates on one side; "
+        "paper (the publisher's split, or one of single images) need not: what it scores more may be leakage, and "
+        "chance where the interval holds 0."
     )
     return table, layout(table, {"grouped": "Grouped", "paper": "Paper"}, note)

@@ -40,5 +40,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     header = ["Method", *(percent(fraction) for fraction in fractions)]
     notes = [SEEDS_NOTE]
     if cells["published_f1"].notna().any():
-        notes.append("Third line: the published F1, read off figure 1 of Dutt et al. 2024, and the difference of ours.")
+        notes.append(
+            "Third in a cell: the published F1, read off figure 1 of Dutt et al. 2024, and the difference of ours."
+        )
     return cells, Layout(header, groups, [*notes, *failure_notes(cells)])

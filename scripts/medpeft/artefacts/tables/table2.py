@@ -1,4 +1,4 @@
-"""F1 of every method on convolutional networks, beside the published values."""
+"""F1 of every method, beside the published values: convolutional networks in the published study."""
 
 from functools import partial
 
@@ -7,7 +7,7 @@ import pandas as pd
 from medpeft.artefacts.benchmark import EXACT, benchmark
 from medpeft.artefacts.registry import Table
 
-CAPTION = "Micro-F1 of each method on convolutional networks, with {most_data} (the published table 2)."
+CAPTION = "Micro-F1 of each method on {networks}, with {most_data}{published}."
 TABLE = Table(CAPTION, "answers", 1, ("runs", "scores", "searches"), published=("table2",), experiments=("table2",))
 
 

@@ -1,4 +1,4 @@
-"""F1 of every method on vision transformers with supervised pretraining, beside the published values."""
+"""F1 of every method, beside the published values: supervised vision transformers in the published study."""
 
 from functools import partial
 
@@ -7,10 +7,7 @@ import pandas as pd
 from medpeft.artefacts.benchmark import EXACT, benchmark
 from medpeft.artefacts.registry import Table
 
-CAPTION = (
-    "Micro-F1 of each method on vision transformers with supervised pretraining, with {most_data} (the published "
-    "table 3)."
-)
+CAPTION = "Micro-F1 of each method on {networks}, with {most_data}{published}."
 TABLE = Table(CAPTION, "answers", 2, ("runs", "scores", "searches"), published=("table3",), experiments=("table3",))
 
 

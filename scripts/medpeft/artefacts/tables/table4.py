@@ -24,7 +24,7 @@ from medpeft.statistics.generation_scores import generation_scores
 
 CAPTION = (
     "FID of the images that each method generates, by share of the training pairs; N is the number of generated and "
-    "of real images, the floor the FID of as many other real ones: {images} (the published table 4)."
+    "of real images, the floor the FID of as many other real ones: {images}{published}."
 )
 TABLE = Table(
     CAPTION,

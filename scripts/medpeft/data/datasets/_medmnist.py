@@ -13,16 +13,17 @@ import pandas as pd
 
 from medpeft.base.errors import UserError
 from medpeft.data.archives import Source
-from medpeft.data.dataset import Archive, Dataset
+from medpeft.data.dataset import Archive, Caveat, Dataset
 from medpeft.data.labels import LabelKind, in_words, joined
 
 # Addresses, MD5 sums, sizes, licences and classes are those of the publisher's own list (medmnist 3.0.2, info.py). It
 # has no counts per class: those here are the sources' own, and add up to its sizes.
 SPLIT_NAMES = {"train": "train", "val": "validation", "test": "test"}
 ZENODO = "https://zenodo.org/records/10519652/files"
-CAVEATS = ("Patients are not known, so that `grouped` keeps only duplicates on one side.",)
-NINE_TO_ONE = (
-    "Training and validation are nine to one of one set; that a patient's images were kept together is not said."
+CAVEATS = (Caveat("Patients are not known, so that `grouped` keeps only duplicates on one side.", protocol="grouped"),)
+NINE_TO_ONE = Caveat(
+    "Training and validation are nine to one of one set; that a patient's images were kept together is not said.",
+    protocol="paper",
 )
 # The classes of the three collections of abdominal CT, in the order of their numbers.
 ORGANS = (
@@ -40,8 +41,12 @@ ORGANS = (
 )
 ORGAN_SOURCE = "LiTS, Bilic et al. 2023, Medical Image Analysis 84:102680"
 ORGAN_CAVEATS = (
-    "The publisher's split keeps a scan on one side (115 CT scans for training, 16 for validation, 70 for test) but "
-    "does not tell which images are of one scan: `grouped`, which draws another split, separates less than `paper`.",
+    Caveat(
+        "The publisher's split keeps a scan on one side (115 CT scans for training, 16 for validation, 70 for test) "
+        "but does not tell which images are of one scan: `grouped`, which draws another split, separates less than "
+        "`paper`.",
+        protocol="grouped",
+    ),
     "The organs are cut out of CT volumes and can be told by shape and place alone.",
 )
 

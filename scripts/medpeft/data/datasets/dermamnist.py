@@ -1,5 +1,6 @@
 """DermaMNIST: pigmented skin lesions at 224 pixels, of MedMNIST+."""
 
+from medpeft.data.dataset import Caveat
 from medpeft.data.datasets._medmnist import medmnist
 
 DATASET = medmnist(
@@ -11,7 +12,11 @@ DATASET = medmnist(
     source="HAM10000, Tschandl et al. 2018",
     licence="CC BY-NC 4.0",
     caveats=(
-        "These are the images of HAM10000: its split is by image, and images of one lesion lie on both sides "
-        "(Abhishek et al. 2025, Scientific Data 12:196).",
+        "These are the images of HAM10000.",
+        Caveat(
+            "The publisher's split is by image, and images of one lesion lie on both sides (Abhishek et al. 2025, "
+            "Scientific Data 12:196).",
+            protocol="paper",
+        ),
     ),
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from medpeft.data.archives import Source, columns_in, find_images, find_table, with_images
-from medpeft.data.dataset import Archive, Dataset, Link
+from medpeft.data.dataset import Archive, Caveat, Dataset, Link
 from medpeft.data.formats.pillow import open_image
 
 TABLE_COLUMNS = ["md5hash", "fitzpatrick_scale", "label", "three_partition_label"]
@@ -92,8 +92,11 @@ DATASET = Dataset(
     f"{IMAGE_ARCHIVE.removesuffix('.zip')}",
     citation="Groh et al. 2021, CVPR Workshops, 1820-1828, doi:10.1109/CVPRW53098.2021.00201",
     caveats=(
-        "The published study prints 5,809 training images; of the 16,012 with a skin type, 80 % are 12,809, which is "
-        "taken to be meant.",
+        Caveat(
+            "The published study prints 5,809 training images; of the 16,012 with a skin type, 80 % are 12,809, which "
+            "is taken to be meant.",
+            protocol="paper",
+        ),
         "Images that are missing are left out, so that the numbers here may be below the published ones.",
         "About a fifth of the images are near duplicates, and patients are not known.",
         "The diagnoses are those of the atlases; of 504 images that dermatologists looked at, 348 were diagnostic.",

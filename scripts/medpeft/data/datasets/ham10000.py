@@ -8,7 +8,7 @@ time under the same names in small letters, and the table without its column `da
 import pandas as pd
 
 from medpeft.data.archives import Source, columns_in, find_images, find_table, with_images
-from medpeft.data.dataset import Archive, Dataset
+from medpeft.data.dataset import Archive, Caveat, Dataset
 
 DATAVERSE = "https://dataverse.harvard.edu/api/access/datafile"
 ATTRIBUTES = {"sex": "sex", "age": "age", "localization": "localization", "dx_type": "dx_type"}
@@ -65,8 +65,11 @@ DATASET = Dataset(
     "kmader/skin-cancer-mnist-ham10000 of Kaggle into a folder and name that folder as the mirror",
     citation="Tschandl et al. 2018, Scientific Data 5:180161, doi:10.1038/sdata.2018.161",
     caveats=(
-        "10,015 images show 7,470 lesions: the published sizes are those of a split by image, under which images of "
-        "one lesion lie on both sides.",
+        Caveat(
+            "10,015 images show 7,470 lesions: the published sizes are those of a split by image, under which images "
+            "of one lesion lie on both sides.",
+            protocol="paper",
+        ),
         "Some lesions have two ids (Abhishek et al. 2025, Scientific Data 12:196), and patients are not known.",
         "Of the classes, akiec, bcc, df and vasc have few images, so that accuracy is mostly that of nevi.",
     ),

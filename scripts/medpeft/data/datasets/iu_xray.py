@@ -9,7 +9,7 @@ reports that nobody indexed are left out.
 import pandas as pd
 
 from medpeft.data.archives import Source, find_images, find_table, with_images
-from medpeft.data.dataset import Archive, Dataset
+from medpeft.data.dataset import Archive, Caveat, Dataset
 
 NOT_INDEXED = "No Indexing"
 
@@ -50,8 +50,11 @@ DATASET = Dataset(
     access="public, no account, 14 GB (Kaggle: raddar/chest-xrays-indiana-university)",
     citation="Demner-Fushman et al. 2016, JAMIA 23:304-310, doi:10.1093/jamia/ocv080",
     caveats=(
-        "Abnormal is any report with an index term other than normal, a healed fracture as much as a tumour.",
-        "Names that de-identification removed stand as XXXX in the captions.",
+        Caveat(
+            "Abnormal is any report with an index term other than normal, a healed fracture as much as a tumour.",
+            task="classification",
+        ),
+        Caveat("Names that de-identification removed stand as XXXX in the captions.", task="text-to-image"),
         "Reports are of different patients as far as is known; nothing else tells the patients.",
     ),
 )

@@ -10,7 +10,7 @@ import re
 import pandas as pd
 
 from medpeft.data.archives import Source, columns_in, find_images, find_table, visible_members, with_images
-from medpeft.data.dataset import Archive, Dataset
+from medpeft.data.dataset import Archive, Caveat, Dataset
 
 PHYSIONET = "https://physionet.org/files"
 IMAGE_ARCHIVE = "mimic_cxr.zip"
@@ -87,9 +87,14 @@ DATASET = Dataset(
     citation="Johnson et al. 2019, MIMIC-CXR-JPG, PhysioNet, doi:10.13026/8360-t248; Johnson et al. 2019, Scientific "
     "Data 6:317, doi:10.1038/s41597-019-0322-0",
     caveats=(
-        "The labels are read from reports by a program (CheXpert); those that it was unsure of count as findings.",
+        Caveat(
+            "The labels are read from reports by a program (CheXpert); those that it was unsure of count as findings.",
+            task="classification",
+        ),
         "How the published study chose its 110,000 pairs is not said. Here a study takes all frontal images with an "
         "impression, which are more, or a random draw of as many as it says (generation.training_pairs).",
-        "The split of the publisher keeps patients apart, so that `paper` leaks no patient here.",
+        Caveat(
+            "The split of the publisher keeps patients apart, so that `paper` leaks no patient here.", protocol="paper"
+        ),
     ),
 )

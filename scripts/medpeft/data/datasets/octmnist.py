@@ -1,5 +1,6 @@
 """OCTMNIST: optical coherence tomography of the retina at 224 pixels, of MedMNIST+."""
 
+from medpeft.data.dataset import Caveat
 from medpeft.data.datasets._medmnist import NINE_TO_ONE, medmnist
 
 DATASET = medmnist(
@@ -11,6 +12,6 @@ DATASET = medmnist(
     source="Kermany et al. 2018, Cell 172:1122",
     caveats=(
         NINE_TO_ONE,
-        "Test classes are equally large, those in training are not.",
+        Caveat("Test classes are equally large, those in training are not.", protocol="paper"),
     ),
 )

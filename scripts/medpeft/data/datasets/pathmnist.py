@@ -1,5 +1,6 @@
 """PathMNIST: colon pathology at 224 pixels, of MedMNIST+."""
 
+from medpeft.data.dataset import Caveat
 from medpeft.data.datasets._medmnist import medmnist
 
 DATASET = medmnist(
@@ -20,6 +21,10 @@ DATASET = medmnist(
     md5="2c51a510bcdc9cf8ddb2af93af1eadec",
     source="Kather et al. 2019, PLOS Medicine 16:e1002730",
     caveats=(
-        "Training and validation are nine to one of patches of the same slides; test patches come from another clinic.",
+        Caveat(
+            "Training and validation are nine to one of patches of the same slides; test patches come from another "
+            "clinic.",
+            protocol="paper",
+        ),
     ),
 )

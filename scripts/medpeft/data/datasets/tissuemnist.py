@@ -1,5 +1,6 @@
 """TissueMNIST: kidney cortex cells at 224 pixels, of MedMNIST+."""
 
+from medpeft.data.dataset import Caveat
 from medpeft.data.datasets._medmnist import medmnist
 
 DATASET = medmnist(
@@ -21,7 +22,8 @@ DATASET = medmnist(
     md5="b077128c4a949f0a4eb01517f9037b9c",
     source="BBBC051, Woloshuk et al. 2021, Cytometry A 99:707",
     caveats=(
-        "Cells come from three specimens and were split cell by cell.",
+        "Cells come from three specimens.",
+        Caveat("The publisher split cell by cell.", protocol="paper"),
         "A cell is the maximum over 7 slices of 32 x 32 pixels: 224 pixels show no more.",
     ),
 )

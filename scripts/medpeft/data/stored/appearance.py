@@ -113,7 +113,7 @@ def alarming(found: dict[str, int], fit: str) -> list[str]:
 def _loss(get: Callable[[str], int], fit: str) -> str:
     if fit != "crop":
         return ""
-    return f", which cuts off {get('cut_area') / max(get('area'), 1):.1%} of the area of all images"
+    return f", which cuts off {100 * get('cut_area') / max(get('area'), 1):.1f} % of the area of all images"
 
 
 def _counted(count: int) -> str:
