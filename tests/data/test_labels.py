@@ -74,10 +74,11 @@ def test_equal_pictures_with_one_other_finding_contradict_each_other():
 def test_every_label_is_split_in_proportion(protocol, seed):
     images = chest(seed)
     found = split(images, NO_PAIRS, protocol, seed=seed).merge(images, on="image_id")
-    positive, _ = marks(found, CLASSES)
+    positive, known = marks(found, CLASSES)
     for name, share in zip(SPLITS, (0.7, 0.1, 0.2), strict=True):
         here = (found["split"] == name).to_numpy()
         assert here.mean() == pytest.approx(share, abs=0.005)
+        assert known[here].sum(0) == pytest.approx(known.sum(0) * share, abs=6)
         assert positive[here].sum(0) == pytest.approx(positive.sum(0) * share, abs=2 if protocol == "paper" else 4)
     if protocol == "grouped":
         assert (found.groupby("group_id")["split"].nunique() == 1).all()
