@@ -84,11 +84,14 @@ def test_every_label_is_split_in_proportion(protocol, seed):
         assert (found.groupby("group_id")["split"].nunique() == 1).all()
 
 
-def test_single_images_are_split_in_exactly_the_sizes_asked_for():
-    images = chest(1)
-    sizes = (len(images) - 120, 50, 70)
-    counts = split(images, NO_PAIRS, "paper", sizes=sizes)["split"].value_counts()
-    assert tuple(counts[list(SPLITS)]) == sizes
+@pytest.mark.parametrize("seed", range(4))
+def test_single_images_are_split_in_exactly_the_sizes_asked_for(seed):
+    """Also where every image has many labels, of which each pulls another way."""
+    have = np.random.default_rng(seed).random((47, len(CLASSES))) < 0.6
+    images = table(*[(label, "") for label in joined(pd.DataFrame(have, columns=CLASSES))])
+    for sizes in ((31, 6, 10), (27, 9, 11)):
+        counts = split(images, NO_PAIRS, "paper", sizes=sizes, seed=seed)["split"].value_counts()
+        assert tuple(counts[list(SPLITS)]) == sizes
 
 
 @pytest.mark.parametrize(
