@@ -74,20 +74,24 @@ def test_equal_pictures_with_one_other_finding_contradict_each_other():
 def test_every_label_is_split_in_proportion(protocol, seed):
     images = chest(seed)
     found = split(images, NO_PAIRS, protocol, seed=seed).merge(images, on="image_id")
-    positive, _ = marks(found, CLASSES)
+    positive, known = marks(found, CLASSES)
     for name, share in zip(SPLITS, (0.7, 0.1, 0.2), strict=True):
         here = (found["split"] == name).to_numpy()
         assert here.mean() == pytest.approx(share, abs=0.005)
+        assert known[here].sum(0) == pytest.approx(known.sum(0) * share, abs=6)
         assert positive[here].sum(0) == pytest.approx(positive.sum(0) * share, abs=2 if protocol == "paper" else 4)
     if protocol == "grouped":
         assert (found.groupby("group_id")["split"].nunique() == 1).all()
 
 
-def test_single_images_are_split_in_exactly_the_sizes_asked_for():
-    images = chest(1)
-    sizes = (len(images) - 120, 50, 70)
-    counts = split(images, NO_PAIRS, "paper", sizes=sizes)["split"].value_counts()
-    assert tuple(counts[list(SPLITS)]) == sizes
+@pytest.mark.parametrize("seed", range(4))
+def test_single_images_are_split_in_exactly_the_sizes_asked_for(seed):
+    """Also where every image has many labels, of which each pulls another way."""
+    have = np.random.default_rng(seed).random((47, len(CLASSES))) < 0.6
+    images = table(*[(label, "") for label in joined(pd.DataFrame(have, columns=CLASSES))])
+    for sizes in ((31, 6, 10), (27, 9, 11)):
+        counts = split(images, NO_PAIRS, "paper", sizes=sizes, seed=seed)["split"].value_counts()
+        assert tuple(counts[list(SPLITS)]) == sizes
 
 
 @pytest.mark.parametrize(

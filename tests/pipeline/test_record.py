@@ -1,9 +1,12 @@
 """What a run leaves beside its adapter, of a classifier and of a U-Net alike."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from medpeft.base.files import read_json, read_table, sha256
+from medpeft.data.labels import Labels
 from medpeft.pipeline.record import Request, write_run
 from medpeft.training.outcome import Outcome
 
@@ -38,6 +41,12 @@ def test_a_classifier_leaves_predictions_and_a_record_of_all_files(outputs):
     names = ("adapter.safetensors", "history.csv", "predictions.csv", "validation_predictions.csv")
     assert record["provenance"]["outputs"] == {name: sha256(name) for name in names}
     assert list(read_table("predictions.csv")["image_id"]) == ["007"]
+
+
+def test_a_record_names_the_kind_of_labels_and_the_order_of_their_classes(outputs):
+    request = replace(_request("classification"), labels=Labels("ordinal", ("mild", "grave")))
+    write_run(outputs, request, Outcome(4, HISTORY, {}))
+    assert read_json("record.json")["labels"] == {"task": "ordinal", "classes": ["mild", "grave"], "positive": None}
 
 
 def test_a_unet_leaves_the_same_record_without_predictions(outputs, tmp_path):

@@ -144,6 +144,17 @@ def test_mistakes_are_named_in_one_sentence(changes, sentence):
     assert "\n" not in str(caught.value)
 
 
+def test_a_classifier_of_generated_images_needs_classes_that_exclude_each_other():
+    grid = PIPELINE | {"datasets": ["chestmnist"]}
+    pipelines = {"generation": {"downstream": 9}, "experiments": {"table4": grid}}
+    with pytest.raises(
+        UserError, match=r"with the dataset 'chestmnist' at experiments\.table4: .* set generation\.down"
+    ):
+        Study(_study(**pipelines))
+    Study(_study(**pipelines | {"generation": {"downstream": 0}}))
+    Study(_study(**pipelines | {"experiments": {"table4": PIPELINE}}))
+
+
 def test_keys_that_speak_of_what_the_study_has_are_taken(tmp_path):
     (tmp_path / "split.csv").write_text("image_id,split\n")
     sums = dict.fromkeys(("busi.zip", "mine.zip", "resnet50.safetensors", "resnet18.safetensors"), f"md5:{'0' * 32}")

@@ -193,8 +193,9 @@ def _whole_clusters(images: pd.DataFrame, sizes: tuple[int, ...], seed: int, exa
     come last and fill what is left, so that the targets are met wherever whole clusters allow it.
 
     Where images have several labels, all images count as one more class, so that those without any label are spread
-    too, and images with many labels come before those with few, as in iterative stratification (Sechidis et al. 2011,
-    On the stratification of multi-label data). `exactly` fills no split beyond its size, where clusters are images.
+    too, and so do those of which a label is not known. Images with many labels come before those with few, as in
+    iterative stratification (Sechidis et al. 2011, On the stratification of multi-label data). `exactly` fills no split
+    beyond its size, where clusters are images.
     """
     number, _ = pd.factorize(images["cluster"])
     counts = _class_table(images).groupby(number).sum().to_numpy()  # clusters x classes
@@ -215,10 +216,13 @@ def _whole_clusters(images: pd.DataFrame, sizes: tuple[int, ...], seed: int, exa
 
 
 def _class_table(images: pd.DataFrame) -> pd.DataFrame:
-    """Return which images are of each class, and where they may have several labels a last column for all images."""
-    positive, _ = marks(images, class_counts(images))
+    """Return which images are of each class.
+
+    Where they may have several labels, columns follow for those that are not known, and a last one for all images.
+    """
+    positive, known = marks(images, class_counts(images))
     if is_multi_label(images):
-        positive = np.column_stack([positive, np.ones(len(images), dtype=bool)])
+        positive = np.column_stack([positive, ~known, np.ones(len(images), dtype=bool)])
     return pd.DataFrame(positive)
 
 
