@@ -246,6 +246,7 @@ RERUNS = {
     "scripts/medpeft/generation/generate.py": IMAGES,
     "scripts/medpeft/statistics/evaluate.py": EVALUATED | CLASSIFIED | _after("downstreams") | COLLECTED,
     "scripts/medpeft/statistics/metrics.py": EVALUATED | CLASSIFIED | _after("downstreams") | COLLECTED | {"samples"},
+    "scripts/medpeft/statistics/searches.py": RUNS,
     "scripts/medpeft/statistics/rank.py": {"rank"} | _after("ranks", "friedman", "recommendations"),
     "scripts/medpeft/artefacts/panels.py": {"figure figure1", "figure figure3", "figure pareto", "figure tuning"}
     | {"samples", "typeset", "all"},
