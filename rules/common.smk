@@ -60,7 +60,9 @@ ENCODED = f"data/encoded/{{dataset}}{{definition}}/{{backbone}}/{fitted_folder(S
 
 PER_SEED = STUDY.settings["tuning"]["per_seed"]
 SPLIT_PER_SEED = STUDY.settings["split"]["per_seed"]
-SPLITS = f"data/splits/{{dataset}}/{STUDY.name}" + "/{seed}" * SPLIT_PER_SEED
+SPLITS = "/".join(
+    ["data/splits", "{dataset}", STUDY.name, *["{seed}"] * SPLIT_PER_SEED]
+)
 SEARCH = Search(
     *("{dataset}", "{backbone}", "{method}"),
     "{fraction}" if STUDY.settings["tuning"]["per_fraction"] else None,

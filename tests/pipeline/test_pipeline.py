@@ -267,6 +267,7 @@ RERUNS = {
     "scripts/medpeft/statistics/compare_generated.py": {"compare_generated"}
     | _after("generation_intervals", "generation_comparisons"),
     "scripts/medpeft/generation/likeness.py": {"reference"} | LIKENED | COLLECTED,
+    "scripts/medpeft/statistics/searches.py": RUNS,
     "scripts/medpeft/statistics/rank.py": {"rank"} | _after("ranks", "friedman", "recommendations"),
     "scripts/medpeft/artefacts/panels.py": {"figure figure1", "figure figure3", "figure pareto", "figure tuning"}
     | {"samples", "typeset", "all"},
