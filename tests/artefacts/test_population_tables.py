@@ -56,7 +56,8 @@ def test_both_scores_the_drop_and_the_gain_stand_in_one_line(sources):
     assert [cell.text for cell in lines[0]] == ["Full fine-tuning", "0.900", "0.700", "+0.200", ".020", GAP, GAP]
     assert [cell.text for cell in lines[1]] == ["SSF", "0.900", "0.700", "+0.200", ".020", "+0.050", ".090"]
     assert lines[1][5].below == f"[{MINUS}0.010, +0.110]"
-    assert "hospital: 200 images of 150 clusters; 12 were left out" in layout.notes[1]
+    assert layout.notes[1].startswith("hospital: 200 images of 150 clusters. Left out")
+    assert layout.notes[1].endswith(": 12.")
     assert {"gain", "drop", "n_left_out"} <= set(table)
 
 

@@ -1,9 +1,12 @@
 """Groups and other datasets that a study cannot have are refused before anything runs."""
 
+from types import SimpleNamespace
+
 import pytest
 from tiny import STUDY
 
 from medpeft.base.errors import UserError
+from medpeft.pipeline import populations
 from medpeft.pipeline.study import Study
 
 OWN = {"classes": ["benign", "malignant", "normal"], "table": "t.csv", "attributes": ["sex", "age"]}
@@ -73,6 +76,21 @@ def test_another_dataset_may_call_its_classes_otherwise():
 
 def test_a_list_of_datasets_is_a_mapping_without_other_names():
     assert study(test_on={"busi": ["mine"]}).settings["test_on"] == {"busi": {"mine": {}}}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "said"),
+    [
+        (("ordinal", "multi-class"), "its labels are multi-class where those of the training are ordinal"),
+        (("multi-label", "multi-label"), "images with several labels are not tested on another dataset"),
+    ],
+)
+def test_labels_of_another_kind_are_refused(kinds, said, monkeypatch):
+    loaded = {name: SimpleNamespace(labels=kind, counts={"a": 1}) for name, kind in zip("xy", kinds, strict=True)}
+    monkeypatch.setattr(populations, "datasets", SimpleNamespace(names=list, load=lambda name, own: loaded[name]))
+    settings = {"test_on": {"x": ["y"]}, "datasets": {"x": {}, "y": {}}}
+    with pytest.raises(UserError, match=said):
+        populations.check_test_on(settings, ["x"])
 
 
 def test_diffusion_pipelines_alone_train_no_classifier():

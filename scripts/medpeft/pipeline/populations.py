@@ -120,8 +120,10 @@ def _refuse_other_classes(place: str, first: Collection[str], second: Collection
 
 
 def _refuse_other_labels(place: str, first: Dataset, second: Dataset) -> None:
-    """Refuse another dataset whose labels are of another kind."""
+    """Refuse another dataset whose labels are of another kind, and images with several labels."""
     kinds = [getattr(dataset, "labels", "multi-class") for dataset in (first, second)]
+    if "multi-label" in kinds:
+        raise UserError(f"{place}: images with several labels are not tested on another dataset: take it out")
     if kinds[0] != kinds[1]:
         raise UserError(
             f"{place}: its labels are {kinds[1]} where those of the training are {kinds[0]}: name another one"

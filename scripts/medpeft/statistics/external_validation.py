@@ -92,15 +92,12 @@ def _scores(metric: str, inner: np.ndarray, outer: np.ndarray, sets: dict[bool, 
     sign = 1 if known.higher_is_better else -1
     least = min(sizes.values())
     drop = Estimate.of_draws(sign * (inner - outer), least)
-    found = {
-        "internal": (Estimate.of_draws(inner, sizes[False]), known.bounds),
-        "external": (Estimate.of_draws(outer, sizes[True]), known.bounds),
-        "drop": (drop, (-np.inf, np.inf)),
-    }
-    row = {"p_value": drop.p_value()}
-    for name, (estimate, bounds) in found.items():
-        row |= dict(zip((f"{name}_low", f"{name}_high"), estimate.interval(bounds), strict=True))
+    low, high = _within(drop, metric)
+    row = {"drop": drop.value, "drop_low": low, "drop_high": high, "p_value": drop.p_value()}
+    for name, draws, outside in (("internal", inner, False), ("external", outer, True)):
+        estimate = Estimate.of_draws(draws, sizes[outside])
         row[name] = estimate.value
+        row[f"{name}_low"], row[f"{name}_high"] = estimate.interval(known.bounds)
     return row
 
 
@@ -116,11 +113,18 @@ def _differences(draws: Mapping[tuple, dict[str, pd.DataFrame]], sets: dict[bool
             if gains.empty:
                 continue
             estimate = Estimate.of_draws(gains.to_numpy(), sets[True].size)
-            low, high = estimate.interval()
+            low, high = _within(estimate, metric)
             cell = dict(zip(CELL, (dataset, backbone, method, fraction), strict=True))
             found = {"difference": estimate.value, "low": low, "high": high, "p_value": estimate.p_value()}
             rows.append(cell | {"other": other, "metric": metric, "seeds_compared": len(gains)} | found)
     return rows
+
+
+def _within(estimate: Estimate, metric: str) -> tuple[float, float]:
+    """Return the interval of a difference of two scores, which cannot be larger than their range."""
+    least, greatest = METRICS[metric].bounds
+    low, high = np.clip(estimate.interval(), least - greatest, greatest - least)
+    return float(low), float(high)
 
 
 def _table(rows: list[dict], columns: list[str]) -> pd.DataFrame:

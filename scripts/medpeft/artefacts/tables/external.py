@@ -55,7 +55,7 @@ def _sizes(table: pd.DataFrame) -> list[str]:
     """Return a note for each other dataset: how many images it has, and how many are left out."""
     sizes = table.drop_duplicates(["dataset", "other"])
     return [
-        f"{plain(row.other)}: {row.n_images:,} images of {row.n_clusters:,} clusters; {row.n_left_out:,} were left out "
-        f"as they are, or look like, images of {plain(row.dataset)} that were trained or validated on."
+        f"{plain(row.other)}: {row.n_images:,} images of {row.n_clusters:,} clusters. Left out as they are, or look "
+        f"like, images of {plain(row.dataset)} that were trained or validated on: {row.n_left_out:,}."
         for row in each_row(sizes)
     ]
