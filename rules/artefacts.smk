@@ -38,6 +38,8 @@ rule table:
         "<study>/logs/table_{table}.log",
     conda:
         "../envs/results.yaml"
+    params:
+        primary=STUDY.settings["primary_metric"],
     script:
         "../scripts/table.py"
 
@@ -58,6 +60,8 @@ rule figure:
         "<study>/logs/figure_{figure}.log",
     conda:
         "../envs/results.yaml"
+    params:
+        primary=STUDY.settings["primary_metric"],
     script:
         "../scripts/figure.py"
 

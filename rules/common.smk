@@ -187,6 +187,16 @@ def no_longer_accepted(folder):
     return lost
 
 
+def labels_of(wildcards):
+    """What kind of labels its images have, as a run's record tells it."""
+    found = kept(wildcards.dataset).dataset
+    return {
+        "task": getattr(found, "labels", "multi-class"),
+        "classes": list(getattr(found, "classes", None) or sorted(found.counts)),
+        "positive": getattr(found, "positive", None),
+    }
+
+
 def declared_of(wildcards):
     """What of it may be seen."""
     return DECLARED.get(wildcards.dataset)

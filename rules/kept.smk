@@ -84,6 +84,8 @@ JOBS = [
     (rules.count, [{}]),
     (rules.collect, [{}]),
     (rules.compare, [{}] * bool(CLASSIFIED)),
+    (rules.per_class, [{}] * bool(CLASSIFIED)),
+    (rules.floor, [job_at(*values) for values in distinct(CLASSIFIED, "dataset")]),
     (rules.rank, [{}] * bool(CLASSIFIED)),
 ]
 KEPT = list(

@@ -4,6 +4,7 @@
 localrules:
     collect,
     rank,
+    floor,
     verify,
     forget_failed,
 
@@ -61,6 +62,45 @@ rule compare:
         "../envs/results.yaml"
     script:
         "../scripts/compare.py"
+
+
+rule per_class:
+    input:
+        runs="<study>/runs.csv",
+        predictions=expand("<study>/runs/{run}/predictions.csv", run=RUNS),
+        validation_predictions=expand(
+            "<study>/runs/{run}/validation_predictions.csv", run=RUNS
+        ),
+        records=expand("<study>/runs/{run}/record.json", run=RUNS),
+        code=code_of("per_class"),
+    output:
+        scores="<study>/per_class.csv",
+        confusions="<study>/confusions.csv",
+        curves="<study>/curves.csv",
+        reliability="<study>/reliability.csv",
+    log:
+        "<study>/logs/per_class.log",
+    conda:
+        "../envs/results.yaml"
+    script:
+        "../scripts/per_class.py"
+
+
+rule floor:
+    input:
+        manifest=prepared("manifest.csv"),
+        split="<splits>/split.csv",
+        code=code_of("floor"),
+    output:
+        floor="<study>/floors/{dataset}.csv",
+    log:
+        "<study>/floors/{dataset}.log",
+    conda:
+        "../envs/results.yaml"
+    params:
+        labels=labels_of,
+    script:
+        "../scripts/floor.py"
 
 
 rule rank:

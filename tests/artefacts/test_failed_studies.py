@@ -1,5 +1,7 @@
 """A study of which much or all failed has every table, every figure and a paper, with gaps and the reasons for them."""
 
+from collections import defaultdict
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +19,10 @@ from medpeft.generation.copies import MEMORISATION_FACTS
 from medpeft.generation.downstream_classifier import DOWNSTREAM_COLUMNS
 from medpeft.methods.registry import declared
 from medpeft.statistics.collect import RUN_COLUMNS, runs_in
+from medpeft.statistics.floor import floor
 from medpeft.statistics.metrics import METRICS
+from medpeft.statistics.per_class import per_class
+from medpeft.statistics.scoring.predictions import Labels
 
 CLASSES = ("a", "b")
 COSTS = {"adapter_bytes": 2**20, "train_seconds": 2.0, "images_per_second": 9.0, "peak_memory_bytes": 2**30}
@@ -81,6 +86,7 @@ def study(request, tmp_path_factory) -> tuple[Sources, dict]:
     runs = handed_on(_runs(fails))
     results = judged(runs, _predictions, handed_on)
     named = runs_in(runs)
+    details = per_class(runs, _predictions, _predictions, defaultdict(Labels))
     sources = Sources(
         runs=runs,
         **{name: table for name, table in results.items() if name != "contrasts"},
@@ -93,10 +99,20 @@ def study(request, tmp_path_factory) -> tuple[Sources, dict]:
         searches={run.search: _search(fails(run)) for run in named if run.backbone != "tiny"},
         memorisations={run: _memorisation(fails(run)) for run in named if run.backbone == "tiny"},
         downstreams={run: _downstream(fails(run)) for run in named if run.backbone == "tiny"},
+        floors=pd.concat(floor(name, _images(), list(CLASSES), Labels()) for name in ("busi", "ham10000")),
+        **{_SOURCE.get(name, name): handed_on(table) for name, table in details._asdict().items()},
         published=PUBLISHED,
     )
     learning_rates = handed_on(artefacts.maker("table", "learning_rates")(sources)[0])
     return sources, findings(with_results(evidence(), runs, results, learning_rates))
+
+
+_SOURCE = {"scores": "per_class"}
+
+
+def _images() -> pd.DataFrame:
+    """Return the images of a dataset of which two in three are of the class `a`."""
+    return pd.DataFrame({"split": ["train"] * 6 + ["test"] * 6, "label": ["a", "b", "a"] * 4})
 
 
 def _search(fails: bool) -> tuple[pd.DataFrame, dict]:

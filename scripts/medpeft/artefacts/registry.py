@@ -18,7 +18,8 @@ from medpeft.base.literals import assigned
 SECTIONS = ("methods", "answers", "choice", "low_data", "generation", "calibration", "costs")  # of the paper
 SOURCES = (
     *("runs", "scores", "comparisons", "crossovers", "ranks", "friedman", "recommendations", "parameters"),
-    *("other_scores", "splits", "records", "searches", "memorisations", "downstreams"),
+    *("other_scores", "splits", "records", "searches", "memorisations", "downstreams", "floors"),
+    *("per_class", "confusions", "curves", "reliability"),
 )
 
 

@@ -260,8 +260,11 @@ class ClassifierLoop(Loop[Fit]):
 
     def _score(self, logits: Tensor, labels: Tensor) -> float:
         """Return the primary metric of the validation images."""
-        probabilities = logits.double().softmax(1).numpy()
-        validated = Scored(labels.numpy(), probabilities, np.ones((1, len(labels))))
+        weights, truth = np.ones((1, len(labels))), labels.numpy()
+        if labels.ndim == 1:
+            validated = Scored(truth, logits.double().softmax(1).numpy(), weights)
+        else:  # several labels an image, NaN where one is not known
+            validated = Scored(truth == 1, logits.double().sigmoid().numpy(), weights, known=~np.isnan(truth))
         found = score(self.recipe.primary_metric, validated)
         if not math.isfinite(found):
             raise RunFailed(
