@@ -84,7 +84,7 @@ JOBS = [
     (rules.count, [{}]),
     (rules.collect, [{}]),
     (rules.compare, [{}] * bool(CLASSIFIED)),
-    (rules.per_class, [{}] * bool(CLASSIFIED)),
+    (rules.classwise, [{}] * bool(CLASSIFIED)),
     (rules.floor, [job_at(*values) for values in distinct(CLASSIFIED, "dataset")]),
     (rules.rank, [{}] * bool(CLASSIFIED)),
 ]

@@ -64,7 +64,7 @@ rule compare:
         "../scripts/compare.py"
 
 
-rule per_class:
+rule classwise:
     input:
         runs="<study>/runs.csv",
         predictions=expand("<study>/runs/{run}/predictions.csv", run=RUNS),
@@ -72,18 +72,18 @@ rule per_class:
             "<study>/runs/{run}/validation_predictions.csv", run=RUNS
         ),
         records=expand("<study>/runs/{run}/record.json", run=RUNS),
-        code=code_of("per_class"),
+        code=code_of("classwise"),
     output:
         scores="<study>/per_class.csv",
         confusions="<study>/confusions.csv",
         curves="<study>/curves.csv",
         reliability="<study>/reliability.csv",
     log:
-        "<study>/logs/per_class.log",
+        "<study>/logs/classwise.log",
     conda:
         "../envs/results.yaml"
     script:
-        "../scripts/per_class.py"
+        "../scripts/classwise.py"
 
 
 rule floor:

@@ -18,10 +18,10 @@ from medpeft.base.runs import CELL, Run
 from medpeft.generation.copies import MEMORISATION_FACTS
 from medpeft.generation.downstream_classifier import DOWNSTREAM_COLUMNS
 from medpeft.methods.registry import declared
+from medpeft.statistics.classwise import classwise
 from medpeft.statistics.collect import RUN_COLUMNS, runs_in
 from medpeft.statistics.floor import floor
 from medpeft.statistics.metrics import METRICS
-from medpeft.statistics.per_class import per_class
 from medpeft.statistics.scoring.predictions import Labels
 
 CLASSES = ("a", "b")
@@ -86,7 +86,7 @@ def study(request, tmp_path_factory) -> tuple[Sources, dict]:
     runs = handed_on(_runs(fails))
     results = judged(runs, _predictions, handed_on)
     named = runs_in(runs)
-    details = per_class(runs, _predictions, _predictions, defaultdict(Labels))
+    details = classwise(runs, _predictions, _predictions, defaultdict(Labels))
     sources = Sources(
         runs=runs,
         **{name: table for name, table in results.items() if name != "contrasts"},

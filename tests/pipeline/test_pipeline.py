@@ -207,7 +207,7 @@ def _after(*sources: str) -> set[str]:
 
 STATISTICS = ("scores", "comparisons", "crossovers", "ranks", "friedman", "recommendations")
 DETAILS = ("per_class", "confusions", "curves", "reliability")
-COLLECTED = {"collect", "compare", "rank", "per_class"} | _after("runs", *STATISTICS, *DETAILS)
+COLLECTED = {"collect", "compare", "rank", "classwise"} | _after("runs", *STATISTICS, *DETAILS)
 AUDITED = {"audit_dataset", "card"}
 SEARCHED = _of(("tune", "finetune", "evaluate"), ("full", "linear_probe", "ssf"))
 EVALUATED = _of(("evaluate",), ("full", "linear_probe", "ssf"))

@@ -9,9 +9,9 @@ import pandas as pd
 
 from medpeft.base.files import read_json, read_table
 from medpeft.base.runs import Run, Search
+from medpeft.statistics.classwise import CONFUSION_COLUMNS, CURVE_COLUMNS, RELIABILITY_COLUMNS, SCORE_COLUMNS
 from medpeft.statistics.floor import FLOOR_COLUMNS
 from medpeft.statistics.metrics import PRIMARY
-from medpeft.statistics.per_class import CONFUSION_COLUMNS, CURVE_COLUMNS, RELIABILITY_COLUMNS, SCORE_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Sources:
         memorisations: Each run's `memorisation.json`.
         downstreams: Each run's `downstream.csv`.
         floors: What knowing nothing of an image scores, for each dataset and metric.
-        per_class, confusions, curves, reliability: The tables of `medpeft.statistics.per_class.Details`.
+        per_class, confusions, curves, reliability: The tables of `medpeft.statistics.classwise.Details`.
         primary: The metric that ranks and decides.
         published: The rows of each published table or figure, by its name.
     """

@@ -24,7 +24,7 @@ Read = Callable[[Run], pd.DataFrame]
 
 
 class Details(NamedTuple):
-    """The tables of `per_class`, one cell after the other.
+    """The tables of `classwise`, one cell after the other.
 
     Attributes:
         scores: Of each class and metric, and of all classes together where class is empty: n_runs, mean and std (over
@@ -43,7 +43,7 @@ class Details(NamedTuple):
     reliability: pd.DataFrame
 
 
-def per_class(runs: pd.DataFrame, read: Read, read_validation: Read, labels: Mapping[Run, Labels]) -> Details:
+def classwise(runs: pd.DataFrame, read: Read, read_validation: Read, labels: Mapping[Run, Labels]) -> Details:
     """Return the details of every cell with the largest fraction of the training images.
 
     Args:

@@ -8,8 +8,8 @@ import pytest
 from sklearn import metrics as sklearn
 from toy_runs import CLASSES, prediction, runs_of
 
+from medpeft.statistics.classwise import classwise, resampled
 from medpeft.statistics.floor import floor
-from medpeft.statistics.per_class import per_class, resampled
 from medpeft.statistics.scoring.predictions import Labels
 
 
@@ -22,9 +22,7 @@ def tables():
 def details(tables):
     runs = pd.concat([runs_of(tables), runs_of(tables, fraction=0.1)])
     validation = prediction(1.5, 9)
-    return per_class(
-        runs, lambda run: tables[run.method, int(run.seed)], lambda run: validation, defaultdict(Labels)
-    )
+    return classwise(runs, lambda run: tables[run.method, int(run.seed)], lambda run: validation, defaultdict(Labels))
 
 
 def test_the_mean_over_seeds_is_that_of_scikit_learn(details, tables):
@@ -85,7 +83,7 @@ def test_reliability_adds_up_to_accuracy(details):
 
 def test_a_study_without_a_finished_run_has_no_rows(tables):
     failed = runs_of(tables).assign(status="failed: nan")
-    assert [len(table) for table in per_class(failed, None, None, defaultdict(Labels))] == [0, 0, 0, 0]
+    assert [len(table) for table in classwise(failed, None, None, defaultdict(Labels))] == [0, 0, 0, 0]
 
 
 def test_the_floor_is_that_of_the_majority_class_of_the_training_images():

@@ -6,14 +6,14 @@ from medpeft.pipeline.stage import run
 def main(snakemake):
     from medpeft.base.files import read_json, read_table, write_table
     from medpeft.base.runs import Run
+    from medpeft.statistics.classwise import classwise
     from medpeft.statistics.compare import reader
-    from medpeft.statistics.per_class import per_class
     from medpeft.statistics.scoring.predictions import Labels
 
     given = snakemake.input
     labels = {Run.of(path): Labels.of(read_json(path)) for path in given.records}
     test, validation = reader(given.predictions), reader(given.validation_predictions)
-    details = per_class(read_table(given.runs), test, validation, labels)
+    details = classwise(read_table(given.runs), test, validation, labels)
     for name, table in details._asdict().items():
         write_table(snakemake.output[name], table)
 
