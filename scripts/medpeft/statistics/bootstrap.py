@@ -78,9 +78,10 @@ class Bootstrap:
     def _resampled(self, table: pd.DataFrame) -> dict[str, np.ndarray]:
         table = table.sort_values("image_id")
         self._check_same_test_set(table[["image_id", "label", "cluster"]])
+        labels = Labels("multi-label" if "unknown" in table else "multi-class")  # the other kinds score alike
         found: dict[str, list[np.ndarray]] = {metric: [] for metric in _compared()}
         for weights in np.array_split(self.weights, 1 + self.weights.shape[0] * len(table) // AT_ONCE):
-            test = scored(table, Labels(), weights[:, self.clusters])
+            test = scored(table, labels, weights[:, self.clusters])
             for metric, of_metric in found.items():
                 of_metric.append(with_interval()[metric](test))
         return {metric: np.concatenate(of_metric) for metric, of_metric in found.items()}

@@ -10,6 +10,7 @@ from medpeft.artefacts.palette import style
 from medpeft.artefacts.panels import by_method, line_look, panels
 from medpeft.artefacts.registry import Figure
 from medpeft.artefacts.sources import Sources
+from medpeft.statistics.metrics import METRICS
 
 CAPTION = "Validation score of each trial of the learning-rate search. Rings: the rates chosen."
 FIGURE = Figure(CAPTION, "costs", 4, ("searches",), requires=("classification",), narrow=(1, 55))
@@ -41,6 +42,6 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
             )
         axes.set_xscale("log")
         axes.set_xlabel("Learning rate")
-        axes.set_ylabel("Validation score (micro-F1)")
+        axes.set_ylabel(f"Validation score ({METRICS[sources.primary].label})")
 
     return trials, panels(done, draw)
