@@ -55,6 +55,7 @@ rule tune:
     params:
         search=STUDY.settings["tuning"],
         recipe=STUDY.trial_recipe,
+        primary=STUDY.primary_entry,
     script:
         "../scripts/tune.py"
 
@@ -113,6 +114,7 @@ rule finetune:
         runtime=growing(RUN_MINUTES),
     params:
         recipe=STUDY.recipe,
+        primary=STUDY.primary_entry,
         study=lambda wildcards: {
             "study": STUDY.name,
             "split": STUDY.decisive_split(wildcards.dataset),

@@ -253,6 +253,7 @@ RERUNS = {
     | _after("downstreams")
     | COLLECTED
     | {"samples", "floor"},
+    "scripts/medpeft/statistics/scoring/by_class.py": RUNS | CLASSIFIED | _after("downstreams") | {"samples", "floor"},
     "scripts/medpeft/statistics/rank.py": {"rank"} | _after("ranks", "friedman", "recommendations"),
     "scripts/medpeft/artefacts/panels.py": {"figure figure1", "figure figure3", "figure pareto", "figure tuning"}
     | {"figure confusion", "figure roc", "figure precision_recall", "figure reliability"}

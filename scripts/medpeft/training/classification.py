@@ -20,7 +20,7 @@ from medpeft.networks.delta import delta
 from medpeft.networks.memory import as_fits, memory_errors
 from medpeft.networks.models import create, set_training_mode, take_features
 from medpeft.networks.precision import autocast, fastest_precision
-from medpeft.statistics.metrics import METRICS, PRIMARY, score
+from medpeft.statistics.registry import PRIMARY, metric
 from medpeft.statistics.scoring.scored import Scored
 from medpeft.training.class_weights import balanced
 from medpeft.training.loop import CommonRecipe, Course, Loop, parameter_groups
@@ -53,7 +53,7 @@ class Recipe(CommonRecipe):
     @property
     def direction(self) -> Direction:
         """The direction of that column, as Optuna calls it."""
-        return "maximize" if METRICS[self.primary_metric].higher_is_better else "minimize"
+        return "maximize" if metric(self.primary_metric).higher_is_better else "minimize"
 
     def settled(self, model: nn.Module) -> "Recipe":
         """Return this recipe with its precision decided for `model`, which is made ready for it in place."""
@@ -110,7 +110,7 @@ class Fit(Course):
     @property
     def best_row(self) -> dict[str, float]:
         """The row of the history with the best validation score, the lowest loss where several share it."""
-        name, sign = self.primary_metric, METRICS[self.primary_metric].sign
+        name, sign = self.primary_metric, metric(self.primary_metric).sign
         return max(self.history, key=lambda row: (sign * row[f"validation_{name}"], -row["validation_loss"]))
 
 
@@ -265,10 +265,10 @@ class ClassifierLoop(Loop[Fit]):
             validated = Scored(truth, logits.double().softmax(1).numpy(), weights)
         else:  # several labels an image, NaN where one is not known
             validated = Scored(truth == 1, logits.double().sigmoid().numpy(), weights, known=~np.isnan(truth))
-        found = score(self.recipe.primary_metric, validated)
+        found = float(metric(self.recipe.primary_metric).function(validated)[0])
         if not math.isfinite(found):
             raise RunFailed(
-                f"{METRICS[self.recipe.primary_metric].label} is undefined on the validation images: they lack images "
+                f"{metric(self.recipe.primary_metric).label} is undefined on the validation images: they lack images "
                 "of a class"
             )
         return found
