@@ -39,6 +39,7 @@ rule table:
     conda:
         "../envs/results.yaml"
     params:
+        primary=STUDY.settings["primary_metric"],
         titles=titles,
     script:
         "../scripts/table.py"
@@ -61,6 +62,7 @@ rule figure:
     conda:
         "../envs/results.yaml"
     params:
+        primary=STUDY.settings["primary_metric"],
         titles=titles,
     script:
         "../scripts/figure.py"

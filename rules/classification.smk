@@ -58,6 +58,7 @@ rule tune:
             wildcards.get("fraction"), wildcards.get("seed")
         ),
         recipe=STUDY.trial_recipe,
+        primary=STUDY.primary_entry,
     script:
         "../scripts/tune.py"
 
@@ -117,6 +118,7 @@ rule finetune:
         runtime=growing(RUN_MINUTES),
     params:
         recipe=STUDY.recipe,
+        primary=STUDY.primary_entry,
         study=lambda wildcards: {
             "study": STUDY.name,
             "split": STUDY.decisive_split(wildcards.dataset),

@@ -226,6 +226,11 @@ def no_longer_accepted(folder):
     return lost
 
 
+def labels_of(wildcards):
+    """What kind of labels its images have, as a run's record tells it."""
+    return STUDY.labels[wildcards.dataset]
+
+
 def declared_of(wildcards):
     """What of it may be seen."""
     return DECLARED.get(wildcards.dataset)

@@ -117,6 +117,8 @@ JOBS = [
     (rules.collect, [{}]),
     (rules.compare, [{}] * bool(CLASSIFIED)),
     (rules.compare_generated, [{}] * bool(SYNTHESISED)),
+    (rules.classwise, [{}] * bool(CLASSIFIED)),
+    (rules.floor, [job_at(*values) for values in distinct(CLASSIFIED, "dataset")]),
     (rules.rank, [{}] * bool(CLASSIFIED)),
     (rules.external_validation, [{}] * bool(TESTED_JOBS)),
     (rules.compare_subgroups, [{}] * bool(STUDY.settings["subgroups"])),

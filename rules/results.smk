@@ -5,6 +5,7 @@ localrules:
     collect,
     compare_generated,
     rank,
+    floor,
     verify,
     forget_failed,
 
@@ -81,6 +82,45 @@ rule compare_generated:
         "../envs/results.yaml"
     script:
         "../scripts/compare_generated.py"
+
+
+rule classwise:
+    input:
+        runs="<study>/runs.csv",
+        predictions=expand("<study>/runs/{run}/predictions.csv", run=RUNS),
+        validation_predictions=expand(
+            "<study>/runs/{run}/validation_predictions.csv", run=RUNS
+        ),
+        records=expand("<study>/runs/{run}/record.json", run=RUNS),
+        code=code_of("classwise"),
+    output:
+        scores="<study>/per_class.csv",
+        confusions="<study>/confusions.csv",
+        curves="<study>/curves.csv",
+        reliability="<study>/reliability.csv",
+    log:
+        "<study>/logs/classwise.log",
+    conda:
+        "../envs/results.yaml"
+    script:
+        "../scripts/classwise.py"
+
+
+rule floor:
+    input:
+        manifest=prepared("manifest.csv"),
+        split=audited("split.csv"),
+        code=code_of("floor"),
+    output:
+        floor="<study>/floors/{dataset}.csv",
+    log:
+        "<study>/floors/{dataset}.log",
+    conda:
+        "../envs/results.yaml"
+    params:
+        labels=labels_of,
+    script:
+        "../scripts/floor.py"
 
 
 rule rank:

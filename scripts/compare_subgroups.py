@@ -8,8 +8,8 @@ def main(snakemake):
     from medpeft.data.attributes import read_attributes
     from medpeft.statistics.collect import chosen
     from medpeft.statistics.compare import reader
-    from medpeft.statistics.compare_subgroups import compare_subgroups, said
-    from medpeft.statistics.resampling import predicting
+    from medpeft.statistics.populations.compare_subgroups import compare_subgroups, said
+    from medpeft.statistics.populations.resampling import predicting
 
     files, params = snakemake.input, snakemake.params
     told = {name: read_attributes(path) for name, path in zip(params.asked, files.attributes, strict=True)}

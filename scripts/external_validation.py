@@ -10,8 +10,8 @@ def main(snakemake):
     from medpeft.base.runs import Run
     from medpeft.statistics.collect import chosen
     from medpeft.statistics.compare import reader
-    from medpeft.statistics.external_validation import external_validation
-    from medpeft.statistics.resampling import predicting
+    from medpeft.statistics.populations.external_validation import external_validation
+    from medpeft.statistics.populations.resampling import predicting
 
     files, params = snakemake.input, snakemake.params
     others = {(Run.of(Path(path).parents[1]), Path(path).parent.name): path for path in files.external}

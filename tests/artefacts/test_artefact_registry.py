@@ -17,7 +17,7 @@ MADE = [key for key, artefact in ARTEFACTS.items() if artefact.stage == key[0]]
 
 
 def test_sources_are_what_artefacts_may_name():
-    assert {field.name for field in fields(Sources)} == {*registry.SOURCES, "published"}
+    assert {field.name for field in fields(Sources)} == {*registry.SOURCES, "published", "primary"}
 
 
 @pytest.mark.parametrize("key", ARTEFACTS, ids=lambda key: key[1])

@@ -1,5 +1,6 @@
 """A study of which much or all failed has every table, every figure and a paper, with gaps and the reasons for them."""
 
+from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -15,14 +16,17 @@ from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.typeset import typeset
 from medpeft.base.files import read_table, write_json, write_table
 from medpeft.base.runs import CELL, Run
+from medpeft.data.labels import MULTI_CLASS
 from medpeft.generation.copies import MEMORISATION_FACTS
 from medpeft.generation.downstream_classifier import DOWNSTREAM_COLUMNS
 from medpeft.methods.registry import declared
-from medpeft.statistics.compare_subgroups import GAP_COLUMNS, SUBGROUP_COLUMNS
-from medpeft.statistics.external_validation import DIFFERENCE_COLUMNS, EXTERNAL_COLUMNS
+from medpeft.statistics.classwise import classwise
 from medpeft.statistics.collect import RUN_COLUMNS, runs_in
-from medpeft.statistics.compare_generated import compare_generated
+from medpeft.statistics.floor import floor
+from medpeft.statistics.generated.compare_generated import compare_generated
 from medpeft.statistics.metrics import METRICS
+from medpeft.statistics.populations.compare_subgroups import GAP_COLUMNS, SUBGROUP_COLUMNS
+from medpeft.statistics.populations.external_validation import DIFFERENCE_COLUMNS, EXTERNAL_COLUMNS
 
 CLASSES = ("a", "b")
 COSTS = {"adapter_bytes": 2**20, "train_seconds": 2.0, "images_per_second": 9.0, "peak_memory_bytes": 2**30}
@@ -88,6 +92,7 @@ def study(request, tmp_path_factory) -> tuple[Sources, dict]:
     named = runs_in(runs)
     generated = compare_generated(runs, {run: _jackknife() for run in named if run.backbone == "tiny"})
     generated_results = {name: handed_on(table) for name, table in generated._asdict().items()}
+    details = classwise(runs, _predictions, _predictions, defaultdict(lambda: MULTI_CLASS))
     sources = Sources(
         runs=runs,
         **generated_results,
@@ -107,6 +112,8 @@ def study(request, tmp_path_factory) -> tuple[Sources, dict]:
         searches={run.search(): _search(fails(run)) for run in named if run.backbone != "tiny"},
         memorisations={run: _memorisation(fails(run)) for run in named if run.backbone == "tiny"},
         downstreams={run: _downstream(fails(run)) for run in named if run.backbone == "tiny"},
+        floors=pd.concat(floor(name, _images(), list(CLASSES), MULTI_CLASS) for name in ("busi", "ham10000")),
+        **{_SOURCE.get(name, name): handed_on(table) for name, table in details._asdict().items()},
         published=PUBLISHED,
     )
     learning_rates = handed_on(artefacts.maker("table", "learning_rates")(sources)[0])
@@ -118,6 +125,14 @@ def _jackknife() -> pd.DataFrame:
     """Return the scores of a run of all images and without each of three groups."""
     table = pd.DataFrame({"group": range(4), "left_out": [0, 9, 9, 9]})
     return table.assign(**{name: [0.5, 0.4, 0.5, 0.7] for name in GENERATED})
+
+
+_SOURCE = {"scores": "per_class"}
+
+
+def _images() -> pd.DataFrame:
+    """Return the images of a dataset of which two in three are of the class `a`."""
+    return pd.DataFrame({"split": ["train"] * 6 + ["test"] * 6, "label": ["a", "b", "a"] * 4})
 
 
 def _search(fails: bool) -> tuple[pd.DataFrame, dict]:

@@ -7,8 +7,8 @@ import pytest
 from medpeft.artefacts.markup import GAP, MINUS, RENDERERS
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.tables import external, subgroups
-from medpeft.statistics.compare_subgroups import GAP_COLUMNS, SUBGROUP_COLUMNS
-from medpeft.statistics.external_validation import DIFFERENCE_COLUMNS, EXTERNAL_COLUMNS
+from medpeft.statistics.populations.compare_subgroups import GAP_COLUMNS, SUBGROUP_COLUMNS
+from medpeft.statistics.populations.external_validation import DIFFERENCE_COLUMNS, EXTERNAL_COLUMNS
 
 CELLS = [("ham10000", "resnet50", method, 1.0) for method in ("ssf", "full")]
 

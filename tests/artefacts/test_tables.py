@@ -33,6 +33,8 @@ from medpeft.base.runs import CELL, Run, Search
 from medpeft.generation.copies import MEMORISATION_FACTS
 from medpeft.generation.downstream_classifier import DOWNSTREAM_COLUMNS
 from medpeft.methods import registry
+from medpeft.statistics.classwise import SCORE_COLUMNS
+from medpeft.statistics.floor import FLOOR_COLUMNS
 from medpeft.statistics.inference import Estimate
 
 REFERENCE = Path(__file__).parents[2] / "paper" / "reference"
@@ -360,8 +362,32 @@ def test_calibration_marks_the_best_of_each_measure(sources):
     table, layout = make("calibration", sources)
     assert {"accuracy", "ece_std", "brier", "auroc"} <= set(table)
     text = markdown(layout)
-    assert "| SSF | **0.900 ± 0.010** | **0.100 ± 0.010** | **0.100 ± 0.010** | **0.900 ± 0.010** |" in text
-    assert f"| Bias | {GAP} | {GAP} | {GAP} | {GAP} |" in text
+    least, most = "**0.100 ± 0.010**", "**0.900 ± 0.010**"
+    assert f"| SSF | {most} | {least} | {GAP} | {least} | {GAP} | {most} |" in text  # without temperature scaling
+    assert f"| Bias | {' | '.join([GAP] * 6)} |" in text
+
+
+def test_the_floor_stands_below_the_scores(sources):
+    assert "Majority class" not in markdown(make("table2", sources)[1])
+    for name, metric in (("table2", "f1_micro"), ("calibration", "brier"), ("discrimination", "auroc")):
+        floors = pd.DataFrame([("busi", metric, 0.56, "benign")], columns=FLOOR_COLUMNS)
+        _, layout = make(name, replace(sources, floors=floors))
+        row = layout.groups["resnet50" if name == "table2" else "busi, resnet50"][-1]
+        assert row[0].text == "Majority class"
+        assert "0.560" in {cell.text for cell in row}
+        assert any(note.startswith("Majority class:") for note in layout.notes)
+
+
+def test_scores_by_class_show_full_fine_tuning_and_the_best_other_method(sources):
+    rows = [
+        ("busi", "resnet50", method, 1.0, label, metric, 2, mean, 0.01, mean - 0.1, mean + 0.1)
+        for method, mean in {"full": 0.7, "ssf": 0.8, "lora": 0.9}.items()
+        for label, metric in (("", "f1_micro"), ("benign", "auroc"), ("normal", "ppv"))
+    ]
+    table, layout = make("per_class", replace(sources, per_class=pd.DataFrame(rows, columns=SCORE_COLUMNS)))
+    assert list(layout.groups) == ["busi, resnet50: Full fine-tuning", "busi, resnet50: LoRA"]
+    assert set(table["method"]) == {"full", "ssf", "lora"}
+    assert f"| benign | {GAP} | {GAP} | {GAP} | {GAP} | 0.900<br>[0.800, 1.000] | {GAP} |" in markdown(layout)
 
 
 def test_ranks_carry_the_tests(sources):
@@ -392,9 +418,7 @@ def test_a_study_that_failed_has_an_empty_table(sources, name, form):
     assert RENDERERS[form](layout)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in artefacts.tables() if name not in ELSEWHERE]
-)
+@pytest.mark.parametrize("name", [name for name in artefacts.tables() if name not in ELSEWHERE])
 @pytest.mark.parametrize("form", RENDERERS)
 def test_every_row_has_a_cell_for_every_column(sources, name, form):
     _, layout = make(name, sources)

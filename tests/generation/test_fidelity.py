@@ -13,7 +13,7 @@ from medpeft.generation.features import Extractor, features
 from medpeft.generation.fidelity import fidelity
 from medpeft.generation.likeness import LIKENESS, Likeness
 from medpeft.networks.extractor import registered
-from medpeft.statistics.jackknife import JACKKNIFE_COLUMNS
+from medpeft.statistics.generated.jackknife import JACKKNIFE_COLUMNS
 
 RECORD = {"status": "ok", "n_train": 7}
 COUNT = 20

@@ -63,10 +63,11 @@ def test_all_artefacts_are_there(finished):
     expected = ["runs.csv", "paper.pdf", "audit/busi.csv"]
     tables = ("table1", "table2", "table4", "table6", "memorisation", "downstream", "recommendations", "calibration")
     tables += ("generation_comparisons",)
+    tables += ("discrimination", "per_class")
     expected += [f"tables/{name}.{kind}" for name in tables for kind in ("csv", "md", "tex")]
     expected += [
         f"figures/{name}.{kind}"
-        for name in ("figure1", "figure2", "figure3", "pareto")
+        for name in ("figure1", "figure2", "figure3", "pareto", "confusion", "roc", "precision_recall", "reliability")
         for kind in ("pdf", "png", "csv")
     ]
     assert [name for name in expected if not (folder / name).stat().st_size] == []
@@ -217,7 +218,8 @@ def _after(*sources: str) -> set[str]:
 
 STATISTICS = ("scores", "comparisons", "crossovers", "ranks", "friedman", "recommendations")
 STATISTICS += ("generation_intervals", "generation_comparisons")
-COLLECTED = {"collect", "compare", "compare_generated", "rank"} | _after("runs", *STATISTICS)
+DETAILS = ("per_class", "confusions", "curves", "reliability")
+COLLECTED = {"collect", "compare", "compare_generated", "rank", "classwise"} | _after("runs", *STATISTICS, *DETAILS)
 AUDITED = {"audit_dataset", "card"}
 SEARCHED = _of(("tune", "finetune", "evaluate"), ("full", "linear_probe", "ssf"))
 EVALUATED = _of(("evaluate",), ("full", "linear_probe", "ssf"))
@@ -238,6 +240,7 @@ PREPARED = {
     "encode",
     "reference",
     "features",
+    "floor",
 } | AUDITED
 # What is edited, and every job that runs again: rules, with the method or artefact where it matters.
 RERUNS = {
@@ -262,15 +265,21 @@ RERUNS = {
     | CLASSIFIED
     | _after("downstreams")
     | COLLECTED
-    | {"samples", "reference"}
+    | {"samples", "reference", "floor"}
     | LIKENED,
-    "scripts/medpeft/statistics/compare_generated.py": {"compare_generated"}
+    "scripts/medpeft/statistics/generated/compare_generated.py": {"compare_generated"}
     | _after("generation_intervals", "generation_comparisons"),
     "scripts/medpeft/generation/likeness.py": {"reference"} | LIKENED | COLLECTED,
     "scripts/medpeft/statistics/searches.py": RUNS,
+    "scripts/medpeft/statistics/scoring/by_class.py": RUNS
+    | CLASSIFIED
+    | _after("downstreams")
+    | {"samples", "floor", "reference"}
+    | LIKENED,
     "scripts/medpeft/statistics/rank.py": {"rank"} | _after("ranks", "friedman", "recommendations"),
     "scripts/medpeft/artefacts/panels.py": {"figure figure1", "figure figure3", "figure pareto", "figure tuning"}
-    | {"samples", "typeset", "all"},
+    | {"figure confusion", "figure roc", "figure precision_recall", "figure reliability"}
+    | {"table per_class", "samples", "typeset", "all"},
     "scripts/medpeft/artefacts/tables/costs.py": {"table costs", "typeset", "all"},
     "scripts/medpeft/artefacts/figures/pareto.py": {"figure pareto", "typeset", "all"},
     "scripts/medpeft/data/archives.py": PREPARED | RUNS | GENERATIONS | COUNTED,  # which the dataset's module imports
@@ -311,7 +320,7 @@ TESTED |= _of(("external_predictions",), ("full", "linear_probe", "ssf")) | {"fi
     [
         ({"recipe": STUDY["recipe"] | {"weight_decay": 1e-3}}, RUNS),
         ({"tuning": STUDY["tuning"] | {"trials": 3}}, RUNS),
-        ({"split": {"seed": 1}}, {"split", "subset", "reference"} | AUDITED | RUNS | GENERATIONS),
+        ({"split": {"seed": 1}}, {"split", "subset", "reference", "floor"} | AUDITED | RUNS | GENERATIONS),
         (
             {"experiments": _with_fraction(0.2)},
             _of(("finetune", "evaluate"), ("full", "ssf")) | _after("records") | COLLECTED,

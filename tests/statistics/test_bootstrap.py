@@ -30,6 +30,22 @@ def test_the_bootstrap_is_scikit_learn_on_resampled_clusters(tables):
             assert [each[metric][index] for each in draws] == pytest.approx(expected, abs=1e-12)
 
 
+def test_images_with_several_labels_are_resampled_without_what_nobody_knows():
+    table = prediction(1.0, 3).assign(unknown=["benign", "", "malignant|normal", ""] * 10)
+    table.loc[5, "label"] = "benign|normal"
+    bootstrap = Bootstrap("nih")
+    draws = bootstrap.scores({0: table})["f1_micro"].loc[0]
+    classes = ["benign", "malignant", "normal"]
+    truth, unknown = (
+        np.array([[name in cell.split("|") for name in classes] for cell in table[column]])
+        for column in ("label", "unknown")
+    )
+    flagged, known = table.filter(like="probability_").to_numpy() >= 0.5, ~unknown
+    assert draws[0] == pytest.approx(f1_score(truth[known], flagged[known]))
+    times = np.repeat(bootstrap.weights[7].astype(int)[bootstrap.clusters][:, None], 3, axis=1)
+    assert draws[7] == pytest.approx(f1_score(truth[known], flagged[known], sample_weight=times[known]))
+
+
 def test_resampling_clusters_is_wider_than_resampling_images():
     copies = pd.concat([prediction(1.0, 3)] * 4, ignore_index=True)
     copies["image_id"] = [f"i{row:03d}" for row in range(160)]

@@ -8,14 +8,14 @@ from medpeft.base.files import read_table, write_table
 from medpeft.base.runs import Run
 from medpeft.generation.likeness import LIKENESS
 from medpeft.statistics.collect import RUN_COLUMNS
-from medpeft.statistics.compare_generated import (
+from medpeft.statistics.generated.compare_generated import (
     COMPARISON_COLUMNS,
     INTERVAL_COLUMNS,
     compare_generated,
     verdicts,
 )
+from medpeft.statistics.generated.jackknife import deviations
 from medpeft.statistics.inference import Estimate
-from medpeft.statistics.jackknife import deviations
 
 GROUPS = 20
 MEANS = {"untuned": 40.0, "full": 30.0, "lora": 20.0}

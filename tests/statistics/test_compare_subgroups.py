@@ -11,9 +11,16 @@ from medpeft.base.errors import UserError
 from medpeft.base.files import read_table, write_json, write_table
 from medpeft.base.runs import Run
 from medpeft.data.attributes import UNKNOWN
-from medpeft.statistics.compare_subgroups import OUTSIDE, Subgroup, compare_subgroups, difference, gap, grouped_by
 from medpeft.statistics.evaluate import evaluate
-from medpeft.statistics.resampling import Predicted, drawn, predicting, score_draws
+from medpeft.statistics.populations.compare_subgroups import (
+    OUTSIDE,
+    Subgroup,
+    compare_subgroups,
+    difference,
+    gap,
+    grouped_by,
+)
+from medpeft.statistics.populations.resampling import Predicted, drawn, predicting, score_draws
 from medpeft.statistics.scoring.predictions import Labels
 
 IMAGES = 240

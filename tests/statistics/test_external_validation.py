@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 from toy_runs import guesses, prediction, runs_of
 
-from medpeft.statistics.external_validation import external_validation
-from medpeft.statistics.resampling import Predicted
+from medpeft.statistics.populations.external_validation import external_validation
+from medpeft.statistics.populations.resampling import Predicted
 
 SEEDS = (0, 1, 2)
 

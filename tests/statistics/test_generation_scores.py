@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from medpeft.statistics.collect import RUN_COLUMNS
-from medpeft.statistics.generation_scores import generation_scores, too_few
+from medpeft.statistics.generated.generation_scores import generation_scores, too_few
 
 RUN = {"experiment": "table4", "task": "text-to-image", "dataset": "busi", "backbone": "stable_diffusion_v1_5"}
 RUN |= {"method": "lora", "fraction": 1.0, "n_train": 500, "n_test": 80, "status": "ok", "kid": 0.1}

@@ -5,7 +5,7 @@ import pytest
 from scipy import linalg
 
 from medpeft.generation.likeness import LIKENESS, Likeness
-from medpeft.statistics.jackknife import deviations, groups_of, jackknife_table
+from medpeft.statistics.generated.jackknife import deviations, groups_of, jackknife_table
 
 
 def test_groups_hold_whole_clusters_and_are_of_nearly_equal_size():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from medpeft.statistics import registry
 from medpeft.statistics.collect import RUN_COLUMNS
 from medpeft.statistics.metrics import (
     EVERY,
@@ -114,6 +115,12 @@ def test_metrics_of_predictions_have_a_function_and_a_kind_of_labels():
 def test_a_study_may_be_decided_by_what_validation_alone_can_tell(kind):
     assert {PRIMARY, "auroc", "brier"} <= set(can_choose(kind))
     assert not {"sensitivity", "ppv", "ece_scaled", "fid"} & set(can_choose(kind))
+
+
+def test_training_depends_on_the_entry_of_the_metric_that_decides_it():
+    assert registry.entry("f1_weighted").startswith("Metric('weighted F1', function=overall.f1_weighted")
+    assert len({registry.entry(name) for name in METRICS}) == len(METRICS)
+    assert registry.metric("auroc") is METRICS["auroc"]
 
 
 def test_labels_are_distinct_and_begin_a_sentence():

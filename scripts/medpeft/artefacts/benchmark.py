@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from medpeft.artefacts.cells import SEEDS_NOTE, blind_notes, failure_notes, with_blind
+from medpeft.artefacts.floor import floor_notes, floor_rows, with_floor
 from medpeft.artefacts.markup import GAP, Cell, Layout, number
 from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.published import beside, published_cell
@@ -26,9 +27,13 @@ def benchmark(name: str, sources: Sources, ranking: Ranking, rank_note: str) -> 
     datasets = list(dict.fromkeys(cells["dataset"]))
     header = ["Method", *map(plain, datasets)] + ["Average"] * (len(datasets) > 1) + ["Rank"]
     groups = {backbone: _rows_of_backbone(rows, datasets, ranking) for backbone, rows in each_group(cells, "backbone")}
+    floors = [(dataset, "f1_micro") for dataset in datasets]
+    for lines in groups.values():
+        lines.extend(floor_rows(sources, floors, empty=len(header) - 1 - len(datasets)))
     if len(groups) > 1:
         groups["Mean over backbones"] = _mean_rows(cells, datasets, ranking)
-    notes = [SEEDS_NOTE]
+    cells = with_floor(cells, sources, "f1_micro")
+    notes = [SEEDS_NOTE, *floor_notes(sources)]
     source = f"Dutt et al. 2024, table {name.removeprefix('table')}"
     if cells["published_f1"].notna().any():
         notes.append(

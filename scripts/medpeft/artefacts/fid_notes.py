@@ -9,7 +9,7 @@ from medpeft.artefacts.markup import interval, number
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row
 from medpeft.base.runs import CELL
-from medpeft.statistics.generation_scores import too_few
+from medpeft.statistics.generated.generation_scores import too_few
 
 FID_DIGITS, KID_DIGITS = 2, 4
 PUBLISHED_EXTRACTOR, PUBLISHED_IMAGES = "inception", 1000  # images on each side

@@ -35,13 +35,17 @@ def panels(
     by: tuple[str, ...] = ("dataset", "backbone"),
     title: Callable[[Any], str] | None = None,
     columns: int | None = None,
+    handles: list[Line2D] | None = None,
 ) -> Figure:
-    """Return a figure with one panel a group of `by`, drawn by `draw(axes, key, rows)`, and one legend below."""
+    """Return a figure with one panel a group of `by`, drawn by `draw(axes, key, rows)`, and one legend below.
+
+    The legend has `handles`, or the methods where they are left out.
+    """
     groups = list(each_group(table, list(by)))
     columns = columns or next((count for count, most in MOST_IN.items() if len(groups) <= most), max(PANELS))
     columns = min(columns, len(groups)) or 1
     lines = max(1, -(-len(groups) // columns))
-    handles = _handles(table)
+    handles = _handles(table) if handles is None else handles
     width, height, letters = PANELS[columns]
     legend_columns = min(len(handles), int(width * columns / LEGEND_COLUMN)) or 1
     legend_height = 0.3 * -(-len(handles) // legend_columns) + 0.15

@@ -19,8 +19,8 @@ SECTIONS = ("methods", "answers", "choice", "low_data", "generation", "calibrati
 SOURCES = (
     *("runs", "scores", "comparisons", "crossovers", "ranks", "friedman", "recommendations", "parameters", "overall"),
     *("generation_intervals", "generation_comparisons", "subgroups", "gaps", "external", "external_differences"),
-    *("other_scores", "splits", "rate_scores", "rates_per_fraction"),
-    *("records", "searches", "memorisations", "downstreams"),
+    *("other_scores", "splits", "rate_scores", "rates_per_fraction", "floors"),
+    *("records", "searches", "memorisations", "downstreams", "per_class", "confusions", "curves", "reliability"),
 )
 
 

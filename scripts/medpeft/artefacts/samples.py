@@ -18,7 +18,7 @@ from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.words import percent, plain, spaced
 from medpeft.base.runs import Run
 from medpeft.data.pixels import centre
-from medpeft.statistics.generation_scores import UNTUNED
+from medpeft.statistics.generated.generation_scores import UNTUNED
 
 REAL = "real"
 PROMPTS = 6  # that are shown of one dataset

@@ -9,6 +9,9 @@ import pandas as pd
 
 from medpeft.base.files import read_json, read_table
 from medpeft.base.runs import Run, Search
+from medpeft.statistics.classwise import CONFUSION_COLUMNS, CURVE_COLUMNS, RELIABILITY_COLUMNS, SCORE_COLUMNS
+from medpeft.statistics.floor import FLOOR_COLUMNS
+from medpeft.statistics.metrics import PRIMARY
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Sources:
         runs, scores, comparisons, crossovers, overall, ranks, friedman, recommendations, parameters: The study's
             CSV files.
         generation_intervals, generation_comparisons: Those of text-to-image; see
-            `medpeft.statistics.compare_generated`.
+            `medpeft.statistics.generated.compare_generated`.
         subgroups, gaps: Likewise, of subgroups of test images.
         external, external_differences: Likewise, of other datasets.
         other_scores: The scores of the study under the other protocol.
@@ -30,6 +33,9 @@ class Sources:
         searches: The trials and the choice of each search for a learning rate.
         memorisations: Each run's `memorisation.json`.
         downstreams: Each run's `downstream.csv`.
+        floors: What knowing nothing of an image scores, for each dataset and metric.
+        per_class, confusions, curves, reliability: The tables of `medpeft.statistics.classwise.Details`.
+        primary: The metric that ranks and decides.
         published: The rows of each published table or figure, by its name.
     """
 
@@ -56,6 +62,12 @@ class Sources:
     searches: dict[Search, tuple[pd.DataFrame, dict]] = field(default_factory=dict)
     memorisations: dict[Run, dict] = field(default_factory=dict)
     downstreams: dict[Run, pd.DataFrame] = field(default_factory=dict)
+    floors: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=FLOOR_COLUMNS))
+    per_class: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SCORE_COLUMNS))
+    confusions: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CONFUSION_COLUMNS))
+    curves: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CURVE_COLUMNS))
+    reliability: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=RELIABILITY_COLUMNS))
+    primary: str = PRIMARY
     published: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
@@ -80,7 +92,9 @@ def _per_fraction(record: dict) -> bool:
 
 
 # The others are CSV files.
-READERS: dict[str, Callable[[list[str]], Any]] = {
+READERS: dict[str, Callable[[Any], Any]] = {
+    "floors": lambda paths: pd.concat([read_table(path) for path in paths], ignore_index=True),
+    "primary": lambda name: name,
     "records": lambda paths: {Run.of(path).search(): read_json(path) for path in reversed(paths)},  # of the first run
     "searches": _searches,
     "splits": lambda paths: [read_json(path)["study"]["split"]["protocol"] for path in paths],

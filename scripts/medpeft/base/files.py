@@ -14,7 +14,8 @@ import pandas as pd
 
 from medpeft.base.errors import UserError
 
-TEXT = {"image_id", "group_id", "label", "caption", "source_file", "first", "second", "split", "source", "unknown"}
+TEXT = {"image_id", "group_id", "label", "caption", "source_file", "first", "second", "split", "source"}
+TEXT |= {"unknown", "class"}
 FLAGS = {"same_label", "same_group"}
 NUMBERS = {"fraction"}  # by which tables are joined, also empty ones
 

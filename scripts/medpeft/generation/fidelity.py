@@ -12,7 +12,7 @@ import pandas as pd
 from medpeft.base.errors import UserError
 from medpeft.generation.features import Extractor, generated_features
 from medpeft.generation.likeness import LIKENESS, Likeness
-from medpeft.statistics.jackknife import JACKKNIFE_COLUMNS, jackknife_table
+from medpeft.statistics.generated.jackknife import JACKKNIFE_COLUMNS, jackknife_table
 
 
 def fidelity(

@@ -10,8 +10,8 @@ from medpeft.data.pixels import centre
 from medpeft.generation.features import FEATURE_BATCH, Extractor, features
 from medpeft.generation.likeness import LIKENESS, Likeness
 from medpeft.networks.extractor import count_features
+from medpeft.statistics.generated.jackknife import deviations, groups_of
 from medpeft.statistics.inference import Estimate
-from medpeft.statistics.jackknife import deviations, groups_of
 from medpeft.statistics.metrics import METRICS, shown_in
 from medpeft.training.captioned import chosen
 

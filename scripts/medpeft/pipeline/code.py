@@ -5,6 +5,7 @@ from pathlib import Path
 
 from medpeft.artefacts import registry as artefacts
 from medpeft.base.imports import dependencies, uses
+from medpeft.base.places import LIBRARY
 from medpeft.data import registry as datasets
 from medpeft.methods import registry as methods
 
@@ -28,4 +29,6 @@ def code(script: Path, named: frozenset[tuple[str, tuple[str, ...]]], own: froze
         files += [methods.file_of(name) for name in names.get("method", ())]
     if uses([script], "artefacts.registry"):
         files += [artefacts.file_of(kind, name) for kind in ("table", "figure") for name in names.get(kind, ())]
+    if uses([script], "statistics.registry"):
+        files.append(LIBRARY / "statistics" / "scoring" / "overall.py")
     return [script, *dependencies(*files)]

@@ -98,6 +98,9 @@ FILES: dict[str, Callable[[Study], str | list[str]]] = {
     "searches": _searches,
     "memorisations": lambda study: _of_runs(study, study.runs(task="text-to-image"), "memorisation.json"),
     "downstreams": lambda study: _of_runs(study, study.runs(task="text-to-image"), "downstream.csv"),
+    "floors": lambda study: [
+        f"{_folder(study)}/floors/{dataset}.csv" for dataset in study.values("dataset", task="classification")
+    ],
     "other_scores": lambda study: f"{_counterpart(study, 'split')}/scores.csv",
     "splits": lambda study: _first_records(study, "split"),
     "rate_scores": lambda study: f"{_counterpart(study, 'tuning')}/scores.csv",

@@ -8,6 +8,7 @@ from medpeft.base.errors import UserError
 from medpeft.base.runs import Run, Search
 from medpeft.data import registry as datasets
 from medpeft.pipeline.settings import complete, grids_of
+from medpeft.statistics import registry as metrics
 from medpeft.statistics.blocks import ranks_can_be_told
 
 SHARING = ("per_fraction", "per_seed", "counterpart")  # keys of `tuning` that decide which runs share a search
@@ -45,6 +46,11 @@ class Study:
     def recipe(self) -> dict:
         """The recipe of a run, image size, device and the metric that chooses its epoch included."""
         return self.settings["recipe"] | {key: self.settings[key] for key in ("image_size", "device", "primary_metric")}
+
+    @property
+    def primary_entry(self) -> str:
+        """What the registry of metrics says of the primary one: training depends on it, and on no other metric."""
+        return metrics.entry(self.settings["primary_metric"])
 
     @property
     def trial_recipe(self) -> dict:

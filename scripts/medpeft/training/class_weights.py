@@ -4,13 +4,12 @@ import torch
 from torch import Tensor
 
 
-def balanced(labels: Tensor, known: Tensor | None = None) -> Tensor:
+def balanced(labels: Tensor) -> Tensor:
     """Return the weight of each class that training images call for, float32 (classes,).
 
     Args:
-        labels: Class numbers of the training images, int64 (N,); of images with several labels, which they have, bool
-            (N, classes).
-        known: Which of these labels are known, bool (N, classes); None where all are.
+        labels: Class numbers of the training images, int64 (N,); of images with several labels float32 (N, classes), 1
+            for a class that an image has, 0 for one that it lacks and NaN where that is not known.
 
     Returns:
         Of classes that exclude each other, the weight of an image of the class: inverse to its number of images, and 1
@@ -24,7 +23,5 @@ def balanced(labels: Tensor, known: Tensor | None = None) -> Tensor:
         counts = torch.bincount(labels).float()
         present = counts > 0
         return torch.where(present, len(labels) / (present.sum() * counts.clamp(min=1)), 1.0)
-    counted = torch.ones_like(labels) if known is None else known
-    positive = (labels.bool() & counted).sum(dim=0).float()
-    negative = counted.sum(dim=0) - positive
+    positive, negative = ((labels == value).sum(dim=0).float() for value in (1, 0))
     return torch.where((positive > 0) & (negative > 0), negative / positive.clamp(min=1), 1.0)

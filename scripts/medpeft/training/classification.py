@@ -19,7 +19,7 @@ from medpeft.networks.delta import delta
 from medpeft.networks.memory import as_fits, memory_errors
 from medpeft.networks.models import create, set_training_mode, take_features, update_batchnorm
 from medpeft.networks.precision import autocast, fastest_precision
-from medpeft.statistics.metrics import METRICS, PRIMARY, score
+from medpeft.statistics.registry import PRIMARY, metric
 from medpeft.statistics.scoring.scored import Scored
 from medpeft.training.loop import CommonRecipe, Course, Loop, parameter_groups
 from medpeft.training.losses import class_weights, mean_loss, part_of_loss, shares_of
@@ -53,7 +53,7 @@ class Recipe(CommonRecipe):
     @property
     def direction(self) -> Direction:
         """The direction of that column, as Optuna calls it."""
-        return "maximize" if METRICS[self.primary_metric].higher_is_better else "minimize"
+        return "maximize" if metric(self.primary_metric).higher_is_better else "minimize"
 
     def course(self, images: int) -> tuple[int, int]:
         """Return the steps of an epoch, and the epochs, of a training on so many `images`."""
@@ -126,7 +126,7 @@ class Fit(Course):
     @property
     def best_row(self) -> dict[str, float]:
         """The row of the history with the best validation score, the lowest loss where several share it."""
-        name, sign = self.primary_metric, METRICS[self.primary_metric].sign
+        name, sign = self.primary_metric, metric(self.primary_metric).sign
         return max(self.history, key=lambda row: (sign * row[f"validation_{name}"], -row["validation_loss"]))
 
 
@@ -181,8 +181,8 @@ def predict(model: nn.Module, split: Split, recipe: Recipe) -> Tensor:
         return as_fits(EVALUATION_BATCH, logits)[0]
 
 
-def score_of(metric: str, logits: Tensor, labels: Tensor) -> float:
-    """Return a metric of `logits` (N, classes) against `labels`, which are as in `medpeft.data.images.Split`.
+def score_of(name: str, logits: Tensor, labels: Tensor) -> float:
+    """Return the metric `name` of `logits` (N, classes) against `labels`, which are as in `medpeft.data.images.Split`.
 
     Raises:
         RunFailed: It is undefined on these images.
@@ -190,9 +190,10 @@ def score_of(metric: str, logits: Tensor, labels: Tensor) -> float:
     exclusive = labels.ndim == 1
     probabilities = (logits.double().softmax(1) if exclusive else logits.double().sigmoid()).numpy()
     truth, known = (labels, None) if exclusive else (labels == 1, (~labels.isnan()).numpy())
-    found = score(metric, Scored(truth.numpy(), probabilities, np.ones((1, len(labels))), known))
+    scored = Scored(truth.numpy(), probabilities, np.ones((1, len(labels))), known)
+    found = float(metric(name).function(scored)[0])
     if not math.isfinite(found):
-        raise RunFailed(f"{METRICS[metric].label} is undefined on the validation images: they lack images of a class")
+        raise RunFailed(f"{metric(name).label} is undefined on the validation images: they lack images of a class")
     return found
 
 

@@ -11,7 +11,7 @@ def class_weights(labels: Tensor, how: str) -> Tensor | None:
     """Return the weight of each class that the labels of the training images call for; None where `how` is none."""
     if how == "none":
         return None
-    return balanced(labels) if labels.ndim == 1 else balanced(labels == 1, ~labels.isnan())
+    return balanced(labels)
 
 
 def mean_loss(logits: Tensor, labels: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from medpeft.base.errors import RunFailed, UserError
 from medpeft.base.files import drop_torn_line
 from medpeft.data.images import Split
 from medpeft.networks.device import fix_arithmetic
-from medpeft.statistics.metrics import METRICS
+from medpeft.statistics.registry import metric
 from medpeft.statistics.searches import is_blind
 from medpeft.training.classification import Classifier, Direction, OnValidation, Recipe, fit, score_of
 from medpeft.training.losses import shares_of_classes
@@ -113,7 +113,7 @@ def told(
         return {"validation_images": len(validated), "floor": None, "blind": False}
     constant = shares_of_classes(splits["train"].labels, classes)
     logits = (constant.log() if validated.ndim == 1 else constant.logit()).expand(len(validated), -1)
-    floor, sign = score_of(recipe.primary_metric, logits, validated), METRICS[recipe.primary_metric].sign
+    floor, sign = score_of(recipe.primary_metric, logits, validated), metric(recipe.primary_metric).sign
     blind = is_blind(sign * scores, sign * floor, len(validated))
     return {"validation_images": len(validated), "floor": floor, "blind": blind}
 

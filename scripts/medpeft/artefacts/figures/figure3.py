@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from medpeft.artefacts.floor import draw_floor, with_floor
 from medpeft.artefacts.palette import style
 from medpeft.artefacts.panels import PUBLISHED, by_method, panels, point_look, with_published_f1
 from medpeft.artefacts.registry import Figure
@@ -14,14 +15,14 @@ from medpeft.artefacts.selection import experiment, full_data
 from medpeft.artefacts.sources import Sources
 
 CAPTION = (
-    "Micro-F1 against the number of trainable parameters, with {most_data}. Bars: 95 % intervals; the "
-    "larger a marker, the more parameters."
+    "Micro-F1 against the number of trainable parameters, with {most_data}. Bars: 95 % intervals; the larger a marker, "
+    "the more parameters. Dashed: always predicting the majority class of the training images."
 )
 FIGURE = Figure(
     CAPTION,
     "answers",
     6,
-    ("runs", "scores"),
+    ("runs", "scores", "floors"),
     published=("table2", "table3"),
     experiments=("table2", "table3"),
     narrow=(1, 55),
@@ -39,6 +40,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
     columns = ["dataset", "backbone", "method", "trainable_parameters", "f1_micro", "f1_micro_low", "f1_micro_high"]
     published = pd.concat([sources.published["table2"], sources.published["table3"]])
     cells = with_published_f1(cells.reindex(columns=columns), published, columns[:3])
+    cells = with_floor(cells, sources, "f1_micro")
     sizes = np.log(cells["trainable_parameters"])
     cells["marker"] = np.interp(sizes, [sizes.min(), sizes.max() + 1e-9], MARKERS)
 
@@ -60,6 +62,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
                 axes.plot(
                     point["trainable_parameters"], point["published_f1"], **point_look(method) | PUBLISHED | hollow
                 )
+        draw_floor(axes, rows["floor"].iloc[0])
         axes.set_xscale("log")
         axes.margins(x=0.12)
         axes.set_xlabel("Trainable parameters, head included")

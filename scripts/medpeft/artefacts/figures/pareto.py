@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from medpeft.artefacts.floor import draw_floor, with_floor
 from medpeft.artefacts.panels import by_method, line_look, panels
 from medpeft.artefacts.registry import Figure
 from medpeft.artefacts.selection import experiment, full_data
@@ -16,9 +17,9 @@ from medpeft.statistics.collect import distinct
 
 CAPTION = (
     "Micro-F1, averaged over datasets, against three costs, with {most_data}. Rings and stairs: no other method is "
-    "better and cheaper."
+    "better and cheaper. Dashed: always predicting the majority class of the training images."
 )
-FIGURE = Figure(CAPTION, "choice", 2, ("runs", "scores"), requires=("classification",))
+FIGURE = Figure(CAPTION, "choice", 2, ("runs", "scores", "floors"), requires=("classification",))
 COSTS = {
     "trainable_parameters": ("Trainable parameters, head included", 1),
     "peak_memory_bytes": ("Peak memory of training (MiB)", 2**20),
@@ -34,15 +35,17 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
     keys = ["dataset", "backbone", "method"]
     runs = full_data(distinct(sources.runs))
     cells = full_data(experiment(sources, *sources.runs["experiment"].unique()))[[*keys, "f1_micro"]]
+    cells = with_floor(cells, sources, "f1_micro")
     cells = cells.merge(runs.groupby(keys)[list(COSTS)].median().reset_index(), on=keys)
     means = cells.groupby(["backbone", "method"], sort=False).agg(
         datasets=("dataset", "nunique"),
         f1_micro=("f1_micro", lambda scores: scores.mean(skipna=False)),
+        floor=("floor", "mean"),
         **{cost: (cost, "mean") for cost in COSTS},
     )
     points = pd.concat(
         [
-            rows.melt(["backbone", "method", "datasets", "f1_micro"], list(COSTS), "cost", "value")
+            rows.melt(["backbone", "method", "datasets", "f1_micro", "floor"], list(COSTS), "cost", "value")
             for _, rows in each_group(means.reset_index(), "backbone")
         ],
         ignore_index=True,
@@ -58,6 +61,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
         for method, point in by_method(rows):
             axes.plot(point["value"] / unit, point["f1_micro"], ls="none", **line_look(method))
         axes.plot(front["value"] / unit, front["f1_micro"], "o", ms=12, mfc="none", mec="0.35", mew=1)
+        draw_floor(axes, rows["floor"].iloc[0])
         if key[1] == "trainable_parameters":
             axes.set_xscale("log")
         axes.margins(x=0.15, y=0.15)

@@ -12,6 +12,7 @@ from medpeft.artefacts.registry import Figure
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import case_title
 from medpeft.base.runs import Search
+from medpeft.statistics.metrics import METRICS
 
 CAPTION = (
     "Validation score of each trial of the learning-rate search. Rings: the rates chosen, crossed where the search was "
@@ -48,7 +49,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
             axes.plot(blind["learning_rate"], blind["validation_score"], marker="x", **look)
         axes.set_xscale("log")
         axes.set_xlabel("Learning rate")
-        axes.set_ylabel("Validation score (micro-F1)")
+        axes.set_ylabel(f"Validation score ({METRICS[sources.primary].label})")
 
     if done["fraction"].isna().all():
         return trials, panels(done, draw)

@@ -13,7 +13,7 @@ from medpeft.artefacts.sentences.low_data import crossing_words
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row
 from medpeft.networks.encoders import encoder
-from medpeft.statistics.generation_scores import UNTUNED, generation_scores
+from medpeft.statistics.generated.generation_scores import UNTUNED, generation_scores
 
 
 def claims(evidence: Evidence) -> list[dict[str, str]]:

@@ -10,7 +10,7 @@ from medpeft.artefacts.selection import NOT_PEFT
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row
 from medpeft.data.dataset import Dataset
-from medpeft.statistics.compare_generated import COMPARISON_COLUMNS
+from medpeft.statistics.generated.compare_generated import COMPARISON_COLUMNS
 
 # Dataset, backbone and fraction, and the differences of methods from full fine-tuning.
 Case = tuple[str, str, float, pd.DataFrame]

@@ -10,8 +10,8 @@ from medpeft.artefacts.sentences.evidence import Evidence, facts_of, labels
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row, row_at
 from medpeft.statistics.collect import distinct
-from medpeft.statistics.compare_generated import KEYS, REFERENCES, verdicts
-from medpeft.statistics.generation_scores import UNTUNED, generation_scores
+from medpeft.statistics.generated.compare_generated import KEYS, REFERENCES, verdicts
+from medpeft.statistics.generated.generation_scores import UNTUNED, generation_scores
 from medpeft.statistics.significance import BASELINE
 
 NAMES = {UNTUNED: "the pipeline untuned", BASELINE: "full fine-tuning"}

@@ -10,7 +10,7 @@ from medpeft.artefacts.sentences.searching import search_limits
 from medpeft.artefacts.words import plain
 from medpeft.base.losses import REASONS, summary
 from medpeft.base.runs import CELL
-from medpeft.statistics.generation_scores import generation_scores
+from medpeft.statistics.generated.generation_scores import generation_scores
 
 PUBLISHED_SIZE = 224
 FEW_SEEDS = 5

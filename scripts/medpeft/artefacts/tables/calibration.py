@@ -3,6 +3,7 @@
 import pandas as pd
 
 from medpeft.artefacts.cells import failure_notes, score_cell
+from medpeft.artefacts.floor import floor_notes, floor_rows
 from medpeft.artefacts.markup import Cell, Layout
 from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.registry import Table
@@ -15,7 +16,7 @@ from medpeft.statistics.metrics import METRICS, PRIMARY, shown_in
 from medpeft.statistics.scoring.overall import CALIBRATION_BINS
 
 CAPTION = "Accuracy, calibration and discrimination."
-TABLE = Table(CAPTION, "calibration", 1, ("runs", "scores"), requires=("classification",))
+TABLE = Table(CAPTION, "calibration", 1, ("runs", "scores", "floors"), requires=("classification",))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
@@ -32,10 +33,14 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
             [Cell(style(method).label)]
             + [score_cell(row, metric, bold=row[metric] == marked[metric]) for metric in columns]
             for method, row in ((method, row_at(by_method, method)) for method in in_order(rows["method"]))
-        ]
+        ] + floor_rows(sources, [(dataset, metric) for metric in columns])
     table = cells.rename(columns=columns | {f"{metric}_std": f"{name}_std" for metric, name in columns.items()})
     header = ["Method", "Accuracy", *(METRICS[name].heading for name in _measures())]
-    notes = [f"Mean ± standard deviation over seeds. {_less_is_better()}: lower is better."]
+    notes = [
+        f"Mean ± standard deviation over seeds. {_less_is_better()}: lower is better. After scaling: logits are "
+        "divided by a temperature that was fitted on validation.",
+        *floor_notes(sources),
+    ]
     return table, Layout(header, groups, notes + failure_notes(cells))
 
 
@@ -43,7 +48,7 @@ def _less_is_better() -> str:
     """Return the metrics of which less is better, in words, with what their numbers depend on."""
     remarks = {"ece": f" ({CALIBRATION_BINS} bins)", "brier": " (0 to 2)"}
     less = [name for name in _measures() if not METRICS[name].higher_is_better]
-    return " and ".join(METRICS[name].heading + remarks.get(name, "") for name in less)
+    return ", ".join(METRICS[name].heading + remarks.get(name, "") for name in less)
 
 
 def _measures() -> list[str]:

@@ -12,7 +12,7 @@ from medpeft.artefacts.registry import Table
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import case_title
 from medpeft.base.frames import each_group, row_at
-from medpeft.statistics.compare_generated import JUDGED_BY, KEYS, verdicts
+from medpeft.statistics.generated.compare_generated import JUDGED_BY, KEYS, verdicts
 
 CAPTION = "Differences in FID and KID from full fine-tuning, and from the diffusion pipeline untuned: {images}."
 TABLE = Table(CAPTION, "generation", 3, ("generation_comparisons",), requires=("generation",))

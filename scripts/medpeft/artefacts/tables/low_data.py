@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from medpeft.artefacts.cells import SEEDS_NOTE, failure_notes
+from medpeft.artefacts.floor import floor_notes, floor_rows, with_floor
 from medpeft.artefacts.markup import Cell, Layout
 from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.published import published_cell
@@ -15,7 +16,7 @@ from medpeft.base.frames import each_group
 from medpeft.base.runs import CELL
 
 CAPTION = "Micro-F1 of each method by share of training images."
-TABLE = Table(CAPTION, "low_data", 2, ("runs", "scores"), published=("figure1",), experiments=("figure1",))
+TABLE = Table(CAPTION, "low_data", 2, ("runs", "scores", "floors"), published=("figure1",), experiments=("figure1",))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
@@ -37,8 +38,10 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
             + [published_cell(by_cell, (method, fraction), best.get(fraction, np.nan)) for fraction in fractions]
             for method in in_order(rows["method"])
         ]
+        groups[title] += floor_rows(sources, [(dataset, "f1_micro")] * len(fractions))
+    cells = with_floor(cells, sources, "f1_micro")
     header = ["Method", *(percent(fraction) for fraction in fractions)]
-    notes = [SEEDS_NOTE]
+    notes = [SEEDS_NOTE, *floor_notes(sources)]
     if cells["published_f1"].notna().any():
         notes.append(
             "Third in a cell: the published F1, read off figure 1 of Dutt et al. 2024, and the difference of ours."

@@ -11,8 +11,8 @@ from medpeft.artefacts.registry import Table
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import case_title, plain
 from medpeft.base.frames import each_group, each_row
-from medpeft.statistics.compare_subgroups import LEAST_IMAGES, LEAST_OF_CLASS
 from medpeft.statistics.metrics import METRICS
+from medpeft.statistics.populations.compare_subgroups import LEAST_IMAGES, LEAST_OF_CLASS
 
 CAPTION = "The test images by subgroups: the worst and the best subgroup of each method, and the gap between them."
 TABLE = Table(CAPTION, "answers", 7, ("subgroups", "gaps"), requires=("classification", "subgroups"))

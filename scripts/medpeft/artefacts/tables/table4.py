@@ -20,7 +20,7 @@ from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group
 from medpeft.base.runs import CELL
-from medpeft.statistics.generation_scores import generation_scores
+from medpeft.statistics.generated.generation_scores import generation_scores
 
 CAPTION = (
     "FID of the images that each method generates, by share of the training pairs; N is the number of generated and "

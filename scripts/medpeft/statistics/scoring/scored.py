@@ -1,7 +1,8 @@
 """What metrics are functions of: the true classes, the probabilities, and how often each image counts."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -29,6 +30,10 @@ class Scored:
     thresholds: np.ndarray | None = None
     scaled: np.ndarray | None = None
     positive: int | None = None
+
+    def weighted(self, weights: np.ndarray) -> Self:
+        """Return the same predictions with other weights, float (R, N)."""
+        return replace(self, weights=weights)
 
     @property
     def exclusive(self) -> bool:

@@ -9,9 +9,9 @@ import pandas as pd
 from medpeft.base.frames import each_group, each_row
 from medpeft.base.runs import CELL, Run
 from medpeft.statistics.collect import distinct, runs_in
-from medpeft.statistics.generation_scores import UNTUNED
+from medpeft.statistics.generated.generation_scores import UNTUNED
+from medpeft.statistics.generated.jackknife import deviations
 from medpeft.statistics.inference import Estimate
-from medpeft.statistics.jackknife import deviations
 from medpeft.statistics.metrics import METRICS, shown_in
 from medpeft.statistics.significance import BASELINE, SIGNIFICANT, holm
 

@@ -27,7 +27,7 @@ from medpeft.data.attributes import UNKNOWN
 from medpeft.statistics.collect import distinct, runs_in
 from medpeft.statistics.inference import CONFIDENCE, Estimate
 from medpeft.statistics.metrics import METRICS
-from medpeft.statistics.resampling import Drawn, Predicted, drawn, score_draws
+from medpeft.statistics.populations.resampling import Drawn, Predicted, drawn, score_draws
 from medpeft.statistics.scoring.predictions import class_probabilities
 from medpeft.statistics.significance import SIGNIFICANT, holm
 

@@ -15,7 +15,7 @@ from medpeft.base.runs import CELL, Run
 from medpeft.statistics.collect import distinct, runs_in
 from medpeft.statistics.inference import Estimate
 from medpeft.statistics.metrics import METRICS
-from medpeft.statistics.resampling import Drawn, Predicted, drawn, score_draws
+from medpeft.statistics.populations.resampling import Drawn, Predicted, drawn, score_draws
 from medpeft.statistics.significance import BASELINE, holm
 
 EXTERNAL_COLUMNS = [*CELL, "other", "metric", "n_images", "n_clusters", "n_left_out", "n_runs"]

@@ -1,0 +1,37 @@
+"""What knowing nothing of an image scores: always the majority class, with the class shares as probabilities."""
+
+import numpy as np
+import pandas as pd
+
+from medpeft.data.labels import Labels
+from medpeft.statistics.metrics import can_choose, score
+from medpeft.statistics.scoring.predictions import PROBABILITY, scored
+
+FLOOR_COLUMNS = ["dataset", "metric", "score", "majority"]
+
+
+def floor(dataset: str, rows: pd.DataFrame, classes: list[str], labels: Labels) -> pd.DataFrame:
+    """Return the scores on the test images of a classifier that knows the training labels and no image.
+
+    Its probabilities are the shares of the classes among the training images, so that it predicts the most frequent
+    one. Where images may have several labels, each class is predicted that half of the training images have or more.
+
+    Args:
+        dataset: The name of the dataset.
+        rows: The images: split (train, validation or test), label and, of several labels, unknown.
+        classes: In the order of the outputs of a classifier.
+        labels: Of what kind they are.
+
+    Returns:
+        One row a metric that needs no threshold: dataset, metric, score (NaN where undefined), majority (the class).
+    """
+    train, test = (rows[rows["split"] == name] for name in ("train", "test"))
+    found = scored(_with_shares(train, dict.fromkeys(classes, 0.0)), labels)
+    shares = (found.labels & found.counted).sum(axis=0) / np.maximum(found.counted.sum(axis=0), 1)
+    guessed = scored(_with_shares(test, dict(zip(classes, shares, strict=True))), labels)
+    table = [(dataset, name, score(name, guessed), classes[int(shares.argmax())]) for name in can_choose(labels.task)]
+    return pd.DataFrame(table, columns=FLOOR_COLUMNS)
+
+
+def _with_shares(rows: pd.DataFrame, shares: dict[str, float]) -> pd.DataFrame:
+    return rows.assign(**{f"{PROBABILITY}{name}": share for name, share in shares.items()})

@@ -1,0 +1,1 @@
+"""What generated images scored, and how sure that is."""
