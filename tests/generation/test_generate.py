@@ -7,13 +7,14 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from toy_captions import MANIFEST, write_captioned, write_images
+from toy_captions import MANIFEST, write_captioned
 
 from medpeft.base.errors import UserError
 from medpeft.generation import generate as generate_module
-from medpeft.generation.features import Extractor
-from medpeft.generation.fidelity import Pixels, metrics_of, real_images
+from medpeft.generation.features import Extractor, features
 from medpeft.generation.generate import GENERATED_COLUMNS, Prompts, Sampling, TunedPipeline, generate, prompts_of
+from medpeft.generation.likeness import Likeness
+from medpeft.generation.reference import compared_images
 from medpeft.methods import registry
 from medpeft.networks.delta import delta
 from medpeft.networks.diffusion import adapted_unet, load_diffusion_pipeline
@@ -68,16 +69,15 @@ def shown(tuned, prompts, folder, sampling=SAMPLING, seed=0) -> np.ndarray:
     return np.stack([np.asarray(Image.open(folder / file)) for file in files["file"]])
 
 
-def test_prompts_are_the_captions_of_the_real_images(captioned, tmp_path):
-    """The generated images stand beside real ones that are chosen from the manifest."""
+def test_prompts_are_the_captions_of_the_real_images(captioned):
+    """The generated images stand beside real ones that are chosen from the manifest, in the same order."""
     split = MANIFEST[["image_id"]].assign(split=["train"] * 20 + ["validation"] * 10 + ["test"] * 10)
-    images = write_images(tmp_path)
-    real = real_images(images, MANIFEST, split, 8, 32)
+    compared = compared_images(MANIFEST, split.assign(cluster=range(40)), 8)
     prompts = prompts_of("test", *captioned, count=8)
     rows = MANIFEST.set_index("image_id").loc[prompts.rows["image_id"]]
     assert list(prompts.rows["caption"]) == list(rows["caption"])
-    places = MANIFEST.index[MANIFEST["image_id"].isin(prompts.rows["image_id"])]
-    np.testing.assert_array_equal(real.pixels, np.load(images)[places, 2:34, 2:34])
+    assert list(compared["image_id"]) == list(prompts.rows["image_id"])
+    assert list(MANIFEST["image_id"].iloc[compared["row"]]) == list(compared["image_id"])
 
 
 def test_prompts_for_training_are_captions_of_the_training_images(captioned):
@@ -213,12 +213,13 @@ def test_slips_that_leave_garbage_show_in_fid(diffusion, prompts, tmp_path, lite
     worse.
     """
     tuned = write_adapter(diffusion, "lora", tmp_path)
-    real, right = (Pixels(shown(tuned, prompts, tmp_path, seed=seed)) for seed in (0, 1))
-    as_bytes = Pixels((right.pixels / 255).astype(np.uint8))
+    real, right = (shown(tuned, prompts, tmp_path, seed=seed) for seed in (0, 1))
+    as_bytes = (right / 255).astype(np.uint8)
     louder = {key: tensor * (100 if "lora_B" in key else 1) for key, tensor in load_file(tuned.adapter).items()}
     save_file(louder, tuned.adapter)
-    wrong_scale = Pixels(shown(tuned, prompts, tmp_path, seed=1))
+    wrong_scale = shown(tuned, prompts, tmp_path, seed=1)
     extractor = Extractor("efficientnet_lite0", lite0, 1, "cpu")
-    fids = [metrics_of(real, found, extractor)["fid"] for found in (right, as_bytes, wrong_scale)]
+    described, *others = (features([pixels], extractor) for pixels in (real, right, as_bytes, wrong_scale))
+    fids = [Likeness(found, described).scores(np.ones(len(real), int))[0, 0] for found in others]
     assert fids[1] > 3 * fids[0]
     assert fids[2] > fids[0]
