@@ -6,6 +6,7 @@ localrules:
     compare_generated,
     rank,
     floor,
+    power,
     verify,
     forget_failed,
 
@@ -204,6 +205,28 @@ rule external_validation:
         metrics=CHOSEN_METRICS,
     script:
         "../scripts/external_validation.py"
+
+
+rule power:
+    input:
+        splits=[
+            f"{STUDY.splits(name)}/split.csv"
+            for name in STUDY.values("dataset", task="classification")
+        ],
+        code=code_of("power"),
+    output:
+        power="<study>/power.csv",
+    log:
+        "<study>/logs/power.log",
+    conda:
+        "../envs/results.yaml"
+    params:
+        datasets=STUDY.values("dataset", task="classification"),
+        runs=RUNS,
+        assumed=STUDY.settings["power"],
+        margin=STUDY.settings["margin"],
+    script:
+        "../scripts/power.py"
 
 
 rule verify:

@@ -418,6 +418,7 @@ UNDECIDED = {
     ("subgroups",): "further tables; what is there belongs",
     ("test_on",): "further tables; what is there belongs",
     ("largest_image",): "what is refused",
+    ("power",): "assumed before a study runs",
 }
 OTHER = {
     ("study",): "other",
