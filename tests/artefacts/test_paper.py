@@ -111,7 +111,10 @@ def with_gains(gains, **how) -> Evidence:
 
 def test_the_answer_recommends_the_cheapest_method_that_is_shown():
     found = findings(evidence())["overview"]["verdict"]
-    assert found.startswith("For convolutional networks with all training images use Bias: it is the cheapest method")
+    assert found.startswith(
+        "For convolutional networks with all training images and the learning rates of one search use Bias: it is the "
+        "cheapest method"
+    )
     assert (
         "shown to be better than full fine-tuning, on 5 datasets (difference +0.010, 95 % interval +0.007 to" in found
     )

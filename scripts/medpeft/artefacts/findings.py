@@ -67,7 +67,7 @@ def _findings(
         "datasets": [_dataset(name, evidence, get) for name, get in audits.items()],
         "answers": answers(evidence),
         "tests": [test_sentence(row) for _, row in evidence.friedman.iterrows() if row["status"] == "ok"],
-        "recommendations": recommendations(evidence.recommendations),
+        "recommendations": recommendations(evidence.recommendations, evidence.settings),
         "low_data": low_data(evidence),
         "generation": generation(evidence),
         "claims": [claim for claim in claims(evidence) if claim["ours"] != UNTOUCHED],

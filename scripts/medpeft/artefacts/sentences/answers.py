@@ -30,7 +30,7 @@ def verdict(evidence: Evidence) -> str:
         return "This study has no PEFT method beside full fine-tuning to compare it with."
     table = evidence.recommendations
     largest = table[table["fraction"] == table.groupby("encoder")["fraction"].transform("max")]
-    return " ".join(recommendation(row, most_data(evidence)) for row in each_row(largest))
+    return " ".join(recommendation(row, most_data(evidence), evidence.settings) for row in each_row(largest))
 
 
 def unknown(evidence: Evidence) -> list[str]:
@@ -56,7 +56,7 @@ def unknown(evidence: Evidence) -> list[str]:
             f"All comparisons are on one dataset, {', '.join(map(plain, datasets))}: another may answer otherwise.",
         ),
         (
-            len(cases) > 0 and not evidence.settings["tuning"].get("per_seed", False),
+            len(cases) > 0 and not evidence.settings["tuning"]["per_seed"],
             "Each method's learning rate was searched once, so that all comparisons hold for the rates found here; "
             "another search may find others, which no interval covers.",
         ),

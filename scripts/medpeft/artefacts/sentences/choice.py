@@ -25,17 +25,19 @@ def test_sentence(test: pd.Series) -> str:
     return f"{name}The mean ranks of {over}{left_out} {sure}: {friedman_words(test)}."
 
 
-def recommendations(table: pd.DataFrame) -> list[str]:
+def recommendations(table: pd.DataFrame, settings: dict) -> list[str]:
     """Return one sentence a kind of encoder and fraction of the training images."""
     return [
-        f"{ENCODERS[row.encoder]}, {percent(row.fraction)}. {recommendation(row, percent(row.fraction))}"
+        f"{ENCODERS[row.encoder]}, {percent(row.fraction)}. {recommendation(row, percent(row.fraction), settings)}"
         for row in each_row(table)
     ]
 
 
-def recommendation(row: Any, data: str) -> str:
+def recommendation(row: Any, data: str, settings: dict) -> str:
     """Return which method to use in place of full fine-tuning with such `data`, or that none is shown."""
     networks = ENCODERS[row.encoder].lower()
+    if not settings["tuning"]["per_seed"]:  # no interval holds what another search would find
+        data += " and the learning rates of one search"
     if not isinstance(row.method, str) or row.method == "":
         return (
             f"For {networks} with {data} this study recommends no method: none of "
