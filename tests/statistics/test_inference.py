@@ -8,33 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from toy_studies import Truth, correct
+from toy_studies import GRID, Truth, correct, error_rates, estimate
 
 from medpeft.statistics.inference import Estimate
 from medpeft.statistics.significance import assess, decide
 
 MARGIN = 0.02
-# Images, seeds, standard deviation of the seeds' scores, share of the image's variance that seeds have in common.
 FAST = [(400, 2, 0.02, 0.3), (400, 3, 0.02, 0.3), (1503, 3, 0.005, 0.0), (400, 5, 0.01, 0.3)]
-GRID = [(n, s, sd, shared) for n in (119, 1503, 4003) for s in (2, 3, 5) for sd in (0.005, 0.02) for shared in (0, 0.3)]
-
-
-def estimate(scores: np.ndarray) -> Estimate:
-    """Return the estimate of what each seed (row) scores on each image (column)."""
-    return Estimate.of_covariance(scores.mean(axis=1), np.atleast_2d(np.cov(scores)) / scores.shape[1], scores.shape[1])
-
-
-def error_rates(truth: Truth, studies: int) -> tuple[float, float]:
-    """Return how often two equal methods are called different, and how often a score's interval covers the score."""
-    random = np.random.default_rng(1)
-    wrong = covered = 0
-    for _ in range(studies):
-        one, other = correct(random, truth, methods=2)
-        low, high = estimate(one - other).interval()
-        wrong += not low <= 0 <= high
-        low, high = estimate(one).interval((0, 1))
-        covered += low <= truth.score <= high
-    return wrong / studies, covered / studies
 
 
 def check(images: int, seeds: int, deviation: float, shared: float, studies: int) -> None:

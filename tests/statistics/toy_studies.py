@@ -5,6 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from medpeft.statistics.inference import Estimate
+
+# Images, seeds, standard deviation of the seeds' scores, variance over images that seeds share.
+GRID = [(n, s, sd, shared) for n in (119, 1503, 4003) for s in (2, 3, 5) for sd in (0.005, 0.02) for shared in (0, 0.3)]
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -42,3 +47,21 @@ def correct(random: np.random.Generator, truth: Truth, methods: int) -> list[np.
         seen = seen + random.normal(0, 0.5, (truth.seeds, truth.images)) + random.normal(0, moved, (truth.seeds, 1))
         found.append((seen > -threshold * total).astype(float))
     return found
+
+
+def estimate(scores: np.ndarray) -> Estimate:
+    """Return the estimate of what each seed (row) scores on each image (column)."""
+    return Estimate.of_covariance(scores.mean(axis=1), np.atleast_2d(np.cov(scores)) / scores.shape[1], scores.shape[1])
+
+
+def error_rates(truth: Truth, studies: int) -> tuple[float, float]:
+    """Return how often two equal methods are called different, and how often a score's interval covers the score."""
+    random = np.random.default_rng(1)
+    wrong = covered = 0
+    for _ in range(studies):
+        one, other = correct(random, truth, methods=2)
+        low, high = estimate(one - other).interval()
+        wrong += not low <= 0 <= high
+        low, high = estimate(one).interval((0, 1))
+        covered += low <= truth.score <= high
+    return wrong / studies, covered / studies

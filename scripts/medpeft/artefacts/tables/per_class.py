@@ -29,7 +29,7 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
             for label, of_class in each_group(rows, "class")
         ]
     note = (
-        f"{SHOWN}. Means over seeds; in brackets, the 95 % bootstrap interval over test images. Sensitivity, "
+        f"{SHOWN}. Means over seeds; in brackets, the 95 % interval over seeds and test images. Sensitivity, "
         "specificity, PPV and NPV at the threshold of each class with the highest Youden index on validation."
     )
     header = ["Class", *(METRICS[name].heading for name in METRICS_SHOWN)]
