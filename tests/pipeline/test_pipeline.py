@@ -259,10 +259,9 @@ RERUNS = {
     | COLLECTED,
     "scripts/medpeft/generation/generate.py": IMAGES,
     "scripts/medpeft/statistics/evaluate.py": EVALUATED | CLASSIFIED | _after("downstreams") | COLLECTED,
-    "scripts/medpeft/statistics/metrics.py": EVALUATED
+    "scripts/medpeft/statistics/metrics.py": RUNS
     | CLASSIFIED
     | _after("downstreams")
-    | COLLECTED
     | {"samples", "reference"}
     | LIKENED,
     "scripts/medpeft/statistics/compare_generated.py": {"compare_generated"}
