@@ -9,7 +9,7 @@ def main(snakemake):
     from medpeft.base.files import sha256, write_json
     from medpeft.data import registry
     from medpeft.data.archives import is_link
-    from medpeft.data.download import fetch
+    from medpeft.data.fetching.download import fetch
 
     name, params, study = snakemake.wildcards.dataset, snakemake.params, snakemake.config
     path = Path(snakemake.output.archive)

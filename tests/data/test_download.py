@@ -18,10 +18,10 @@ import requests
 from served import served
 
 from medpeft.base.errors import UserError
-from medpeft.data import web
 from medpeft.data.archives import Source
 from medpeft.data.dataset import Archive, Dataset
-from medpeft.data.download import fetch, mirrored
+from medpeft.data.fetching import web
+from medpeft.data.fetching.download import fetch, mirrored
 
 ROOT = Path(__file__).parents[2]
 REMEDY = "into the folder that the study's key `mirror` names (or --config mirror=FOLDER)"

@@ -11,11 +11,11 @@ import pytest
 from served import served
 
 from medpeft.base.errors import UserError
-from medpeft.data import scattered, web
 from medpeft.data.dataset import Archive, Link
 from medpeft.data.datasets.fitzpatrick17k import links
-from medpeft.data.download import fetch
-from medpeft.data.scattered import gather
+from medpeft.data.fetching import scattered, web
+from medpeft.data.fetching.download import fetch
+from medpeft.data.fetching.scattered import gather
 
 NOWHERE = "http://127.0.0.1:9"
 

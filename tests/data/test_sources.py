@@ -12,7 +12,7 @@ from PIL import Image
 
 from medpeft.base.files import sha256, write_json, write_table
 from medpeft.data.captions import captions
-from medpeft.data.download import fetch
+from medpeft.data.fetching.download import fetch
 from medpeft.data.prepare import prepare
 from medpeft.data.sources import Kept, content_of_files, mirrored_files
 from medpeft.data.user_dataset import user_dataset

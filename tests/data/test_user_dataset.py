@@ -20,8 +20,8 @@ from medpeft.base.errors import UserError
 from medpeft.base.files import read_table
 from medpeft.data import registry
 from medpeft.data.archives import Source
-from medpeft.data.download import fetch
 from medpeft.data.duplicates import find
+from medpeft.data.fetching.download import fetch
 from medpeft.data.prepare import prepare
 from medpeft.data.split import split
 from medpeft.pipeline.study import Study

@@ -17,7 +17,7 @@ from medpeft.base.files import read_table, sha256
 from medpeft.base.losses import REASONS, Losses
 from medpeft.data.archives import Source, is_link, is_visible
 from medpeft.data.dataset import Archive, Dataset
-from medpeft.data.download import local_place, mirrored
+from medpeft.data.fetching.download import local_place, mirrored
 
 IDENTITY = ["image_id", "group_id", "label", "unknown", "split", "source", "member"]  # what an image is
 

@@ -21,8 +21,8 @@ from medpeft.base.errors import UserError, cause
 from medpeft.base.files import read_json, set_modes, sha256, write_json
 from medpeft.base.places import PROJECT
 from medpeft.base.redaction import redacted
-from medpeft.data.download import below, mirrored, retrieve
-from medpeft.data.web import Unfit
+from medpeft.data.fetching.download import below, mirrored, retrieve
+from medpeft.data.fetching.web import Unfit
 from medpeft.networks.minilm import add_text_encoder
 
 INDEX = "model_index.json"

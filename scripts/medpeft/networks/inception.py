@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from medpeft.data.dataset import Archive
-from medpeft.data.download import fetch
+from medpeft.data.fetching.download import fetch
 
 INCEPTION = Archive(
     "weights-inception-2015-12-05-6726825d.pth",

@@ -18,8 +18,8 @@ from medpeft.base.errors import UserError, cause
 from medpeft.base.files import replacing, sha256
 from medpeft.base.places import PROJECT
 from medpeft.base.redaction import redacted
-from medpeft.data.download import mirrored, retrieve
-from medpeft.data.web import Unfit
+from medpeft.data.fetching.download import mirrored, retrieve
+from medpeft.data.fetching.web import Unfit
 from medpeft.networks.models import architecture
 
 State = dict[str, Tensor]

@@ -13,8 +13,8 @@ from medpeft.base.errors import UserError
 from medpeft.base.files import replacing
 from medpeft.data.archives import is_link, link
 from medpeft.data.dataset import Archive
-from medpeft.data.scattered import gather
-from medpeft.data.web import Unfit, download, forget, reason, require_space
+from medpeft.data.fetching.scattered import gather
+from medpeft.data.fetching.web import Unfit, download, forget, reason, require_space
 
 WEB = re.compile(r"https?://")
 KAGGLE = re.compile(r"kaggle:(?P<kind>datasets|competitions)/(?P<name>[\w./-]+)")

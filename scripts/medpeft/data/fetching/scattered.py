@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from medpeft.base.errors import UserError
 from medpeft.base.files import drop_torn_line
 from medpeft.data.dataset import Link
-from medpeft.data.web import Unfit, download
+from medpeft.data.fetching.web import Unfit, download
 
 TOGETHER = 16  # files at a time
 ATTEMPTS_PER_FILE = 2

@@ -1,0 +1,1 @@
+"""Getting archives and scattered files from the web or a mirror."""
