@@ -354,7 +354,7 @@ def test_the_generator_with_the_lowest_fid_is_named_beside_the_floor():
     assert claim(found, "FID of LoRA, the worst") == {
         "statement": "FID of LoRA, the worst of eight: Stable Diffusion, all pairs of MIMIC-CXR (table 4)",
         "published": "439.65",
-        "ours": "20.50, place 1 of 2 (BUSI breast ultrasound, tiny)",
+        "ours": "20.50, place 1 of 2 by the mean (BUSI breast ultrasound, tiny)",
     }
 
 

@@ -13,7 +13,9 @@ from medpeft.artefacts.sentences.low_data import crossing_words
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row
 from medpeft.networks.encoders import encoder
+from medpeft.statistics.generated.compare_generated import verdicts
 from medpeft.statistics.generated.generation_scores import UNTUNED, generation_scores
+from medpeft.statistics.significance import BASELINE
 
 
 def claims(evidence: Evidence) -> list[dict[str, str]]:
@@ -102,12 +104,18 @@ def _rate_ratio(evidence: Evidence, claim: Any) -> list[str]:
 
 
 def _fid_place(evidence: Evidence, claim: Any) -> list[str]:
-    ours = []
+    """Return the place of the method by its mean FID, and what is decided of it beside full fine-tuning."""
+    ours, judged = [], verdicts(evidence.generation_comparisons)
     for (dataset, backbone), group in each_group(generation_scores(evidence.runs), ["dataset", "backbone"]):
         fids = group[(group["fraction"] == 1) & (group["method"] != UNTUNED)].set_index("method")["fid"].dropna()
         if claim.method in fids:
             place = f"{fids.rank(method='min')[claim.method]:.0f} of {len(fids)}"
-            ours.append(f"{number(fids[claim.method], 2)}, place {place} ({plain(dataset)}, {backbone})")
+            here = judged[(judged["dataset"] == dataset) & (judged["backbone"] == backbone) & (judged["fraction"] == 1)]
+            row = here[(here["reference"] == BASELINE) & (here["method"] == claim.method)]
+            verdict = f", {row.iloc[0]['verdict']} beside full fine-tuning" if len(row) else ""
+            ours.append(
+                f"{number(fids[claim.method], 2)}, place {place} by the mean{verdict} ({plain(dataset)}, {backbone})"
+            )
     return ours
 
 
