@@ -210,6 +210,7 @@ def artefact_list() -> str:
                 f"`{name}`",
                 plain(
                     one.caption.format(
+                        metric="The primary metric",
                         most_data="the most training images",
                         images="both for each dataset",
                         networks="its networks",

@@ -126,6 +126,7 @@ rule findings:
             name: STUDY.settings[name]
             for name in [
                 "study",
+                "primary_metric",
                 "margin",
                 "image_size",
                 "image_fit",

@@ -33,7 +33,7 @@ def test_it_has_a_place_in_the_paper_and_needs_what_there_is(key):
     assert artefact.section in registry.SECTIONS
     assert set(artefact.sources) <= set(registry.SOURCES)
     assert set(artefact.requires) <= FEATURES.keys()
-    words = {"most_data": "all", "images": "119", "networks": "networks", "published": ""}
+    words = {"metric": "AUROC", "most_data": "all", "images": "119", "networks": "networks", "published": ""}
     assert artefact.caption.format(**words).endswith(".")
 
 

@@ -86,7 +86,7 @@ OTHER = {  # what is changed of the records, and what the answer then says
     "Metrics": ({"scores": told().scores.assign(metric="auroc")}, "AUROC"),
     "Uncertainty": ({"runs": told().runs.query("seed < 2")}, "95 % intervals of 8 scores; 2 seeds"),
     "Flow": ({"audits": counted("groups", "all", 456)}, "780 images of 456 groups"),
-    "Performance": ({"scores": told().scores.assign(mean=0.123)}, "at best a micro-F1 of 0.123 [0.600, 0.900]"),
+    "Performance": ({"scores": told().scores.assign(mean=0.123)}, "micro-F1 at best 0.123 [0.600, 0.900]"),
     "Limitations": ({"limitations": ["One.", "Two."]}, "2 sentences under Limitations"),
     "Protocol": ({"records": recorded(study="abcdef0123456789")}, "SHA-256 abcdef012345"),
     "Code": ({"records": recorded(commit="fedcba9876543210")}, "commit fedcba987654"),

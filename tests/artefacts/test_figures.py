@@ -17,6 +17,7 @@ from medpeft.artefacts.panels import save
 from medpeft.artefacts.sources import Sources
 from medpeft.base.runs import Search
 from medpeft.statistics.crossovers import CROSSOVER_COLUMNS
+from medpeft.statistics.floor import FLOOR_COLUMNS
 
 REFERENCE = Path(__file__).parents[2] / "paper" / "reference"
 CELLS = [
@@ -27,7 +28,7 @@ CELLS = [
 ]
 
 
-DETAILED = ("confusion", "roc", "precision_recall", "reliability")  # of few methods, with legends of their own
+OF_CLASSES = ("confusion", "roc", "precision_recall", "reliability")  # which these sources have nothing of
 FIGURES = [name for name, figure in artefacts.figures().items() if figure.stage == "figure"]
 
 
@@ -78,6 +79,34 @@ def test_figure1_plots_the_numbers_of_its_file(sources):
     (bar,) = (line for line in lines_of(drawn["busi, resnet50"], "ssf") if line.get_marker() == "|")
     assert list(bar.get_xdata()) == [0.2, 0.8]
     assert not [line for line in lines_of(drawn["ham10000, resnet50"], "ssf") if line.get_marker() == "|"]
+
+
+@pytest.mark.parametrize("metric", ["auroc", "brier"])
+@pytest.mark.parametrize("name", ["figure1", "figure3", "pareto"])
+def test_another_primary_metric_is_drawn_without_published_f1(sources, name, metric):
+    floors = pd.DataFrame([(dataset, metric, 0.4, "a") for dataset in ("busi", "ham10000")], columns=FLOOR_COLUMNS)
+    mirrored = {"mean": "mean", "low": "high", "high": "low"}
+    other = sources.scores.assign(metric=metric, **{name: 1 - sources.scores[of] for name, of in mirrored.items()})
+    given = replace(sources, primary=metric, scores=pd.concat([sources.scores, other]), floors=floors)
+    numbers, figure = make(name, given)
+    axes = figure.axes[0]
+    assert axes.get_ylabel().startswith({"auroc": "AUROC", "brier": "Brier score"}[metric])
+    assert metric in numbers
+    assert "published_f1" not in numbers or numbers["published_f1"].isna().all()
+    assert "Published" not in {text.get_text() for text in figure.legends[0].get_texts()}
+    assert any(list(line.get_ydata()) == [0.4, 0.4] for line in axes.lines)
+    if name == "pareto":  # SSF, the cheaper method, scores less than full fine-tuning
+        front = numbers[(numbers["cost"] == "trainable_parameters") & numbers["best"]]
+        assert set(front["method"]) == ({"ssf"} if metric == "brier" else {"full", "ssf"})
+
+
+def test_figure1_draws_the_floor_of_each_dataset(sources):
+    floors = pd.DataFrame([("busi", "f1_micro", 0.56, "benign")], columns=FLOOR_COLUMNS)
+    numbers, figure = make("figure1", replace(sources, floors=floors))
+    drawn = {axes.get_title(): [list(line.get_ydata()) for line in axes.lines] for axes in figure.axes}
+    assert [0.56, 0.56] in drawn["busi, resnet50"]
+    assert [0.56, 0.56] not in drawn["ham10000, resnet50"]
+    assert set(numbers.loc[numbers["dataset"] == "busi", "floor"].dropna()) == {0.56}
 
 
 def test_figure3_shows_full_data_only(sources):
@@ -198,7 +227,7 @@ def test_equal_figures_are_equal_bytes(sources, name, tmp_path):
         assert (tmp_path / f"first.{form}").read_bytes() == (tmp_path / f"second.{form}").read_bytes()
 
 
-@pytest.mark.parametrize("name", [name for name in FIGURES if name not in DETAILED])
+@pytest.mark.parametrize("name", [name for name in FIGURES if name not in OF_CLASSES])
 def test_the_legend_names_each_method_once(sources, name):
     legend = make(name, sources)[1].legends[0]
     published = ["Published"] if name == "figure3" else []

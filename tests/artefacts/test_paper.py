@@ -16,7 +16,7 @@ from medpeft.artefacts.markup import TIMES
 from medpeft.artefacts.sentences.evidence import Evidence
 from medpeft.artefacts.sentences.searching import edge_sentences, searching
 from medpeft.artefacts.sources import Sources
-from medpeft.artefacts.typeset import typeset
+from medpeft.artefacts.typeset import placed, typeset
 from medpeft.base.errors import UserError
 from medpeft.base.files import read_table, write_table
 from medpeft.data import registry
@@ -25,6 +25,7 @@ from medpeft.pipeline.study import Study
 from medpeft.statistics.collect import RUN_COLUMNS
 from medpeft.statistics.compare import Question, compare
 from medpeft.statistics.crossovers import CROSSOVER_COLUMNS
+from medpeft.statistics.metrics import METRICS
 from medpeft.statistics.rank import rank
 from medpeft.statistics.recommend import recommend
 
@@ -144,6 +145,28 @@ def test_a_case_says_what_is_decided_and_nothing_else():
         "BUSI breast ultrasound, resnet50, 500 training images. Nothing is decided of Bias, SSF (SSF would take "
     )
     assert "better" not in answer.lower()
+
+
+@pytest.mark.parametrize(("metric", "first"), [("auroc", "SSF"), ("brier", "Linear probing")])
+def test_another_primary_metric_is_named_and_has_its_direction(metric, first):
+    found = evidence()
+    settings = found.settings | {"primary_metric": metric}
+    other = replace(
+        found,
+        settings=settings,
+        scores=found.scores.assign(metric=metric, low=np.nan, high=np.nan),
+        differences=found.differences.assign(metric=metric),
+    )
+    said = findings(other)
+    assert said["overview"]["score"].startswith(METRICS[metric].label)
+    assert ("less is better" in said["overview"]["score"]) == (metric == "brier")
+    kinds = set(found.claims.set_index("statement").loc[[row["statement"] for row in said["claims"]], "kind"])
+    assert kinds == {"learning_rate"}  # none on F1
+    (performance,) = (row["answer"] for row in said["checklists"]["rows"] if row["topic"] == "Performance")
+    assert f"{METRICS[metric].label} at best" in performance
+    assert f"({first})" in performance
+    captions = {one["name"]: one["caption"] for one in placed(said | {"generation": None}, {"table2", "figure3"})}
+    assert all(caption.startswith(METRICS[metric].heading) for caption in captions.values())
 
 
 def test_what_is_not_known_is_listed():

@@ -69,7 +69,8 @@ def downstream_scores(method, seed):
     if method == "bias":
         generated = both = (0, np.nan, np.nan, np.nan)
     rows = [("real", 584, 0.7, 0.6, 0.8), ("generated", *generated), ("both", *both)]
-    return pd.DataFrame(rows, columns=DOWNSTREAM_COLUMNS)
+    table = pd.DataFrame(rows, columns=["trained_on", "n_train", "f1_micro", "f1_macro", "auroc"])
+    return table.assign(brier=table["auroc"]).reindex(columns=DOWNSTREAM_COLUMNS)
 
 
 @pytest.fixture
@@ -360,7 +361,8 @@ def test_calibration_marks_the_best_of_each_measure(sources):
     low = sources.scores["metric"].isin(["ece", "brier"])
     sources.scores.loc[low, "mean"] = 1 - sources.scores.loc[low, "mean"]
     table, layout = make("calibration", sources)
-    assert {"accuracy", "ece_std", "brier", "auroc"} <= set(table)
+    assert {"f1_micro", "ece_std", "brier", "auroc"} <= set(table)
+    assert layout.header[:2] == ["Method", "Micro-F1"]
     text = markdown(layout)
     least, most = "**0.100 ± 0.010**", "**0.900 ± 0.010**"
     assert f"| SSF | {most} | {least} | {GAP} | {least} | {GAP} | {most} |" in text  # without temperature scaling
@@ -388,6 +390,34 @@ def test_scores_by_class_show_full_fine_tuning_and_the_best_other_method(sources
     assert list(layout.groups) == ["busi, resnet50: Full fine-tuning", "busi, resnet50: LoRA"]
     assert set(table["method"]) == {"full", "ssf", "lora"}
     assert f"| benign | {GAP} | {GAP} | {GAP} | {GAP} | 0.900<br>[0.800, 1.000] | {GAP} |" in markdown(layout)
+
+
+@pytest.mark.parametrize(("metric", "best", "rank"), [("auroc", "ssf", "1"), ("brier", "full", "2")])
+@pytest.mark.parametrize("name", ["table2", "low_data", "calibration", "downstream"])
+def test_another_primary_metric_stands_in_tables_without_published_f1(sources, name, metric, best, rank):
+    floors = pd.DataFrame([("busi", metric, 0.123, "benign")], columns=FLOOR_COLUMNS)
+    runs = sources.runs.assign(experiment="figure1" if name == "low_data" else "table2")
+    table, layout = make(name, replace(sources, primary=metric, floors=floors, runs=runs))
+    text = markdown(layout)
+    group = next(iter(layout.groups.values()))
+    column = 2 if name == "downstream" else 1  # trained on generated images
+    lines = {line[0].text: line for line in group}
+    assert metric in table
+    for method in ("full", "ssf"):
+        cell = lines[style(method).label][column]
+        assert cell.bold == (method == best)
+        if name != "downstream":
+            assert cell.text == f"{number(MEANS[method])} ± 0.010"
+            assert lines["Majority class"][1].text == "0.123"
+    if name == "table2":
+        assert lines["SSF"][-1].text == rank
+    if name == "calibration":
+        assert layout.header[1] == {"auroc": "AUROC", "brier": "Brier score"}[metric]
+        assert len(layout.header) == len(set(layout.header))
+    if name == "downstream":
+        assert layout.notes[0].startswith({"auroc": "AUROC on", "brier": "Brier score on"}[metric])
+    assert "published" not in text.lower()
+    assert "published_f1" not in table or table["published_f1"].isna().all()
 
 
 def test_ranks_carry_the_tests(sources):
@@ -521,6 +551,14 @@ def test_leakage_is_what_a_score_and_a_gain_lose(ours):
     (group,) = layout.groups.values()
     assert [row[0].text for row in group] == ["Full fine-tuning", "SSF"]
     assert group[1][3].text == "+0.100"
+
+
+def test_two_studies_are_set_side_by_side_in_the_primary_metric():
+    scores = pd.concat([_scored(0), _scored(0.1).assign(metric="brier")])
+    given = Sources(scores=scores, other_scores=scores, splits=["grouped", "paper"], primary="brier")
+    table, layout = make("leakage", given)
+    assert table.set_index("method").at["ssf", "mean_grouped"] == pytest.approx(0.82)
+    assert layout.notes[0].startswith("Brier score, mean over seeds")
 
 
 def test_leakage_needs_both_protocols():

@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, roc_auc_score
 from toy_runs import QUESTION, guesses, results, runs_of, three_methods
 
 from medpeft.base.errors import UserError
 from medpeft.base.files import write_table
 from medpeft.statistics.collect import runs_in
-from medpeft.statistics.compare import compare, reader
+from medpeft.statistics.compare import Question, compare, reader
+from medpeft.statistics.metrics import METRICS
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +93,38 @@ def test_another_metric_has_intervals_and_decides_nothing(tables):
     assert macro[["difference", "low", "high"]].notna().all(axis=None)
     assert macro[["p_value", "p_adjusted", "outcome", "detectable"]].isna().all(axis=None)
     assert not macro["primary"].any()
+
+
+def test_every_score_that_validation_need_not_choose_has_an_interval(tables):
+    scores = results(tables).scores.set_index(["method", "metric"])
+    bounded = {metric for _, metric in scores.index[scores["low"].notna()]}
+    assert bounded == {
+        name
+        for name in scores.index.get_level_values("metric")
+        if not METRICS[name].needs_validation and "multi-class" in METRICS[name].kinds
+    }
+    for method in ("full", "ssf"):
+        each = [tables[method, seed] for seed in (0, 1)]
+        areas = [roc_auc_score(one["label"], one.filter(like="probability_"), multi_class="ovr") for one in each]
+        low, high = scores.loc[(method, "auroc"), ["low", "high"]]
+        assert 0 < low < np.mean(areas) < high < 1
+
+
+def test_only_the_primary_metric_and_those_that_say_so_are_compared(tables):
+    assert set(results(tables).comparisons["metric"]) == {"f1_micro", "f1_macro"}
+
+
+@pytest.mark.parametrize("primary", ["accuracy", "auroc", "brier"])
+def test_another_primary_metric_is_shown_and_judged_in_its_own_direction(tables, primary):
+    runs = runs_of(tables).assign(accuracy=0.5)
+    found = compare(runs, lambda run: tables[run.method, int(run.seed)], Question(primary, margin=0.02))
+    assert found.scores.query("metric == @primary")[["mean", "low", "high"]].notna().all(axis=None)
+    decided = found.comparisons.query("primary").set_index("method")
+    assert set(decided["metric"]) == {primary}
+    better = decided.loc["ssf"]  # whose networks see more
+    assert (better["difference"] < 0) == (primary == "brier")
+    assert better["p_not_inferior"] < 1  # that of a loss
+    assert better["seeds_won"] == 2
 
 
 def test_with_one_seed_nothing_is_tested_and_the_interval_is_over_images(tables):

@@ -9,6 +9,7 @@ from toy_studies import Truth, correct
 
 from medpeft.statistics.bootstrap import ScoredCell, SeedScores
 from medpeft.statistics.crossovers import crossing, crossovers
+from medpeft.statistics.metrics import METRICS
 from medpeft.statistics.significance import assess, decide
 
 ROOT = Path(__file__).parents[2]
@@ -39,28 +40,31 @@ def test_crossing_lies_where_the_lines_meet():
     assert np.isnan(fraction[3])  # never ahead
 
 
-def study(leads, images=400):
-    """Return the crossovers of ssf, which is right so much more often than full fine-tuning at each fraction."""
+def study(leads, images=400, metric="f1_micro"):
+    """Return the crossovers of ssf, which scores so much better than full fine-tuning at each fraction."""
+    sign = METRICS[metric].sign
     random = np.random.default_rng(0)
     scores, rows = {}, []
     for fraction, lead in leads.items():
-        for method, mean in (("full", 0.6 + 0.1 * fraction), ("ssf", 0.6 + 0.1 * fraction + lead)):
+        for method, mean in (("full", 0.6 + 0.1 * fraction), ("ssf", 0.6 + 0.1 * fraction + sign * lead)):
             draws = mean + random.normal(0, 0.001, (3, 1)) + random.normal(0, 0.002, (3, 50))
             draws[:, 0] = mean
-            cell = ScoredCell("busi", "resnet50", method, fraction, "f1_micro")
+            cell = ScoredCell("busi", "resnet50", method, fraction, metric)
             scores[cell] = SeedScores(pd.DataFrame(draws), images)
     outcomes = {1: "better", -1: "worse", 0: "undecided"}
     for fraction, lead in leads.items():
         outcome = outcomes[np.sign(lead) if abs(lead) > 0.01 else 0]
-        rows.append(("busi", "resnet50", "ssf", fraction, "f1_micro", outcome))
+        rows.append(("busi", "resnet50", "ssf", fraction, metric, outcome))
     comparisons = pd.DataFrame(rows, columns=["dataset", "backbone", "method", "fraction", "metric", "outcome"])
     return crossovers(scores, comparisons)
 
 
-def test_a_crossover_lies_between_the_sizes_where_the_method_is_shown_ahead_and_behind():
-    (row,) = study({0.01: 0.1, 0.1: 0.05, 0.5: 0.005, 1.0: -0.05}).itertuples()
+@pytest.mark.parametrize("metric", ["f1_micro", "auroc", "brier"])
+def test_a_crossover_lies_between_the_sizes_where_the_method_is_shown_ahead_and_behind(metric):
+    (row,) = study({0.01: 0.1, 0.1: 0.05, 0.5: 0.005, 1.0: -0.05}, metric=metric).itertuples()
     assert (row.low, row.high) == (0.1, 1.0)
     assert row.low < row.fraction < row.high
+    assert 0.65 < row.score < 0.7  # between those of full fine-tuning there
 
 
 @pytest.mark.parametrize(

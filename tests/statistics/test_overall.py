@@ -30,6 +30,16 @@ def study(gains, backbones=("resnet50",)):
     return found
 
 
+def test_where_less_is_better_a_loss_is_a_gain():
+    gains = [-0.01, -0.03, -0.02, -0.05]
+    less = {place._replace(metric="mae"): found for place, found in study(gains).items()}
+    (row,) = overall(less, MARGIN).itertuples()
+    (mirrored,) = overall(study([-gain for gain in gains]), MARGIN).itertuples()
+    assert row.difference == pytest.approx(np.mean(gains))
+    assert (row.p_not_inferior, row.p_value) == pytest.approx((mirrored.p_not_inferior, mirrored.p_value))
+    assert row.outcome == mirrored.outcome != "worse"
+
+
 def test_over_datasets_it_is_the_t_test_of_their_differences():
     gains = [0.01, 0.03, 0.02, 0.05]
     (row,) = overall(study(gains), MARGIN).itertuples()

@@ -40,6 +40,15 @@ def test_ranks_of_a_hand_worked_table():
     assert tests.loc[0, "p_value"] == pytest.approx(expected.pvalue)
 
 
+def test_the_least_of_a_score_ranks_first_where_less_is_better():
+    table = scores_of(a={"full": 0.3, "ssf": 0.1, "bias": 0.2}, b={"full": 0.2, "ssf": 0.2, "bias": 0.5})
+    ranks, tests = rank(table.assign(metric="brier"), "brier")
+    found = ranks.set_index("method")
+    assert found["mean_rank"].to_dict() == {"ssf": 1.25, "full": 2.25, "bias": 2.5}
+    assert found["score"].to_dict() == pytest.approx({"ssf": 0.15, "full": 0.25, "bias": 0.35})
+    assert set(tests["metric"]) == {"brier"}
+
+
 @pytest.mark.parametrize(("name", "backbones"), [("table3", 3), ("table5", 2)])
 def test_published_tables_are_ranked_over_their_five_datasets_as_scipy_does(name, backbones):
     table = published(name)

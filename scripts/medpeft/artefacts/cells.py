@@ -30,12 +30,12 @@ def rows_in_order(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.set_index("method").loc[in_order(rows["method"])].reset_index()
 
 
-def score_at(by_cell: pd.DataFrame, key: tuple, best: float) -> Cell:
-    """Return the micro-F1 at `key` of the index, bold where it is the `best`; a gap where there is no such cell."""
+def score_at(by_cell: pd.DataFrame, key: tuple, metric: str, best: float) -> Cell:
+    """Return the `metric` at `key` of the index, bold where it is the `best`; a gap where there is no such cell."""
     if key not in by_cell.index:
         return Cell(GAP)
     row = by_cell.loc[key]
-    return score_cell(row, "f1_micro", bold=row["f1_micro"] == best)
+    return score_cell(row, metric, bold=row[metric] == best)
 
 
 def score_cell(row: pd.Series, metric: str, bold: bool = False) -> Cell:

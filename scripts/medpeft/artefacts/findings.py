@@ -24,6 +24,7 @@ from medpeft.artefacts.words import plain, titled
 from medpeft.base.losses import summary
 from medpeft.data.split import SPLITS
 from medpeft.statistics.collect import distinct
+from medpeft.statistics.metrics import PRIMARY
 
 UNTOUCHED = "not in this study"  # what `claims` says of a claim on methods or networks that the study lacks
 
@@ -84,9 +85,18 @@ def _overview(runs: pd.DataFrame, evidence: Evidence) -> dict:
         "searches": searches,
         "searching": searching(evidence.settings, searches, facts["fractions"]),
         "most_data": most_data(evidence),
+        "score": _score(evidence),
         "verdict": verdict(evidence),
         "unknown": [*of_data(runs, evidence), *unknown(evidence)],
     }
+
+
+def _score(evidence: Evidence) -> str:
+    """Return the primary metric as a sentence of the paper names it."""
+    if evidence.settings["primary_metric"] != PRIMARY:
+        return evidence.metric.label + ("" if evidence.metric.higher_is_better else ", of which less is better,")
+    several = {dataset.labels for dataset in evidence.datasets.values()} == {"multi-label"}
+    return "micro-averaged F1" + ("" if several else ", which equals accuracy,")
 
 
 def _methods(records: Sequence[Mapping[str, Any]], task: str) -> list[dict[str, str]]:

@@ -96,11 +96,6 @@ def _handles(table: pd.DataFrame) -> list[Line2D]:
     return handles
 
 
-def with_published_f1(cells: pd.DataFrame, published: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Add the published F1 of the same `keys` to `cells`, as `published_f1`."""
-    return cells.merge(published[[*keys, "f1"]].rename(columns={"f1": "published_f1"}), on=keys, how="left")
-
-
 def by_method(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     return [(method, rows[rows["method"] == method]) for method in in_order(rows["method"])]
 

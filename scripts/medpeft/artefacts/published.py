@@ -5,11 +5,23 @@ import pandas as pd
 
 from medpeft.artefacts.cells import score_at
 from medpeft.artefacts.markup import Cell, number
+from medpeft.artefacts.sources import Sources
+
+METRIC = "f1_micro"  # what the published F1 is taken for
 
 
-def published_cell(by_cell: pd.DataFrame, key: tuple, best: float) -> Cell:
-    """Return the micro-F1 at `key`, as `score_at` does, with the published one below."""
-    cell = score_at(by_cell, key, best)
+def published_f1(sources: Sources, *names: str) -> pd.DataFrame:
+    """Return the cells of the published tables `names`; none where the study's primary metric is another than theirs.
+
+    Their F1 is the column `published_f1`.
+    """
+    cells = pd.concat([sources.published[name] for name in names]).rename(columns={"f1": "published_f1"})
+    return cells if sources.primary == METRIC else cells.iloc[:0]
+
+
+def published_cell(by_cell: pd.DataFrame, key: tuple, metric: str, best: float) -> Cell:
+    """Return the `metric` at `key`, as `score_at` does, with the published F1 below where there is one."""
+    cell = score_at(by_cell, key, metric, best)
     published = _published_line(by_cell.loc[key]) if key in by_cell.index else ""
     return cell._replace(below="\n".join(filter(None, [cell.below, published])))
 

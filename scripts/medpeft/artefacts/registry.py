@@ -29,8 +29,8 @@ class Artefact:
     """What is known of a table or figure without importing it.
 
     Attributes:
-        caption: As the paper prints it; `{most_data}`, `{images}`, and `{networks}` and `{published}` of its
-            experiment are filled in.
+        caption: As the paper prints it; `{metric}` (the primary one, as it begins a sentence), `{most_data}`,
+            `{images}`, and `{networks}` and `{published}` of its experiment are filled in.
         section: The section of the paper, one of `SECTIONS`.
         place: Its place among the artefacts of the section.
         sources: What it is made of, among `SOURCES`.

@@ -7,7 +7,6 @@ import pandas as pd
 from medpeft.artefacts.sources import Sources
 from medpeft.base.errors import UserError
 from medpeft.base.runs import CELL
-from medpeft.statistics.metrics import PRIMARY
 from medpeft.statistics.significance import OUTCOMES
 
 NOT_PEFT = ("full", "linear_probe")
@@ -16,8 +15,8 @@ NOT_PEFT = ("full", "linear_probe")
 def experiment(sources: Sources, *names: str) -> pd.DataFrame:
     """Return the scores of the cells of some experiments, one row a cell, with columns `<metric>` and `<metric>_std`.
 
-    `f1_micro_low` and `f1_micro_high` bound the interval of micro-F1, and likewise of macro-F1. Raises `UserError`
-    where the study has none of these experiments.
+    `<metric>_low` and `<metric>_high` bound the interval of a metric that has one. There is always a column of the
+    primary metric. Raises `UserError` where the study has none of these experiments.
     """
     runs = sources.runs[sources.runs["experiment"].isin(names)]
     if runs.empty:
@@ -29,7 +28,7 @@ def experiment(sources: Sources, *names: str) -> pd.DataFrame:
     columns: Any = wide.columns.to_list()  # pairs of a value and a metric
     wide.columns = pd.Index([metric if value == "mean" else f"{metric}_{value}" for value, metric in columns])
     shown = wide[sorted(wide.columns)].dropna(axis="columns", how="all")
-    shown = shown.reindex(columns=[*shown, *{PRIMARY} - {*shown}])  # a gap where every run failed
+    shown = shown.reindex(columns=[*shown, *{sources.primary} - {*shown}])  # a gap where every run failed
     counts = sources.scores.drop_duplicates(CELL)[[*CELL, "family", "n_train", "n_runs", "n_failed"]]
     return runs[CELL].drop_duplicates().merge(counts, on=CELL).merge(shown.reset_index(), on=CELL)
 

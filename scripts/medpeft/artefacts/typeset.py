@@ -10,6 +10,7 @@ from medpeft.artefacts.fonts import font_folders
 from medpeft.artefacts.registry import figures, tables
 from medpeft.base.errors import UserError
 from medpeft.base.files import read_json, replacing
+from medpeft.statistics.metrics import METRICS
 
 
 def typeset(source: Path, references: Path, findings: Path, names: Iterable[str], output: Path) -> None:
@@ -50,7 +51,11 @@ def typeset(source: Path, references: Path, findings: Path, names: Iterable[str]
 def placed(findings: dict, names: set[str]) -> list[dict]:
     """Return kind, caption, section and width of the artefacts among `names`, in the order of their places."""
     generation = findings["generation"] or {"images": []}
-    words = {"most_data": findings["overview"]["most_data"], "images": "; ".join(generation["images"])}
+    words = {
+        "metric": METRICS[findings["settings"]["primary_metric"]].heading,
+        "most_data": findings["overview"]["most_data"],
+        "images": "; ".join(generation["images"]),
+    }
     known = [(name, artefact) for found in (tables(), figures()) for name, artefact in found.items() if name in names]
     return [
         {

@@ -9,11 +9,11 @@ import pandas as pd
 
 from medpeft.base.files import read_table
 from medpeft.base.runs import CELL, Run
-from medpeft.data.labels import MULTI_CLASS, Labels
+from medpeft.data.labels import MULTI_CLASS, LabelKind, Labels
 from medpeft.statistics.bootstrap import RESAMPLES, Bootstrap, ScoredCell, Scores, SeedScores
 from medpeft.statistics.collect import distinct, runs_in
 from medpeft.statistics.crossovers import crossovers
-from medpeft.statistics.metrics import METRICS, shown_in
+from medpeft.statistics.metrics import METRICS, shown_in, with_interval
 from medpeft.statistics.overall import overall
 from medpeft.statistics.significance import ASSESSED, BASELINE, DECIDED, NEEDED, assess, decide, needs
 
@@ -35,9 +35,23 @@ class Question(NamedTuple):
     own_splits: bool = False
 
     @property
-    def metrics(self) -> list[str]:
+    def compared(self) -> list[str]:
         """The metrics in which methods are compared, the primary one among them."""
         return list(dict.fromkeys([self.primary, *shown_in("comparisons")]))
+
+    @property
+    def shown(self) -> list[str]:
+        """The metrics whose scores are shown, the primary one among them."""
+        return list(dict.fromkeys([*shown_in("scores"), self.primary]))
+
+    def resampled(self, kind: LabelKind) -> list[str]:
+        """Return the metrics that get an interval: those compared or shown that are defined for a `kind` of labels.
+
+        What needs thresholds or a temperature is left to `medpeft.statistics.classwise`, which reads validation.
+        """
+        defined = with_interval(kind)
+        names = dict.fromkeys([*self.compared, *self.shown])
+        return [name for name in names if name in defined and not METRICS[name].needs_validation]
 
 
 class Results(NamedTuple):
@@ -45,9 +59,9 @@ class Results(NamedTuple):
 
     Attributes:
         scores: For each cell and metric n_train, n_runs, n_failed, mean, std (over seeds, ddof 1, empty for a single
-            run) and for metrics with an interval its bounds low, high, over seeds and test images; of a single run over
-            test images alone.
-        comparisons: Each method against full fine-tuning, for each cell and metric with an interval: primary (whether
+            run) and its bounds low, high over seeds and test images, for a metric that has an interval and needs
+            nothing of validation; of a single run over test images alone.
+        comparisons: Each method against full fine-tuning, for each cell and metric that is compared: primary (whether
             the metric decides), margin, what `significance` tests, decides and needs, the family being the methods on
             one dataset, backbone and fraction; seeds_won of seeds_compared. Only of the primary metric is an outcome
             decided.
@@ -86,7 +100,10 @@ def compare(
     primary = {cell: found for cell, found in scores.items() if cell.metric == question.primary}
     comparisons = _comparisons(scores, question)
     return Results(
-        _scores(runs, scores), comparisons, crossovers(primary, comparisons), overall(primary, question.margin)
+        _scores(runs, scores, question.shown),
+        comparisons,
+        crossovers(primary, comparisons),
+        overall(primary, question.margin),
     )
 
 
@@ -102,7 +119,8 @@ class _Tests:
     def __init__(self, dataset: str, question: Question, labels: Labels):
         self.question = question
         resamples = 0 if question.own_splits else RESAMPLES
-        self._new = partial(Bootstrap, dataset, question.metrics, labels, resamples)
+        self.metrics = question.resampled(labels.task)
+        self._new = partial(Bootstrap, dataset, self.metrics, labels, resamples)
         self._bootstraps: dict[str, Bootstrap] = {}
 
     def scores(self, runs: pd.DataFrame, read: Callable[[Run], pd.DataFrame]) -> Scores:
@@ -113,7 +131,7 @@ class _Tests:
             found = {int(run.seed): self._of(run).scores(read(run)) for run in seeds}
             sizes = of_cell[["n_test", "n_train"]].mean()
             share = float(sizes["n_test"] / sizes["n_train"]) if self.question.own_splits else None
-            for metric in self.question.metrics:
+            for metric in self.metrics:
                 draws = pd.DataFrame({seed: each[metric] for seed, each in found.items()}).T
                 cell = ScoredCell.of(seeds[0], metric)
                 scores[cell] = SeedScores(draws, self._of(seeds[0]).size, share)
@@ -126,13 +144,13 @@ class _Tests:
         return self._bootstraps[key]
 
 
-def _scores(runs: pd.DataFrame, scores: Scores) -> pd.DataFrame:
+def _scores(runs: pd.DataFrame, scores: Scores, metrics: list[str]) -> pd.DataFrame:
     key = [*CELL, "metric"]
     intervals = pd.DataFrame(
         [(*cell, *found.estimate().interval(METRICS[cell.metric].bounds)) for cell, found in scores.items()],
         columns=[*key, "low", "high"],
     )
-    long = runs.melt([*CELL, "family", "n_train", "status"], shown_in("scores"), "metric", "value")
+    long = runs.melt([*CELL, "family", "n_train", "status"], metrics, "metric", "value")
     table = (
         long.groupby(key, sort=False)
         .agg(
@@ -152,7 +170,7 @@ def _comparisons(scores: Scores, question: Question) -> pd.DataFrame:
     """Return the row of every cell and metric whose baseline has seeds in common with it."""
     families: dict[tuple, dict[ScoredCell, SeedScores]] = {}
     for cell, found in scores.items():
-        baseline = scores.get(cell._replace(method=BASELINE))
+        baseline = scores.get(cell._replace(method=BASELINE)) if cell.metric in question.compared else None
         gains = None if cell.method == BASELINE or baseline is None else found.less(baseline)
         if gains is not None and len(gains.draws):
             families.setdefault(tuple(getattr(cell, name) for name in FAMILY), {})[cell] = gains

@@ -16,7 +16,7 @@ from medpeft.statistics.scoring.scored import Scored
 
 Task = Literal["classification", "text-to-image"]
 # Where a metric is shown besides `runs.csv`, which holds all: `scores` is scores.csv, `comparisons` the tests against
-# full fine-tuning, `calibration` and `discrimination` are tables, `downstream` is downstream.csv and its table,
+# full fine-tuning, `calibration`, `discrimination` and `downstream` are tables,
 # `generation` is table 4, `floor` a column `floor_<metric>` of `runs.csv` with the score of real training images
 # against the test images, and its interval.
 Place = Literal["scores", "comparisons", "calibration", "discrimination", "downstream", "generation", "floor"]
@@ -66,6 +66,11 @@ class Metric:
     def sign(self) -> int:
         """1 where more is better, -1 where less is."""
         return 1 if self.higher_is_better else -1
+
+    @property
+    def best(self) -> Literal["max", "min"]:
+        """The aggregation of pandas that gives the best of several scores."""
+        return "max" if self.higher_is_better else "min"
 
 
 def classification(kind: LabelKind | None = None) -> dict[str, ScoreFunction]:

@@ -1,4 +1,4 @@
-"""Micro-F1 against what it costs, with all training images: one row of panels a backbone, means over its datasets."""
+"""The score against what it costs, with all training images: one row of panels a backbone, means over its datasets."""
 
 from typing import Any
 
@@ -14,9 +14,10 @@ from medpeft.artefacts.selection import experiment, full_data
 from medpeft.artefacts.sources import Sources
 from medpeft.base.frames import each_group
 from medpeft.statistics.collect import distinct
+from medpeft.statistics.metrics import METRICS
 
 CAPTION = (
-    "Micro-F1, averaged over datasets, against three costs, with {most_data}. Rings and stairs: no other method is "
+    "{metric}, averaged over datasets, against three costs, with {most_data}. Rings and stairs: no other method is "
     "better and cheaper. Dashed: always predicting the majority class of the training images."
 )
 FIGURE = Figure(CAPTION, "choice", 2, ("runs", "scores", "floors"), requires=("classification",))
@@ -28,45 +29,46 @@ COSTS = {
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:
-    """Micro-F1 against what it costs, with all training images: one row of panels a backbone, means over its datasets.
+    """The score against what it costs, with all training images: one row of panels a backbone, means over its datasets.
 
     The stairs join the methods that no other beats in both score and cost. Costs are medians over runs.
     """
+    metric = sources.primary
     keys = ["dataset", "backbone", "method"]
     runs = full_data(distinct(sources.runs))
-    cells = full_data(experiment(sources, *sources.runs["experiment"].unique()))[[*keys, "f1_micro"]]
-    cells = with_floor(cells, sources, "f1_micro")
+    cells = full_data(experiment(sources, *sources.runs["experiment"].unique()))[[*keys, metric]]
+    cells = with_floor(cells, sources, metric)
     cells = cells.merge(runs.groupby(keys)[list(COSTS)].median().reset_index(), on=keys)
     means = cells.groupby(["backbone", "method"], sort=False).agg(
         datasets=("dataset", "nunique"),
-        f1_micro=("f1_micro", lambda scores: scores.mean(skipna=False)),
         floor=("floor", "mean"),
+        **{metric: (metric, lambda scores: scores.mean(skipna=False))},
         **{cost: (cost, "mean") for cost in COSTS},
     )
     points = pd.concat(
         [
-            rows.melt(["backbone", "method", "datasets", "f1_micro", "floor"], list(COSTS), "cost", "value")
+            rows.melt(["backbone", "method", "datasets", metric, "floor"], list(COSTS), "cost", "value")
             for _, rows in each_group(means.reset_index(), "backbone")
         ],
         ignore_index=True,
     )
-    points["best"] = points.groupby(["backbone", "cost"], group_keys=False)[["f1_micro", "value"]].apply(
-        lambda rows: not_dominated(rows["f1_micro"], rows["value"])
+    points["best"] = points.groupby(["backbone", "cost"], group_keys=False)[[metric, "value"]].apply(
+        lambda rows: not_dominated(METRICS[metric].sign * rows[metric], rows["value"])
     )
 
     def draw(axes: Axes, key: Any, rows: pd.DataFrame) -> None:
         title, unit = COSTS[key[1]]
         front = rows[rows["best"]].sort_values("value")
-        axes.step(front["value"] / unit, front["f1_micro"], where="post", color="0.6", lw=1.2, zorder=0)
+        axes.step(front["value"] / unit, front[metric], where="post", color="0.6", lw=1.2, zorder=0)
         for method, point in by_method(rows):
-            axes.plot(point["value"] / unit, point["f1_micro"], ls="none", **line_look(method))
-        axes.plot(front["value"] / unit, front["f1_micro"], "o", ms=12, mfc="none", mec="0.35", mew=1)
+            axes.plot(point["value"] / unit, point[metric], ls="none", **line_look(method))
+        axes.plot(front["value"] / unit, front[metric], "o", ms=12, mfc="none", mec="0.35", mew=1)
         draw_floor(axes, rows["floor"].iloc[0])
         if key[1] == "trainable_parameters":
             axes.set_xscale("log")
         axes.margins(x=0.15, y=0.15)
         axes.set_xlabel(title)
-        axes.set_ylabel("Micro-F1")
+        axes.set_ylabel(METRICS[metric].heading)
 
     return points, panels(points, draw, by=("backbone", "cost"), title=lambda key: key[0], columns=len(COSTS))
 

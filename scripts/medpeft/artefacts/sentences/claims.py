@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from medpeft.artefacts.markup import GAP, TIMES, interval, number
+from medpeft.artefacts.published import METRIC
 from medpeft.artefacts.selection import NOT_PEFT
 from medpeft.artefacts.sentences.evidence import Evidence, at_full_data, cases
 from medpeft.artefacts.sentences.low_data import crossing_words
@@ -17,6 +18,8 @@ from medpeft.statistics.generated.compare_generated import verdicts
 from medpeft.statistics.generated.generation_scores import UNTUNED, generation_scores
 from medpeft.statistics.significance import BASELINE
 
+ON_F1 = ("gain", "best", "low_data", "crossover")  # kinds of claims that another primary metric says nothing of
+
 
 def claims(evidence: Evidence) -> list[dict[str, str]]:
     return [
@@ -26,6 +29,7 @@ def claims(evidence: Evidence) -> list[dict[str, str]]:
             "ours": "; ".join(OURS[claim.kind](evidence, claim)) or "not in this study",
         }
         for claim in each_row(evidence.claims)
+        if claim.kind not in ON_F1 or evidence.settings["primary_metric"] == METRIC
     ]
 
 

@@ -11,6 +11,7 @@ from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row
 from medpeft.data.dataset import Dataset
 from medpeft.statistics.generated.compare_generated import COMPARISON_COLUMNS
+from medpeft.statistics.metrics import METRICS, Metric
 
 # Dataset, backbone and fraction, and the differences of methods from full fine-tuning.
 Case = tuple[str, str, float, pd.DataFrame]
@@ -39,13 +40,23 @@ class Evidence:
     lengths: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
     generation_comparisons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COMPARISON_COLUMNS))
 
+    @property
+    def metric(self) -> Metric:
+        """The primary metric."""
+        return METRICS[self.settings["primary_metric"]]
+
 
 def cases(evidence: Evidence) -> Iterator[Case]:
-    """Yield dataset, backbone, fraction and the primary metric's differences from full fine-tuning of each case."""
+    """Yield dataset, backbone, fraction and the primary metric's differences of each case, the best method first."""
     primary = evidence.differences[evidence.differences["primary"].astype(bool)]
     for (dataset, backbone), group in each_group(primary, ["dataset", "backbone"]):
         for fraction, case in each_group(group.sort_values("fraction", kind="stable"), "fraction"):
-            yield dataset, backbone, fraction, case.sort_values("difference", ascending=False, kind="stable")
+            yield (
+                dataset,
+                backbone,
+                fraction,
+                case.sort_values("difference", ascending=not evidence.metric.higher_is_better, kind="stable"),
+            )
 
 
 def at_full_data(evidence: Evidence) -> list[Case]:

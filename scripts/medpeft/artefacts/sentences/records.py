@@ -189,12 +189,15 @@ def _flow(told: Told) -> str:
 
 
 def _performance(told: Told) -> str:
-    scores = told.scores[told.scores["metric"] == "f1_micro"].dropna(subset=["mean"]) if len(told.scores) else None
+    name = told.settings["primary_metric"]
+    scores = told.scores[told.scores["metric"] == name].dropna(subset=["mean"]) if len(told.scores) else None
     if scores is None or scores.empty:
         return ""
-    best = scores.loc[scores.groupby(["dataset", "backbone"], sort=False)["mean"].idxmax()]
+    metric = METRICS[name]
+    gains = (metric.sign * scores["mean"]).groupby([scores["dataset"], scores["backbone"]], sort=False)
+    best = scores.loc[gains.idxmax()]
     lines = [
-        f"{plain(row['dataset'])}, {row['backbone']}: at best a micro-F1 of {number(row['mean'])} "
+        f"{plain(row['dataset'])}, {row['backbone']}: {metric.label} at best {number(row['mean'])} "
         f"{interval(row.get('low', np.nan), row.get('high', np.nan))} ({style(row['method']).label})"
         for _, row in best.iterrows()
     ]

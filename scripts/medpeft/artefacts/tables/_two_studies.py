@@ -14,25 +14,26 @@ from medpeft.base.runs import CELL
 CASE = ["dataset", "backbone", "fraction"]
 
 
-def side_by_side(scores: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return the micro-F1 of the cells that two studies share, its difference, and the gains over full fine-tuning.
+def side_by_side(scores: Mapping[str, pd.DataFrame], metric: str) -> pd.DataFrame:
+    """Return the `metric` of the cells that two studies share, its difference, and the gains over full fine-tuning.
 
     The interval of a difference follows from those of its two scores as if they were independent (Zou and Donner 2008,
     Statistics in Medicine 27:1693); what they share, as test images, makes it wider than it need be.
 
     Args:
         scores: The scores of the first and of the second study, by what tells them apart.
+        metric: The score to look at.
 
     Returns:
         One row a cell: its fields; of each study mean, low, high and gain, with `_` and its name; and difference
         (second less first), low and high.
     """
     first, second = scores
-    of_f1 = [
-        table[table["metric"] == "f1_micro"].set_index(CELL)[["mean", "low", "high"]].add_suffix(f"_{name}")
+    found = [
+        table[table["metric"] == metric].set_index(CELL)[["mean", "low", "high"]].add_suffix(f"_{name}")
         for name, table in scores.items()
     ]
-    table = of_f1[0].join(of_f1[1], how="inner").reset_index()
+    table = found[0].join(found[1], how="inner").reset_index()
     table["difference"] = table[f"mean_{second}"] - table[f"mean_{first}"]
     below = {name: table[f"mean_{name}"] - table[f"low_{name}"] for name in scores}
     above = {name: table[f"high_{name}"] - table[f"mean_{name}"] for name in scores}

@@ -15,22 +15,19 @@ from medpeft.base.runs import CELL
 from medpeft.statistics.metrics import METRICS, shown_in
 
 CAPTION = "Discrimination between classes, rare ones as much as frequent ones, with {most_data}."
-TABLE = Table(CAPTION, "calibration", 2, ("runs", "scores", "per_class", "floors"), requires=("classification",))
+TABLE = Table(CAPTION, "calibration", 2, ("runs", "scores", "floors"), requires=("classification",))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
     """How well the methods tell classes apart, by metrics that look at all classes alike, with all training images."""
     cells = full_data(experiment(sources, *sources.runs["experiment"].unique()))
     metrics = [name for name in shown_in("discrimination") if name in cells]
-    cells = cells.reindex(columns=[*CELL, "n_runs", "n_failed", *metrics, *(f"{name}_std" for name in metrics)])
-    bounds = sources.per_class[(sources.per_class["class"] == "") & sources.per_class["metric"].isin(metrics)]
-    for end in ("low", "high"):
-        wide = bounds.pivot(index=CELL, columns="metric", values=end).add_suffix(f"_{end}").reset_index()
-        cells = cells.merge(wide, on=CELL, how="left")
+    spread = [f"{name}_{value}" for value in ("std", "low", "high") for name in metrics]
+    cells = cells.reindex(columns=[*CELL, "n_runs", "n_failed", *metrics, *spread])
     groups = {}
     for (dataset, backbone), rows in each_group(cells, ["dataset", "backbone"]):
         by_method = rows.set_index("method")
-        best = rows.agg({name: "max" if METRICS[name].higher_is_better else "min" for name in metrics})
+        best = rows.agg({name: METRICS[name].best for name in metrics})
         groups[f"{plain(dataset)}, {backbone}"] = [
             [Cell(style(method).label)] + [score_cell(row, name, bold=row[name] == best[name]) for name in metrics]
             for method, row in ((method, row_at(by_method, method)) for method in in_order(rows["method"]))

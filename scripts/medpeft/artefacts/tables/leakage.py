@@ -1,4 +1,4 @@
-"""Micro-F1 of every method under both protocols: how much of a score, and of a gain, is leakage."""
+"""The score of every method under both protocols: how much of a score, and of a gain, is leakage."""
 
 import pandas as pd
 
@@ -7,6 +7,7 @@ from medpeft.artefacts.registry import Table
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.tables._two_studies import layout, side_by_side
 from medpeft.base.errors import UserError
+from medpeft.statistics.metrics import METRICS
 
 CAPTION = "Scores under a split that keeps patients and duplicates together, and under one that need not."
 TABLE = Table(CAPTION, "answers", 4, ("scores", "other_scores", "splits"), requires=("classification", "counterpart"))
@@ -22,12 +23,13 @@ def refuse_other_protocols(protocols: list[str]) -> None:
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
-    """Micro-F1 of every method under both protocols: how much of a score, and of a gain, is leakage."""
+    """The score of every method under both protocols: how much of a score, and of a gain, is leakage."""
     refuse_other_protocols(sources.splits)
     found = dict(zip(sources.splits, (sources.scores, sources.other_scores), strict=True))
-    table = side_by_side({protocol: found[protocol] for protocol in ("grouped", "paper")})
+    table = side_by_side({protocol: found[protocol] for protocol in ("grouped", "paper")}, sources.primary)
     note = (
-        "Micro-F1, mean over seeds with its 95 % interval. Grouped keeps a patient and all duplicates on one side; "
+        f"{METRICS[sources.primary].heading}, mean over seeds with its 95 % interval. "
+        "Grouped keeps a patient and all duplicates on one side; "
         "paper (the publisher's split, or one of single images) need not: what it scores more may be leakage, and "
         "chance where the interval holds 0."
     )

@@ -1,29 +1,29 @@
-"""F1 of every method against the share of the training images, beside published values if there are any."""
+"""The score of every method against the share of the training images, beside published F1 if there is any."""
 
-import numpy as np
 import pandas as pd
 
 from medpeft.artefacts.cells import SEEDS_NOTE, failure_notes
 from medpeft.artefacts.floor import floor_notes, floor_rows, with_floor
 from medpeft.artefacts.markup import Cell, Layout
 from medpeft.artefacts.palette import in_order, style
-from medpeft.artefacts.published import published_cell
+from medpeft.artefacts.published import published_cell, published_f1
 from medpeft.artefacts.registry import Table
 from medpeft.artefacts.selection import experiment
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group
 from medpeft.base.runs import CELL
+from medpeft.statistics.metrics import METRICS
 
-CAPTION = "Micro-F1 of each method by share of training images."
+CAPTION = "{metric} of each method by share of training images."
 TABLE = Table(CAPTION, "low_data", 2, ("runs", "scores", "floors"), published=("figure1",), experiments=("figure1",))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
-    """F1 of every method against the share of the training images, beside published values if there are any."""
-    published = sources.published["figure1"].rename(columns={"f1": "published_f1"})
-    cells = experiment(sources, "figure1").merge(published, on=CELL, how="left")
-    cells = cells.assign(difference=cells["f1_micro"] - cells["published_f1"])
+    """The score of every method against the share of the training images, beside published F1 if there is any."""
+    metric = sources.primary
+    cells = experiment(sources, "figure1").merge(published_f1(sources, "figure1"), on=CELL, how="left")
+    cells = cells.assign(difference=cells[metric] - cells["published_f1"])
     fractions = sorted(cells["fraction"].unique())
     groups = {}
     for (dataset, backbone), rows in each_group(cells, ["dataset", "backbone"]):
@@ -31,15 +31,15 @@ def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
         title = (
             f"{plain(dataset)}, {backbone}; training images: {', '.join(f'{sizes.get(f, 0):.0f}' for f in fractions)}"
         )
-        best = rows.groupby("fraction")["f1_micro"].max()
+        best = rows.groupby("fraction")[metric].agg(METRICS[metric].best).reindex(fractions)
         by_cell = rows.set_index(["method", "fraction"])
         groups[title] = [
             [Cell(style(method).label)]
-            + [published_cell(by_cell, (method, fraction), best.get(fraction, np.nan)) for fraction in fractions]
+            + [published_cell(by_cell, (method, fraction), metric, best[fraction]) for fraction in fractions]
             for method in in_order(rows["method"])
         ]
-        groups[title] += floor_rows(sources, [(dataset, "f1_micro")] * len(fractions))
-    cells = with_floor(cells, sources, "f1_micro")
+        groups[title] += floor_rows(sources, [(dataset, metric)] * len(fractions))
+    cells = with_floor(cells, sources, metric)
     header = ["Method", *(percent(fraction) for fraction in fractions)]
     notes = [SEEDS_NOTE, *floor_notes(sources)]
     if cells["published_f1"].notna().any():

@@ -1,4 +1,4 @@
-"""Micro-F1 of every method under a learning rate that fractions share, and under one that each of them has searched."""
+"""The score of every method under a learning rate that fractions share, and under one that each has searched."""
 
 import pandas as pd
 
@@ -7,6 +7,7 @@ from medpeft.artefacts.registry import Table
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.tables._two_studies import layout, side_by_side
 from medpeft.base.errors import UserError
+from medpeft.statistics.metrics import METRICS
 
 CAPTION = "Scores under a learning rate shared by all fractions, and under one searched for each."
 TABLE = Table(
@@ -28,13 +29,14 @@ def refuse_alike_searches(per_fraction: list[bool]) -> None:
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:
-    """Micro-F1 of every method under a rate that fractions share and under one each has, and how far gains move."""
+    """The score of every method under a rate that fractions share and under one each has, and how far gains move."""
     refuse_alike_searches(sources.rates_per_fraction)
     found = dict(zip(sources.rates_per_fraction, (sources.scores, sources.rate_scores), strict=True))
-    table = side_by_side({"shared": found[False], "per_fraction": found[True]})
+    table = side_by_side({"shared": found[False], "per_fraction": found[True]}, sources.primary)
     table["gain_difference"] = table["gain_per_fraction"] - table["gain_shared"]
     note = (
-        "Micro-F1, mean over seeds with its 95 % interval. A shared rate was searched once and used at every fraction; "
+        f"{METRICS[sources.primary].heading}, mean over seeds with its 95 % interval. "
+        "A shared rate was searched once and used at every fraction; "
         "an own rate was searched on the images and in the steps of the runs of its fraction. Where the interval of a "
         "difference holds 0, it may be chance. Gain moves by: the gain over full fine-tuning under own rates, less "
         "that under shared ones."

@@ -1,4 +1,4 @@
-"""F1 of every method, beside the published values: supervised vision transformers in the published study."""
+"""The score of every method, beside the published F1: supervised vision transformers in the published study."""
 
 from functools import partial
 
@@ -7,15 +7,15 @@ import pandas as pd
 from medpeft.artefacts.benchmark import EXACT, benchmark
 from medpeft.artefacts.registry import Table
 
-CAPTION = "Micro-F1 of each method on {networks}, with {most_data}{published}."
+CAPTION = "{metric} of each method on {networks}, with {most_data}{published}."
 TABLE = Table(
     CAPTION, "answers", 2, ("runs", "scores", "searches", "floors"), published=("table3",), experiments=("table3",)
 )
 
 
-def rank(f1: pd.DataFrame) -> pd.Series:
-    """Return the rank of each method as the published table gives it, from F1 with one row a dataset and backbone."""
-    return f1.round(EXACT).rank(axis="columns", ascending=False).mean(skipna=False)
+def rank(scores: pd.DataFrame) -> pd.Series:
+    """Return the rank of each method as the published table gives it, from scores with one row a block."""
+    return scores.round(EXACT).rank(axis="columns", ascending=False).mean(skipna=False)
 
 
 make = partial(

@@ -1,4 +1,4 @@
-"""F1 of every method, beside the published values: self-supervised vision transformers in the published study."""
+"""The score of every method, beside the published F1: self-supervised vision transformers in the published study."""
 
 from functools import partial
 
@@ -7,15 +7,15 @@ import pandas as pd
 from medpeft.artefacts.benchmark import EXACT, benchmark
 from medpeft.artefacts.registry import Table
 
-CAPTION = "Micro-F1 of each method on {networks}, with {most_data}{published}."
+CAPTION = "{metric} of each method on {networks}, with {most_data}{published}."
 TABLE = Table(
     CAPTION, "answers", 3, ("runs", "scores", "searches", "floors"), published=("table5",), experiments=("table5",)
 )
 
 
-def rank(f1: pd.DataFrame) -> pd.Series:
-    """Return the rank of each method's average, the best one of methods that tie, from F1 with one row a block."""
-    return f1.mean(skipna=False).round(EXACT).rank(ascending=False, method="min")
+def rank(scores: pd.DataFrame) -> pd.Series:
+    """Return the rank of each method's average, the best one of methods that tie, from scores with one row a block."""
+    return scores.mean(skipna=False).round(EXACT).rank(ascending=False, method="min")
 
 
 NOTE = (
