@@ -95,6 +95,14 @@ rule samples:
         "../scripts/samples.py"
 
 
+# What findings tell of beside the scores, as far as the study has it.
+DETAILS = [
+    *(["confusions"] if "confusion" in FIGURES else []),
+    *(["subgroups", "gaps"] if "subgroups" in TABLES else []),
+    *(["external", "external_differences"] if "external" in TABLES else []),
+]
+
+
 rule findings:
     input:
         runs="<study>/runs.csv",
@@ -114,6 +122,7 @@ rule findings:
         ),
         records=sources(STUDY, artefacts.tables()["table1"])["records"],
         lengths=lengths_of(STUDY.values("dataset")),
+        **{name: f"<study>/{name}.csv" for name in DETAILS},
         code=code_of("findings", dataset=STUDY.values("dataset")),
     output:
         findings="<study>/findings.json",
@@ -127,6 +136,7 @@ rule findings:
             for name in [
                 "study",
                 "margin",
+                "primary_metric",
                 "image_size",
                 "image_fit",
                 "split",
@@ -137,6 +147,7 @@ rule findings:
         },
         declared=DECLARED,
         protocols={name: STUDY.protocol(name) for name in STUDY.values("dataset")},
+        details=DETAILS,
     script:
         "../scripts/findings.py"
 
