@@ -105,6 +105,7 @@ DETAILS = [
 
 rule findings:
     input:
+        **{name: f"<study>/{name}.csv" for name in DETAILS},
         runs="<study>/runs.csv",
         scores="<study>/scores.csv",
         comparisons="<study>/comparisons.csv",
@@ -122,7 +123,6 @@ rule findings:
         ),
         records=sources(STUDY, artefacts.tables()["table1"])["records"],
         lengths=lengths_of(STUDY.values("dataset")),
-        **{name: f"<study>/{name}.csv" for name in DETAILS},
         code=code_of("findings", dataset=STUDY.values("dataset")),
     output:
         findings="<study>/findings.json",
