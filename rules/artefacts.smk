@@ -95,8 +95,17 @@ rule samples:
         "../scripts/samples.py"
 
 
+# What findings tell of beside the scores, as far as the study has it.
+DETAILS = [
+    *(["confusions"] if "confusion" in FIGURES else []),
+    *(["subgroups", "gaps"] if "subgroups" in TABLES else []),
+    *(["external", "external_differences"] if "external" in TABLES else []),
+]
+
+
 rule findings:
     input:
+        **{name: f"<study>/{name}.csv" for name in DETAILS},
         runs="<study>/runs.csv",
         scores="<study>/scores.csv",
         comparisons="<study>/comparisons.csv",
@@ -128,6 +137,7 @@ rule findings:
                 "study",
                 "primary_metric",
                 "margin",
+                "primary_metric",
                 "image_size",
                 "image_fit",
                 "split",
@@ -138,6 +148,7 @@ rule findings:
         },
         declared=DECLARED,
         protocols={name: STUDY.protocol(name) for name in STUDY.values("dataset")},
+        details=DETAILS,
     script:
         "../scripts/findings.py"
 

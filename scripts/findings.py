@@ -30,6 +30,7 @@ def main(snakemake):
         audits=audits,
         claims=read_table(given.claims),
         lengths={_dataset_and_backbone(path): read_json(path) for path in given.lengths},
+        **{name: read_table(given[name]) for name in snakemake.params.details},
     )
     records = [read_json(path) for path in given.records]
     published = {Path(path).stem: read_table(path) for path in given.published}

@@ -10,9 +10,14 @@ from test_paper import evidence
 from medpeft.artefacts.card import Numbers
 from medpeft.artefacts.checklists import CLAIM, TRIPOD, reported
 from medpeft.artefacts.findings import findings
-from medpeft.artefacts.sentences.records import ENTRIES, Told
+from medpeft.artefacts.sentences.records import ENTRIES
+from medpeft.artefacts.sentences.told import Told
 from medpeft.data import registry
+from medpeft.statistics.classwise import CONFUSION_COLUMNS
+from medpeft.statistics.populations.compare_subgroups import SUBGROUP_COLUMNS
+from medpeft.statistics.populations.external_validation import EXTERNAL_COLUMNS
 
+BUSI = registry.load("busi")
 RECORD = {
     "task": "classification",
     "asked": {"method": "ssf", "recipe": {"epochs": 12, "batch_size": 16}},
@@ -58,6 +63,16 @@ def settings(**changes) -> dict:
     return told().settings | changes
 
 
+def population(columns, **values) -> pd.DataFrame:
+    """Return one row of a table with these `columns`, of SSF with all images."""
+    row = {"dataset": "busi", "backbone": "resnet50", "method": "ssf", "fraction": 1.0} | values
+    return pd.DataFrame([row]).reindex(columns=columns)
+
+
+def weighted(how: str) -> dict:
+    return settings(recipe=told().settings["recipe"] | {"class_weights": how})
+
+
 def asked(**recipe) -> list[dict]:
     return [RECORD | {"asked": RECORD["asked"] | {"recipe": recipe}}]
 
@@ -83,10 +98,31 @@ OTHER = {  # what is changed of the records, and what the answer then says
         {"settings": settings(tuning=told().settings["tuning"] | {"trials": 41})},
         "rate of 41 trials between",
     ),
+    "Rare classes": (
+        {"settings": weighted("balanced"), "audits": counted("images", "all", 78, label="malignant")},
+        "rarest class malignant, 10.0 % of the images; rare classes weigh more in the loss",
+    ),
+    "Output": (
+        {"datasets": {"busi": replace(BUSI, labels="ordinal", classes=tuple(BUSI.counts))}},
+        "a probability of each grade by softmax",
+    ),
     "Metrics": ({"scores": told().scores.assign(metric="auroc")}, "AUROC"),
     "Uncertainty": ({"runs": told().runs.query("seed < 2")}, "95 % intervals of 8 scores; 2 seeds"),
+    "Internal test": ({"runs": told().runs.query("seed < 2")}, "by each of 16 runs"),
+    "External test": (
+        {"external": population(EXTERNAL_COLUMNS, other="hospital", n_images=200, n_clusters=150)},
+        "busi, tested on hospital: 200 images of 150 clusters",
+    ),
     "Flow": ({"audits": counted("groups", "all", 456)}, "780 images of 456 groups"),
-    "Performance": ({"scores": told().scores.assign(mean=0.123)}, "micro-F1 at best 0.123 [0.600, 0.900]"),
+    "Subgroups": (
+        {"subgroups": population(SUBGROUP_COLUMNS, attribute="sex", subgroup="f", n_images=1200)},
+        "test images of busi by sex: f 1,200",
+    ),
+    "Performance": ({"scores": told().scores.assign(mean=0.123)}, "at best a micro-F1 of 0.123 [0.600, 0.900]"),
+    "Mistakes": (
+        {"confusions": population(CONFUSION_COLUMNS, label="malignant", predicted="benign", images=3, share=0.25)},
+        "resnet50 (SSF): most often malignant is taken for benign, 25.0 % of its test images",
+    ),
     "Limitations": ({"limitations": ["One.", "Two."]}, "2 sentences under Limitations"),
     "Protocol": ({"records": recorded(study="abcdef0123456789")}, "SHA-256 abcdef012345"),
     "Code": ({"records": recorded(commit="fedcba9876543210")}, "commit fedcba987654"),
@@ -103,6 +139,26 @@ def test_another_record_is_another_answer(topic):
     changes, words = OTHER[topic]
     assert words not in answers(told()).get(topic, "")
     assert words in answers(told(**changes))[topic]
+
+
+def test_the_best_score_is_that_of_the_primary_metric_and_its_direction():
+    scores = told().scores.assign(metric="mae")
+    known = told(scores=scores, settings=settings(primary_metric="mae"))
+    assert "at best a mean absolute error of 0.500 [0.600, 0.900] (Linear probing)" in answers(known)["Performance"]
+    assert "Performance" not in answers(told(scores=scores))
+
+
+def test_the_mistake_that_is_told_is_the_most_frequent_one_of_the_best_method():
+    rows = [("ssf", "benign", "normal", 0.3), ("ssf", "normal", "benign", 0.1), ("ssf", "benign", "benign", 0.7)]
+    rows += [("full", "malignant", "benign", 0.9)]
+    tables = [
+        population(CONFUSION_COLUMNS, method=method, label=label, predicted=predicted, share=share)
+        for method, label, predicted, share in rows
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    assert answers(told(confusions=table))["Mistakes"].endswith(
+        "(SSF): most often benign is taken for normal, 30.0 % of its test images"
+    )
 
 
 def test_every_item_is_answered_or_left_to_the_authors():

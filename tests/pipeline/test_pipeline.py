@@ -167,7 +167,9 @@ def test_a_failed_run_of_a_pipeline_is_a_gap(finished):
         "both": True,
     }
     for name in ("memorisation", "downstream"):
-        assert "Bias on busi, tiny_diffusion: 1 of 1" in (results / f"tables/{name}.md").read_text().replace("\\_", "_")
+        assert "Bias on BUSI breast ultrasound, tiny_diffusion: 1 of 1" in (
+            results / f"tables/{name}.md"
+        ).read_text().replace("\\_", "_")
 
 
 def test_published_adapter_gives_the_published_predictions(finished):

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from medpeft.artefacts.markup import GAP
-from medpeft.artefacts.sentences.records import ENTRIES, Told
+from medpeft.artefacts.sentences.records import ENTRIES
+from medpeft.artefacts.sentences.told import Told
 
 CLAIM = dict(
     enumerate(

@@ -13,18 +13,20 @@ from medpeft.artefacts.sentences.answers import answers, unknown, verdict
 from medpeft.artefacts.sentences.captions import of_experiments
 from medpeft.artefacts.sentences.choice import recommendations, test_sentence
 from medpeft.artefacts.sentences.claims import claims
+from medpeft.artefacts.sentences.design import labels_told, policies, score_sentence
 from medpeft.artefacts.sentences.evidence import Evidence, facts_of, most_data
 from medpeft.artefacts.sentences.generation import generation
 from medpeft.artefacts.sentences.limitations import limitations
 from medpeft.artefacts.sentences.low_data import low_data
-from medpeft.artefacts.sentences.records import Told
+from medpeft.artefacts.sentences.populations import populations
 from medpeft.artefacts.sentences.searching import searching
+from medpeft.artefacts.sentences.told import Told
 from medpeft.artefacts.sentences.unknown import of_data
 from medpeft.artefacts.words import plain, titled
 from medpeft.base.losses import summary
 from medpeft.data.split import SPLITS
 from medpeft.statistics.collect import distinct
-from medpeft.statistics.metrics import PRIMARY
+from medpeft.statistics.metrics import METRICS
 
 UNTOUCHED = "not in this study"  # what `claims` says of a claim on methods or networks that the study lacks
 
@@ -59,6 +61,9 @@ def _findings(
         audits=audits,
         records=records,
         limitations=limits,
+        subgroups=evidence.subgroups,
+        external=evidence.external,
+        confusions=evidence.confusions,
     )
     return {
         "settings": evidence.settings,
@@ -70,6 +75,7 @@ def _findings(
         "tests": [test_sentence(row) for _, row in evidence.friedman.iterrows() if row["status"] == "ok"],
         "recommendations": recommendations(evidence.recommendations, evidence.settings),
         "low_data": low_data(evidence),
+        "populations": populations(evidence),
         "generation": generation(evidence),
         "claims": [claim for claim in claims(evidence) if claim["ours"] != UNTOUCHED],
         "limitations": limits,
@@ -82,21 +88,15 @@ def _overview(runs: pd.DataFrame, evidence: Evidence) -> dict:
     facts, searches = facts_of(runs, cells=runs), len(evidence.learning_rates)
     return facts | {
         "backbones": list(dict.fromkeys(runs["backbone"])),
+        "metric": METRICS[evidence.settings["primary_metric"]].label,
+        "score": score_sentence(evidence.settings, [evidence.datasets[name] for name in runs["dataset"].unique()]),
+        "policies": policies(runs, evidence.settings, evidence.datasets),
         "searches": searches,
         "searching": searching(evidence.settings, searches, facts["fractions"]),
         "most_data": most_data(evidence),
-        "score": _score(evidence),
         "verdict": verdict(evidence),
         "unknown": [*of_data(runs, evidence), *unknown(evidence)],
     }
-
-
-def _score(evidence: Evidence) -> str:
-    """Return the primary metric as a sentence of the paper names it."""
-    if evidence.settings["primary_metric"] != PRIMARY:
-        return evidence.metric.label + ("" if evidence.metric.higher_is_better else ", of which less is better,")
-    several = {dataset.labels for dataset in evidence.datasets.values()} == {"multi-label"}
-    return "micro-averaged F1" + ("" if several else ", which equals accuracy,")
 
 
 def _methods(records: Sequence[Mapping[str, Any]], task: str) -> list[dict[str, str]]:
@@ -130,6 +130,7 @@ def _dataset(name: str, evidence: Evidence, get: Numbers) -> dict:
         "caveats": dataset.caveats_of(get.protocol, tasks),
         "classes": classes,
         "total": {part: get(get.protocol, "images", part) for part in SPLITS},
+        "labels": labels_told(dataset, get),
         "audit": " ".join(filter(None, sentences)),
         "pixels": pixel_sentence(get, evidence.settings["image_fit"]),
     }

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from medpeft.base.errors import UserError
 from medpeft.base.literals import assigned
 
-SECTIONS = ("methods", "answers", "choice", "low_data", "generation", "calibration", "costs")  # of the paper
+SECTIONS = ("methods", "answers", "choice", "low_data", "populations", "generation", "costs", "details")  # of the paper
 SOURCES = (
     *("runs", "scores", "comparisons", "crossovers", "ranks", "friedman", "recommendations", "parameters", "overall"),
     *("generation_intervals", "generation_comparisons", "subgroups", "gaps", "external", "external_differences"),

@@ -10,8 +10,11 @@ from medpeft.artefacts.selection import NOT_PEFT
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row
 from medpeft.data.dataset import Dataset
+from medpeft.statistics.classwise import CONFUSION_COLUMNS
 from medpeft.statistics.generated.compare_generated import COMPARISON_COLUMNS
 from medpeft.statistics.metrics import METRICS, Metric
+from medpeft.statistics.populations.compare_subgroups import GAP_COLUMNS, SUBGROUP_COLUMNS
+from medpeft.statistics.populations.external_validation import DIFFERENCE_COLUMNS, EXTERNAL_COLUMNS
 
 # Dataset, backbone and fraction, and the differences of methods from full fine-tuning.
 Case = tuple[str, str, float, pd.DataFrame]
@@ -21,7 +24,8 @@ Case = tuple[str, str, float, pd.DataFrame]
 class Evidence:
     """The study's settings and result tables; `differences` has one row a method, `friedman` one a test.
 
-    `lengths` is what text encoders took of captions, by dataset and diffusion pipeline.
+    `lengths` is what text encoders took of captions, by dataset and diffusion pipeline. The tables after it are empty
+    where the study has none.
     """
 
     settings: dict
@@ -39,6 +43,11 @@ class Evidence:
     claims: pd.DataFrame
     lengths: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
     generation_comparisons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COMPARISON_COLUMNS))
+    subgroups: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SUBGROUP_COLUMNS))
+    gaps: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=GAP_COLUMNS))
+    external: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=EXTERNAL_COLUMNS))
+    external_differences: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=DIFFERENCE_COLUMNS))
+    confusions: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=CONFUSION_COLUMNS))
 
     @property
     def metric(self) -> Metric:

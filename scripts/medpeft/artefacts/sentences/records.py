@@ -1,62 +1,17 @@
 """What the records of a study tell of the items of checklists for reports; see `medpeft.artefacts.checklists`."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-import numpy as np
-import pandas as pd
+from collections.abc import Mapping
+from typing import Any
 
 from medpeft.artefacts.card import Numbers, counted, data_sentence, other_split
-from medpeft.artefacts.markup import interval, number
-from medpeft.artefacts.palette import style
 from medpeft.artefacts.selection import NOT_PEFT
+from medpeft.artefacts.sentences import tested
 from medpeft.artefacts.sentences.captions import pretraining
-from medpeft.artefacts.words import percent, plain, spaced
+from medpeft.artefacts.sentences.told import Entry, Told
+from medpeft.artefacts.words import percent, spaced
 from medpeft.base.losses import summary
-from medpeft.data.dataset import Dataset
 from medpeft.data.split import SPLITS
 from medpeft.statistics.metrics import METRICS
-
-
-@dataclass(frozen=True)
-class Told:
-    """What a study has on record.
-
-    Attributes:
-        settings: The study's settings, resolved.
-        runs: One row a distinct run, of classifiers and of text to image, as in `runs.csv`.
-        scores: The scores of the cells, as in `scores.csv`.
-        datasets, audits: What is known of each dataset, and the numbers of its audit, by name.
-        records: The `record.json` of runs.
-        limitations: The sentences of the section on limitations.
-    """
-
-    settings: Mapping[str, Any]
-    runs: pd.DataFrame
-    scores: pd.DataFrame
-    datasets: Mapping[str, Dataset]
-    audits: Mapping[str, Numbers]
-    records: Sequence[Mapping[str, Any]] = ()
-    limitations: Sequence[str] = ()
-
-    def of_each(self, answer: Callable[[str, Numbers], str]) -> str:
-        """Return the `answer` for each dataset after its title; empty answers are left out."""
-        found = {name: answer(name, get) for name, get in self.audits.items()}
-        return "; ".join(f"{plain(name)}: {text}" for name, text in found.items() if text)
-
-    def values(self, column: str) -> list[str]:
-        """Return the distinct values of a column of the runs."""
-        return [str(value) for value in dict.fromkeys(self.runs[column].dropna())]
-
-
-class Entry(NamedTuple):
-    """What answers items of both checklists: their numbers, and the answer; an empty one is no answer."""
-
-    topic: str
-    claim: tuple[int, ...]
-    tripod: tuple[str, ...]
-    answer: Callable[[Told], str]
 
 
 def _goal(told: Told) -> str:
@@ -154,7 +109,10 @@ def _recipe(record: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
-RECIPE = ("epochs", "min_steps", "steps", "batch_size", "weight_decay", "warmup", "crop_scale", "precision")
+RECIPE = (
+    *("epochs", "min_steps", "steps", "batch_size", "weight_decay", "warmup", "crop_scale", "precision"),
+    *("class_weights", "batchnorm"),
+)
 
 
 def _selection(told: Told) -> str:
@@ -186,22 +144,6 @@ def _flow(told: Told) -> str:
             + ", ".join(f"{label} {get('', 'images', 'all', label):,}" for label in get.labels)
         )
     )
-
-
-def _performance(told: Told) -> str:
-    name = told.settings["primary_metric"]
-    scores = told.scores[told.scores["metric"] == name].dropna(subset=["mean"]) if len(told.scores) else None
-    if scores is None or scores.empty:
-        return ""
-    metric = METRICS[name]
-    gains = (metric.sign * scores["mean"]).groupby([scores["dataset"], scores["backbone"]], sort=False)
-    best = scores.loc[gains.idxmax()]
-    lines = [
-        f"{plain(row['dataset'])}, {row['backbone']}: {metric.label} at best {number(row['mean'])} "
-        f"{interval(row.get('low', np.nan), row.get('high', np.nan))} ({style(row['method']).label})"
-        for _, row in best.iterrows()
-    ]
-    return "; ".join(lines)
 
 
 def _limits(told: Told) -> str:
@@ -239,10 +181,16 @@ ENTRIES = (
     Entry("Initialisation", (24,), (), _weights),
     Entry("Training", (25,), ("12c",), _training),
     Entry("Selection", (26,), (), _selection),
+    Entry("Rare classes", (), ("13",), tested.rare_classes),
+    Entry("Output", (), ("15",), tested.output),
     Entry("Metrics", (28,), ("12e",), _measures),
     Entry("Uncertainty", (29,), (), _uncertainty),
+    Entry("Internal test", (32,), (), tested.internal),
+    Entry("External test", (33,), (), tested.external),
     Entry("Flow", (35,), ("20a",), _flow),
-    Entry("Performance", (37, 38), ("23a",), _performance),
+    Entry("Subgroups", (), ("14", "23b"), tested.subgroups),
+    Entry("Performance", (37, 38), ("23a",), tested.performance),
+    Entry("Mistakes", (39,), (), tested.mistakes),
     Entry("Limitations", (40,), ("26",), _limits),
     Entry("Protocol", (42,), ("18c",), _protocol),
     Entry("Code", (43,), ("18f",), _availability),

@@ -15,7 +15,7 @@ from medpeft.base.runs import CELL
 from medpeft.statistics.metrics import METRICS
 
 CAPTION = "External validation: scores on another dataset than the one that was trained on."
-TABLE = Table(CAPTION, "answers", 8, ("external", "external_differences"), requires=("classification", "test_on"))
+TABLE = Table(CAPTION, "populations", 2, ("external", "external_differences"), requires=("classification", "test_on"))
 CASE = ["dataset", "backbone", "fraction", "other", "metric"]
 
 

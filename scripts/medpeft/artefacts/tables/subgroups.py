@@ -15,7 +15,7 @@ from medpeft.statistics.metrics import METRICS
 from medpeft.statistics.populations.compare_subgroups import LEAST_IMAGES, LEAST_OF_CLASS
 
 CAPTION = "The test images by subgroups: the worst and the best subgroup of each method, and the gap between them."
-TABLE = Table(CAPTION, "answers", 7, ("subgroups", "gaps"), requires=("classification", "subgroups"))
+TABLE = Table(CAPTION, "populations", 1, ("subgroups", "gaps"), requires=("classification", "subgroups"))
 CASE = ["dataset", "backbone", "fraction", "attribute", "metric"]
 
 
