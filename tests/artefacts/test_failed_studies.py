@@ -16,6 +16,7 @@ from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.typeset import typeset
 from medpeft.base.files import read_table, write_json, write_table
 from medpeft.base.runs import CELL, Run
+from medpeft.data import registry
 from medpeft.data.labels import MULTI_CLASS
 from medpeft.generation.copies import MEMORISATION_FACTS
 from medpeft.generation.downstream_classifier import DOWNSTREAM_COLUMNS
@@ -118,6 +119,7 @@ def study(request, tmp_path_factory) -> tuple[Sources, dict]:
     )
     learning_rates = handed_on(artefacts.maker("table", "learning_rates")(sources)[0])
     found = with_results(evidence(), runs, results, learning_rates)
+    found = replace(found, datasets={name: registry.load(name) for name in ("busi", "ham10000")})
     return sources, findings(replace(found, generation_comparisons=sources.generation_comparisons))
 
 

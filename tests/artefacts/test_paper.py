@@ -158,7 +158,7 @@ def test_another_primary_metric_is_named_and_has_its_direction(metric, first):
         differences=found.differences.assign(metric=metric),
     )
     said = findings(other)
-    assert said["overview"]["score"].startswith(METRICS[metric].label)
+    assert said["overview"]["score"].startswith(f"The score is {METRICS[metric].label}")
     assert ("less is better" in said["overview"]["score"]) == (metric == "brier")
     kinds = set(found.claims.set_index("statement").loc[[row["statement"] for row in said["claims"]], "kind"])
     assert kinds == {"learning_rate"}  # none on F1
