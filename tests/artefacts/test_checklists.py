@@ -118,7 +118,7 @@ OTHER = {  # what is changed of the records, and what the answer then says
         {"subgroups": population(SUBGROUP_COLUMNS, attribute="sex", subgroup="f", n_images=1200)},
         "test images of busi by sex: f 1,200",
     ),
-    "Performance": ({"scores": told().scores.assign(mean=0.123)}, "at best a micro-F1 of 0.123 [0.600, 0.900]"),
+    "Performance": ({"scores": told().scores.assign(mean=0.123)}, "micro-F1 at best 0.123 [0.600, 0.900]"),
     "Mistakes": (
         {"confusions": population(CONFUSION_COLUMNS, label="malignant", predicted="benign", images=3, share=0.25)},
         "resnet50 (SSF): most often malignant is taken for benign, 25.0 % of its test images",
@@ -144,7 +144,7 @@ def test_another_record_is_another_answer(topic):
 def test_the_best_score_is_that_of_the_primary_metric_and_its_direction():
     scores = told().scores.assign(metric="mae")
     known = told(scores=scores, settings=settings(primary_metric="mae"))
-    assert "at best a mean absolute error of 0.500 [0.600, 0.900] (Linear probing)" in answers(known)["Performance"]
+    assert "mean absolute error at best 0.500 [0.600, 0.900] (Linear probing)" in answers(known)["Performance"]
     assert "Performance" not in answers(told(scores=scores))
 
 

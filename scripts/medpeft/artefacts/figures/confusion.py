@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from medpeft.artefacts.details import CASE, shown_cells
 from medpeft.artefacts.markup import number
 from medpeft.artefacts.palette import style
 from medpeft.artefacts.panels import panels
+from medpeft.artefacts.parts.details import CASE, shown_cells
 from medpeft.artefacts.registry import Figure
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import plain

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import NullLocator
 
-from medpeft.artefacts.floor import draw_floor, with_floor
 from medpeft.artefacts.palette import style
 from medpeft.artefacts.panels import PUBLISHED, by_method, line_look, panels
-from medpeft.artefacts.published import published_f1
+from medpeft.artefacts.parts.majority import draw_floor, with_floor
+from medpeft.artefacts.parts.published import published_f1
 from medpeft.artefacts.registry import Figure
 from medpeft.artefacts.selection import experiment
 from medpeft.artefacts.sources import Sources

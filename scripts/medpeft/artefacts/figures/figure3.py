@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from medpeft.artefacts.floor import draw_floor, with_floor
 from medpeft.artefacts.palette import style
 from medpeft.artefacts.panels import PUBLISHED, by_method, panels, point_look
-from medpeft.artefacts.published import published_f1
+from medpeft.artefacts.parts.majority import draw_floor, with_floor
+from medpeft.artefacts.parts.published import published_f1
 from medpeft.artefacts.registry import Figure
 from medpeft.artefacts.selection import experiment, full_data
 from medpeft.artefacts.sources import Sources

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from medpeft.artefacts.floor import draw_floor, with_floor
 from medpeft.artefacts.panels import by_method, line_look, panels
+from medpeft.artefacts.parts.majority import draw_floor, with_floor
 from medpeft.artefacts.registry import Figure
 from medpeft.artefacts.selection import experiment, full_data
 from medpeft.artefacts.sources import Sources

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 
-from medpeft.artefacts.details import CASE, shown_cells
 from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.panels import panels, point_look
+from medpeft.artefacts.parts.details import CASE, shown_cells
 from medpeft.artefacts.registry import Figure
 from medpeft.artefacts.sources import Sources
 from medpeft.base.frames import each_group

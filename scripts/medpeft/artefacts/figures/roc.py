@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure as Drawing
 
-from medpeft.artefacts.details import class_lines
+from medpeft.artefacts.parts.details import class_lines
 from medpeft.artefacts.registry import Figure
 from medpeft.artefacts.sources import Sources
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from medpeft.artefacts.markup import GAP, TIMES, interval, number
-from medpeft.artefacts.published import METRIC
+from medpeft.artefacts.parts.published import METRIC
 from medpeft.artefacts.selection import NOT_PEFT
 from medpeft.artefacts.sentences.evidence import Evidence, at_full_data, cases
 from medpeft.artefacts.sentences.low_data import crossing_words

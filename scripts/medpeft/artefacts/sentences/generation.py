@@ -3,9 +3,9 @@
 import pandas as pd
 
 from medpeft.artefacts.card import counted
-from medpeft.artefacts.fid_notes import ALONE, FID_DIGITS, KID_DIGITS, fid_warnings, floor_sentence
 from medpeft.artefacts.markup import number
 from medpeft.artefacts.palette import style
+from medpeft.artefacts.parts.fid_notes import ALONE, FID_DIGITS, KID_DIGITS, fid_warnings, floor_sentence
 from medpeft.artefacts.sentences.evidence import Evidence, facts_of, labels
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row, row_at

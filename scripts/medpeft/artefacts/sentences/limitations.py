@@ -3,8 +3,8 @@
 import pandas as pd
 
 from medpeft.artefacts.card import Numbers, captions_sentence
-from medpeft.artefacts.fid_notes import ALONE
 from medpeft.artefacts.fonts import glyph_sentence
+from medpeft.artefacts.parts.fid_notes import ALONE
 from medpeft.artefacts.sentences.evidence import Evidence
 from medpeft.artefacts.sentences.searching import search_limits
 from medpeft.artefacts.words import plain

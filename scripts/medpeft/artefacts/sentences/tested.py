@@ -77,7 +77,7 @@ def performance(told: Told) -> str:
     best = _best(told)
     name = METRICS[told.settings["primary_metric"]].label
     return "; ".join(
-        f"{plain(row['dataset'])}, {row['backbone']}: at best a {name} of {number(row['mean'])} "
+        f"{plain(row['dataset'])}, {row['backbone']}: {name} at best {number(row['mean'])} "
         f"{interval(row.get('low', np.nan), row.get('high', np.nan))} ({style(row['method']).label})"
         for _, row in best.iterrows()
     )

@@ -3,9 +3,9 @@
 import pandas as pd
 
 from medpeft.artefacts.cells import failure_notes, score_cell
-from medpeft.artefacts.floor import floor_notes, floor_rows
 from medpeft.artefacts.markup import Cell, Layout
 from medpeft.artefacts.palette import in_order, style
+from medpeft.artefacts.parts.majority import floor_notes, floor_rows
 from medpeft.artefacts.registry import Table
 from medpeft.artefacts.selection import experiment, full_data
 from medpeft.artefacts.sources import Sources

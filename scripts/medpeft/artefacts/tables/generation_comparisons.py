@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medpeft.artefacts.fid_notes import ALONE, FID_DIGITS, KID_DIGITS
 from medpeft.artefacts.markup import GAP, Cell, Layout, interval, number, p_value
 from medpeft.artefacts.palette import in_order, style
+from medpeft.artefacts.parts.fid_notes import ALONE, FID_DIGITS, KID_DIGITS
 from medpeft.artefacts.registry import Table
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import case_title

@@ -3,10 +3,10 @@
 import pandas as pd
 
 from medpeft.artefacts.cells import SEEDS_NOTE, failure_notes
-from medpeft.artefacts.floor import floor_notes, floor_rows, with_floor
 from medpeft.artefacts.markup import Cell, Layout
 from medpeft.artefacts.palette import in_order, style
-from medpeft.artefacts.published import published_cell, published_f1
+from medpeft.artefacts.parts.majority import floor_notes, floor_rows, with_floor
+from medpeft.artefacts.parts.published import published_cell, published_f1
 from medpeft.artefacts.registry import Table
 from medpeft.artefacts.selection import experiment
 from medpeft.artefacts.sources import Sources

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from medpeft.artefacts.details import CASE, SHOWN, shown_cells
 from medpeft.artefacts.markup import GAP, Cell, Layout, interval, number
 from medpeft.artefacts.palette import style
+from medpeft.artefacts.parts.details import CASE, SHOWN, shown_cells
 from medpeft.artefacts.registry import Table
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import plain

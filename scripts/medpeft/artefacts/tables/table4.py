@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 
 from medpeft.artefacts.cells import failure_notes
-from medpeft.artefacts.fid_notes import (
+from medpeft.artefacts.markup import GAP, Cell, Layout, interval, number
+from medpeft.artefacts.palette import in_order, style
+from medpeft.artefacts.parts.fid_notes import (
     ALONE,
     FID_DIGITS,
     KID_DIGITS,
@@ -13,8 +15,6 @@ from medpeft.artefacts.fid_notes import (
     published_notes,
     with_published_fid,
 )
-from medpeft.artefacts.markup import GAP, Cell, Layout, interval, number
-from medpeft.artefacts.palette import in_order, style
 from medpeft.artefacts.registry import Table
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import percent, plain

@@ -4,7 +4,7 @@ from functools import partial
 
 import pandas as pd
 
-from medpeft.artefacts.benchmark import EXACT, benchmark
+from medpeft.artefacts.parts.benchmark import EXACT, benchmark
 from medpeft.artefacts.registry import Table
 
 CAPTION = "{metric} of each method on {networks}, with {most_data}{published}."

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from medpeft.artefacts.cells import SEEDS_NOTE, blind_notes, failure_notes, with_blind
-from medpeft.artefacts.floor import floor_notes, floor_rows, with_floor
 from medpeft.artefacts.markup import GAP, Cell, Layout, number
 from medpeft.artefacts.palette import in_order, style
-from medpeft.artefacts.published import beside, published_cell, published_f1
+from medpeft.artefacts.parts.majority import floor_notes, floor_rows, with_floor
+from medpeft.artefacts.parts.published import beside, published_cell, published_f1
 from medpeft.artefacts.selection import experiment, full_data
 from medpeft.artefacts.sources import Sources
 from medpeft.artefacts.words import plain
