@@ -6,7 +6,8 @@ import pytest
 from sklearn.metrics import f1_score
 from toy_runs import guesses, prediction, three_methods
 
-from medpeft.statistics.bootstrap import Bootstrap, SeedScores
+from medpeft.data.labels import Labels
+from medpeft.statistics.bootstrap import Bootstrap, SeedScores, cluster_weights
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +34,8 @@ def test_the_bootstrap_is_scikit_learn_on_resampled_clusters(tables):
 def test_images_with_several_labels_are_resampled_without_what_nobody_knows():
     table = prediction(1.0, 3).assign(unknown=["benign", "", "malignant|normal", ""] * 10)
     table.loc[5, "label"] = "benign|normal"
-    bootstrap = Bootstrap("nih")
-    draws = bootstrap.scores({0: table})["f1_micro"].loc[0]
+    bootstrap = Bootstrap("nih", ["f1_micro"], Labels("multi-label", ()))
+    draws = bootstrap.scores(table)["f1_micro"]
     classes = ["benign", "malignant", "normal"]
     truth, unknown = (
         np.array([[name in cell.split("|") for name in classes] for cell in table[column]])
@@ -64,5 +65,6 @@ def test_the_variance_over_images_is_that_of_a_share(tables):
 
 
 def test_another_dataset_is_resampled_by_itself():
-    first, second = (Bootstrap(name, []).random.random(5) for name in ("busi", "ham10000"))
-    assert not np.allclose(first, second)
+    first, second = (cluster_weights(name, 40) for name in ("busi", "ham10000"))
+    assert (first[0] == 1).all()
+    assert not (first[1:] == second[1:]).all()

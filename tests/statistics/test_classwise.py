@@ -8,9 +8,9 @@ import pytest
 from sklearn import metrics as sklearn
 from toy_runs import CLASSES, prediction, runs_of
 
+from medpeft.data.labels import MULTI_CLASS, Labels
 from medpeft.statistics.classwise import classwise, resampled
 from medpeft.statistics.floor import floor
-from medpeft.statistics.scoring.predictions import Labels
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,9 @@ def tables():
 def details(tables):
     runs = pd.concat([runs_of(tables), runs_of(tables, fraction=0.1)])
     validation = prediction(1.5, 9)
-    return classwise(runs, lambda run: tables[run.method, int(run.seed)], lambda run: validation, defaultdict(Labels))
+    return classwise(
+        runs, lambda run: tables[run.method, int(run.seed)], lambda run: validation, defaultdict(lambda: MULTI_CLASS)
+    )
 
 
 def test_the_mean_over_seeds_is_that_of_scikit_learn(details, tables):
@@ -83,13 +85,13 @@ def test_reliability_adds_up_to_accuracy(details):
 
 def test_a_study_without_a_finished_run_has_no_rows(tables):
     failed = runs_of(tables).assign(status="failed: nan")
-    assert [len(table) for table in classwise(failed, None, None, defaultdict(Labels))] == [0, 0, 0, 0]
+    assert [len(table) for table in classwise(failed, None, None, defaultdict(lambda: MULTI_CLASS))] == [0, 0, 0, 0]
 
 
 def test_the_floor_is_that_of_the_majority_class_of_the_training_images():
     train, test = ["a"] * 6 + ["b"] * 4, ["a"] * 2 + ["b"] * 3
     rows = pd.DataFrame({"split": ["train"] * 10 + ["test"] * 5, "label": train + test})
-    found = floor("busi", rows, ["a", "b"], Labels()).set_index("metric")
+    found = floor("busi", rows, ["a", "b"], MULTI_CLASS).set_index("metric")
     assert set(found["majority"]) == {"a"}
     expected = {"accuracy": 0.4, "f1_micro": 0.4, "f1_macro": (4 / 7 + 0) / 2, "balanced_accuracy": 0.5, "mcc": 0}
     expected |= {"auroc": 0.5, "average_precision": 0.5, "brier": (2 * 2 * 0.4**2 + 3 * 2 * 0.6**2) / 5, "ece": 0.2}
@@ -104,6 +106,6 @@ def test_the_floor_of_several_labels_predicts_what_half_of_the_training_images_h
             "unknown": ["b", "", "a", "", "", ""],
         }
     )
-    found = floor("nih", rows, ["a", "b"], Labels("multi-label")).set_index("metric")["score"]
+    found = floor("nih", rows, ["a", "b"], Labels("multi-label", ())).set_index("metric")["score"]
     assert found["f1_micro"] == pytest.approx(2 * 1 / (2 * 1 + 1 + 1))  # all have a: one hit, one too many, b missed
     assert found["auroc"] == 0.5

@@ -11,6 +11,7 @@ from medpeft.base.errors import UserError
 from medpeft.base.files import read_table, write_json, write_table
 from medpeft.base.runs import Run
 from medpeft.data.attributes import UNKNOWN
+from medpeft.data.labels import Labels
 from medpeft.statistics.evaluate import evaluate
 from medpeft.statistics.populations.compare_subgroups import (
     OUTSIDE,
@@ -21,7 +22,6 @@ from medpeft.statistics.populations.compare_subgroups import (
     grouped_by,
 )
 from medpeft.statistics.populations.resampling import Predicted, drawn, predicting, score_draws
-from medpeft.statistics.scoring.predictions import Labels
 
 IMAGES = 240
 
@@ -191,7 +191,7 @@ def findings(seed, images=60) -> pd.DataFrame:
 
 def test_thresholds_are_those_that_validation_chose(tmp_path):
     """The score without resampling is the one in `metrics.json`."""
-    record = {"status": "ok", "n_train": 1, "labels": {"task": "multi-label", "positive": None}}
+    record = {"status": "ok", "n_train": 1, "labels": {"task": "multi-label", "classes": [], "positive": None}}
     folder = tmp_path / "busi" / "resnet50" / "full" / "1" / "0"
     write_json(folder / "record.json", record)
     write_table(folder / "validation_predictions.csv", findings(1))
@@ -200,14 +200,14 @@ def test_thresholds_are_those_that_validation_chose(tmp_path):
     expected = evaluate(test, record, read_table(folder / "validation_predictions.csv"))
     for metric in ("f1_micro", "auroc"):
         assert score_draws(metric, [predicted], drawn(test, "busi", 3))[0, 0] == pytest.approx(expected[metric])
-    without = Predicted(test, Labels("multi-label"))
+    without = Predicted(test, Labels("multi-label", ()))
     assert score_draws("f1_micro", [without], drawn(test, "busi", 3))[0, 0] != pytest.approx(expected["f1_micro"])
 
 
 def test_a_finding_that_nearly_all_images_have_gives_no_score_over_classes():
     test = findings(2)
     test["label"], test["unknown"] = ["mass", "mass|nodule"] * 29 + ["nodule", ""], ""
-    predicted = Predicted(test, Labels("multi-label"))
+    predicted = Predicted(test, Labels("multi-label", ()))
     runs, sex = runs_of({("full", 0): prediction(1, 0)}), pd.DataFrame({"image_id": test["image_id"], "sex": "f"})
     found = compare_subgroups(runs, lambda run: predicted, {"busi": sex}, {"busi": {"sex": None}}, ["auroc"])
     assert found.subgroups["status"].tolist() == ["fewer than 5 images without mass"]

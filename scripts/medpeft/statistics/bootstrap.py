@@ -77,6 +77,19 @@ def averaged(cells: Sequence[SeedScores]) -> SeedScores:
 Scores = dict[ScoredCell, SeedScores]
 
 
+def cluster_weights(dataset: str, clusters: int, resamples: int = RESAMPLES) -> np.ndarray:
+    """Return how often each of so many clusters counts, float32 (1 + resamples, clusters): first once, then resampled.
+
+    Args:
+        dataset: Its name seeds the resampling, so that all that is scored on it is resampled alike.
+        clusters: How many there are.
+        resamples: How many rows follow the first.
+    """
+    random = np.random.default_rng([0, *dataset.encode()])
+    draws = random.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
+    return np.vstack([np.ones(clusters), draws]).astype(np.float32)  # whole numbers, so exact
+
+
 class Bootstrap:
     """Resamples of one test set: the same for every run, so that differences between runs are paired.
 
@@ -92,7 +105,6 @@ class Bootstrap:
         self.metrics = metrics
         self.labels = labels
         self.resamples = resamples
-        self.random = np.random.default_rng([0, *dataset.encode()])
         self.images: pd.DataFrame | None = None  # the test set, from the first predictions
 
     @property
@@ -121,8 +133,7 @@ class Bootstrap:
         if self.images is None:
             self.images = images
             self.clusters = pd.factorize(images["cluster"])[0]
-            draws = self.random.multinomial(self.size, np.full(self.size, 1 / self.size), size=self.resamples)
-            self.weights = np.vstack([np.ones(self.size), draws]).astype(np.float32)  # whole numbers, so exact
+            self.weights = cluster_weights(self.dataset, self.size, self.resamples)
         elif not images.equals(self.images):
             raise UserError(
                 f"the runs on {self.dataset} do not share one test set, so they cannot be compared: "

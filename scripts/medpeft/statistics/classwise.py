@@ -8,6 +8,7 @@ import pandas as pd
 
 from medpeft.base.runs import CELL, Run
 from medpeft.data.labels import Labels
+from medpeft.statistics.bootstrap import cluster_weights
 from medpeft.statistics.collect import distinct, runs_in
 from medpeft.statistics.inference import Estimate
 from medpeft.statistics.metrics import METRICS, by_each_class, with_interval
@@ -111,17 +112,9 @@ def _one_column(function: Callable[[Scored], np.ndarray]) -> Callable[[Scored], 
 
 
 def resampled(dataset: str, clusters: pd.Series) -> np.ndarray:
-    """Return how often each image counts, float (1 + resamples, images), those of a cluster together; first as it is.
-
-    Args:
-        dataset: Its name seeds the resampling, so that all its cells are resampled alike.
-        clusters: Of the images.
-    """
+    """Return how often each image counts, float32 (1 + resamples, images), those of a cluster together."""
     places = pd.factorize(clusters)[0]
-    count = places.max() + 1
-    random = np.random.default_rng([2, *dataset.encode()])
-    drawn = random.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
-    return np.vstack([np.ones(count), drawn])[:, places]
+    return cluster_weights(dataset, places.max() + 1, RESAMPLES)[:, places]
 
 
 def _summary(draws: np.ndarray, images: int, bounds: tuple[float, float]) -> tuple[float, float, float, float]:

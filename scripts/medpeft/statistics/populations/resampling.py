@@ -14,7 +14,7 @@ import pandas as pd
 from medpeft.base.files import read_json, read_table
 from medpeft.base.runs import Run
 from medpeft.data.labels import MULTI_CLASS, Labels, labels_in
-from medpeft.statistics.bootstrap import RESAMPLES
+from medpeft.statistics.bootstrap import RESAMPLES, cluster_weights
 from medpeft.statistics.metrics import METRICS
 from medpeft.statistics.scoring.predictions import Decision, scored
 from medpeft.statistics.scoring.scored import Scored
@@ -85,11 +85,8 @@ def drawn(images: pd.DataFrame, name: str, resamples: int = RESAMPLES) -> Drawn:
     """Return resamples of `images` (image_id, cluster), which `name` seeds."""
     images = images.sort_values("image_id")
     clusters = pd.factorize(images["cluster"])[0]
-    count = clusters.max() + 1
-    random = np.random.default_rng([2, *name.encode()])
-    draws = random.multinomial(count, np.full(count, 1 / count), size=resamples)
-    weights = np.vstack([np.ones(count), draws]).astype(np.float32)[:, clusters]
-    return Drawn(images["image_id"].tolist(), clusters, weights)
+    weights = cluster_weights(name, clusters.max() + 1, resamples)
+    return Drawn(images["image_id"].tolist(), clusters, weights[:, clusters])
 
 
 def score_draws(metric: str, tables: Iterable[Predicted], resampled: Drawn) -> np.ndarray:
