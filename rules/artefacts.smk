@@ -39,7 +39,7 @@ rule table:
     conda:
         "../envs/results.yaml"
     params:
-        primary=STUDY.settings["primary_metric"],
+        primary=primary_of("table"),
         titles=titles,
     script:
         "../scripts/table.py"
@@ -62,7 +62,7 @@ rule figure:
     conda:
         "../envs/results.yaml"
     params:
-        primary=STUDY.settings["primary_metric"],
+        primary=primary_of("figure"),
         titles=titles,
     script:
         "../scripts/figure.py"

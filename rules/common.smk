@@ -137,6 +137,17 @@ def sources_of(kind):
     return files
 
 
+def primary_of(kind):
+    """Return a function that gives the primary metric to a table or figure that shows it."""
+    known = {"table": artefacts.tables(), "figure": artefacts.figures()}[kind]
+
+    def primary(wildcards):
+        shows = "primary" in known[wildcards[kind]].sources
+        return STUDY.settings["primary_metric"] if shows else None
+
+    return primary
+
+
 def generated_of(runs):
     """The table of the images that each run generated for captions of the test set, and the folder of their files."""
     folders = [f"<study>/runs/{run.path}" for run in runs]

@@ -7,7 +7,8 @@ def main(snakemake):
     from medpeft.artefacts.figure import figure
 
     sources = dict(snakemake.input.items())
-    sources["primary"] = snakemake.params.primary
+    if snakemake.params.primary:
+        sources["primary"] = snakemake.params.primary
     del sources["code"]
     figure(snakemake.wildcards.figure, sources, titles=snakemake.params.titles, **dict(snakemake.output.items()))
 

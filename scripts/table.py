@@ -7,7 +7,8 @@ def main(snakemake):
     from medpeft.artefacts.table import table
 
     files, sources = dict(snakemake.output.items()), dict(snakemake.input.items())
-    sources["primary"] = snakemake.params.primary
+    if snakemake.params.primary:
+        sources["primary"] = snakemake.params.primary
     del sources["code"]
     table(snakemake.wildcards.table, sources, files.pop("csv"), files, snakemake.params.titles)
 

@@ -40,7 +40,7 @@ def test_it_has_a_place_in_the_paper_and_needs_what_there_is(key):
 @pytest.mark.parametrize("key", MADE, ids=lambda key: key[1])
 def test_it_names_each_source_that_its_file_reads(key):
     artefact, text = ARTEFACTS[key], registry.file_of(*key).read_text()
-    read = set(re.findall(r"\bsources\.(\w+)", text)) - {"published", "primary"}  # which are no files of the study
+    read = set(re.findall(r"\bsources\.(\w+)", text)) - {"published"}
     assert read <= set(artefact.sources)
     assert ("sources.published" in text) <= bool(artefact.published)
 

@@ -13,7 +13,7 @@ from medpeft.artefacts.findings import findings
 from medpeft.artefacts.sentences.records import ENTRIES
 from medpeft.artefacts.sentences.told import Told
 from medpeft.data import registry
-from medpeft.statistics.classwise import CONFUSION_COLUMNS
+from medpeft.statistics.columns import CONFUSION_COLUMNS
 from medpeft.statistics.populations.compare_subgroups import SUBGROUP_COLUMNS
 from medpeft.statistics.populations.external_validation import EXTERNAL_COLUMNS
 

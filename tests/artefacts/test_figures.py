@@ -16,8 +16,8 @@ from medpeft.artefacts.palette import style
 from medpeft.artefacts.panels import save
 from medpeft.artefacts.sources import Sources
 from medpeft.base.runs import Search
+from medpeft.statistics.columns import FLOOR_COLUMNS
 from medpeft.statistics.crossovers import CROSSOVER_COLUMNS
-from medpeft.statistics.floor import FLOOR_COLUMNS
 
 REFERENCE = Path(__file__).parents[2] / "paper" / "reference"
 CELLS = [

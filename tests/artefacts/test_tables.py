@@ -33,8 +33,7 @@ from medpeft.base.runs import CELL, Run, Search
 from medpeft.generation.copies import MEMORISATION_FACTS
 from medpeft.generation.downstream_classifier import DOWNSTREAM_COLUMNS
 from medpeft.methods import registry
-from medpeft.statistics.classwise import SCORE_COLUMNS
-from medpeft.statistics.floor import FLOOR_COLUMNS
+from medpeft.statistics.columns import FLOOR_COLUMNS, SCORE_COLUMNS
 from medpeft.statistics.inference import Estimate
 
 REFERENCE = Path(__file__).parents[2] / "paper" / "reference"

@@ -93,4 +93,4 @@ def test_where_every_run_fails_every_artefact_is_made(failed):
 def test_the_tables_of_a_failed_study_tell_how_many_runs_failed(failed):
     text = (failed / "results/tiny/tables/table2.md").read_text()
     assert f"| Full fine-tuning | {GAP}" in text
-    assert "SSF on busi, efficientnet\\_lite0: 1 of 1" in text
+    assert "SSF on BUSI breast ultrasound, efficientnet\\_lite0: 1 of 1" in text

@@ -268,7 +268,7 @@ RERUNS = {
     | CLASSIFIED
     | _after("downstreams")
     | COLLECTED
-    | {"samples", "reference", "floor"}
+    | {"samples", "reference", "floor", "figure tuning"}
     | LIKENED,
     "scripts/medpeft/statistics/generated/compare_generated.py": {"compare_generated"}
     | _after("generation_intervals", "generation_comparisons"),
@@ -329,7 +329,7 @@ TESTED |= _of(("external_predictions",), ("full", "linear_probe", "ssf")) | {"fi
             _of(("finetune", "evaluate"), ("full", "ssf")) | _after("records") | COLLECTED,
         ),
         ({"generation": STUDY["generation"] | {"guidance": 3}}, IMAGES),
-        ({"primary_metric": "auroc"}, RUNS),
+        ({"primary_metric": "auroc"}, RUNS | {"table downstream"}),
         ({"mirror": "elsewhere"}, set()),
         ({"test_on": {"busi": ["clinic"]}, "datasets": {"clinic": {"classes": list(CLASSES)}}}, TESTED),
         ({"accept": {"busi": {"unreadable": 3, "strangers": 1}}}, set()),

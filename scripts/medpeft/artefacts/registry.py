@@ -21,6 +21,7 @@ SOURCES = (
     *("generation_intervals", "generation_comparisons", "subgroups", "gaps", "external", "external_differences"),
     *("other_scores", "splits", "rate_scores", "rates_per_fraction", "floors"),
     *("records", "searches", "memorisations", "downstreams", "per_class", "confusions", "curves", "reliability"),
+    "primary",  # the metric that decides, which is no file
 )
 
 

@@ -9,9 +9,14 @@ import pandas as pd
 
 from medpeft.base.files import read_json, read_table
 from medpeft.base.runs import Run, Search
-from medpeft.statistics.classwise import CONFUSION_COLUMNS, CURVE_COLUMNS, RELIABILITY_COLUMNS, SCORE_COLUMNS
-from medpeft.statistics.floor import FLOOR_COLUMNS
-from medpeft.statistics.metrics import PRIMARY
+from medpeft.statistics.columns import (
+    CONFUSION_COLUMNS,
+    CURVE_COLUMNS,
+    FLOOR_COLUMNS,
+    PRIMARY,
+    RELIABILITY_COLUMNS,
+    SCORE_COLUMNS,
+)
 
 
 @dataclass(frozen=True)

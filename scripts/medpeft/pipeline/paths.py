@@ -15,9 +15,11 @@ from medpeft.pipeline.study import Study
 def sources(study: Study, artefact: Artefact) -> dict[str, str | list[str]]:
     """Return the files that an artefact of `study` is made of, by the names of its sources.
 
-    See `medpeft.artefacts.sources.Sources`; published numbers, which lie with the project, are left out.
+    See `medpeft.artefacts.sources.Sources`; published numbers, which lie with the project, and the primary metric are
+    left out.
     """
-    return {name: FILES[name](study) if name in FILES else f"{_folder(study)}/{name}.csv" for name in artefact.sources}
+    files = [name for name in artefact.sources if name != "primary"]
+    return {name: FILES[name](study) if name in FILES else f"{_folder(study)}/{name}.csv" for name in files}
 
 
 def refuse_unfit_counterpart(study: Study) -> None:

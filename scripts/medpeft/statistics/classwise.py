@@ -10,6 +10,7 @@ from medpeft.base.runs import CELL, Run
 from medpeft.data.labels import Labels
 from medpeft.statistics.bootstrap import cluster_weights
 from medpeft.statistics.collect import distinct, runs_in
+from medpeft.statistics.columns import CONFUSION_COLUMNS, CURVE_COLUMNS, RELIABILITY_COLUMNS, SCORE_COLUMNS
 from medpeft.statistics.inference import Estimate
 from medpeft.statistics.metrics import METRICS, by_each_class, with_interval
 from medpeft.statistics.scoring.curves import confusion, curves, reliability
@@ -18,10 +19,6 @@ from medpeft.statistics.scoring.scored import Scored
 
 RESAMPLES = 1_000
 AT_ONCE = 2**22  # weights of images and classes, so that those of a large test set fit in memory
-SCORE_COLUMNS = [*CELL, "class", "metric", "n_runs", "mean", "std", "low", "high"]
-CONFUSION_COLUMNS = [*CELL, "label", "predicted", "images", "share"]
-CURVE_COLUMNS = [*CELL, "curve", "class", "x", "y"]
-RELIABILITY_COLUMNS = [*CELL, "probabilities", "bin", "confidence", "accuracy", "share"]
 Read = Callable[[Run], pd.DataFrame]
 
 

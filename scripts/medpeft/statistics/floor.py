@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 
 from medpeft.data.labels import Labels
+from medpeft.statistics.columns import FLOOR_COLUMNS
 from medpeft.statistics.metrics import can_choose, score
 from medpeft.statistics.scoring.predictions import PROBABILITY, scored
-
-FLOOR_COLUMNS = ["dataset", "metric", "score", "majority"]
 
 
 def floor(dataset: str, rows: pd.DataFrame, classes: list[str], labels: Labels) -> pd.DataFrame:

@@ -23,7 +23,6 @@ Place = Literal["scores", "comparisons", "calibration", "discrimination", "downs
 Averaging = Literal["", "micro", "macro", "weighted"]
 EVERY: tuple[LabelKind, ...] = LABEL_KINDS
 EXCLUSIVE: tuple[LabelKind, ...] = ("multi-class", "binary", "ordinal")  # each image is of one class
-PRIMARY = "f1_micro"  # the metric that chooses, ranks and decides where a study names no other
 
 
 @dataclass(frozen=True)

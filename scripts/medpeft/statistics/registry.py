@@ -8,9 +8,9 @@ import ast
 from pathlib import Path
 from typing import Any
 
-from medpeft.statistics import metrics
+from medpeft.statistics import columns, metrics
 
-PRIMARY = metrics.PRIMARY
+PRIMARY = columns.PRIMARY
 
 
 def metric(name: str) -> Any:

@@ -20,7 +20,9 @@ CAPTION = (
     "Confusion matrices, averaged over seeds: the share of the test images of each class (row) that is predicted to be "
     "of each class (column)."
 )
-FIGURE = Figure(CAPTION, "details", 4, ("confusions", "per_class"), requires=("classification",), narrow=(1, 45))
+FIGURE = Figure(
+    CAPTION, "details", 4, ("confusions", "per_class", "primary"), requires=("classification",), narrow=(1, 45)
+)
 MOST_CASES = 4  # datasets with backbones; of more, full fine-tuning alone is shown
 DARK = 0.55  # the share from which numbers are white
 MOST_NUMBERS = 8  # classes, more of which leave no room for numbers

@@ -28,7 +28,7 @@ FIGURE = Figure(
     CAPTION,
     "low_data",
     1,
-    ("runs", "scores", "crossovers", "floors"),
+    ("runs", "scores", "crossovers", "floors", "primary"),
     published=("figure1",),
     experiments=("figure1",),
     narrow=(1, 55),

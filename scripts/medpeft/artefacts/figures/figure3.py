@@ -24,7 +24,7 @@ FIGURE = Figure(
     CAPTION,
     "answers",
     6,
-    ("runs", "scores", "floors"),
+    ("runs", "scores", "floors", "primary"),
     published=("table2", "table3"),
     experiments=("table2", "table3"),
     narrow=(1, 55),

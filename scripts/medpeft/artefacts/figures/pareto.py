@@ -20,7 +20,7 @@ CAPTION = (
     "{metric}, averaged over datasets, against three costs, with {most_data}. Rings and stairs: no other method is "
     "better and cheaper. Dashed: always predicting the majority class of the training images."
 )
-FIGURE = Figure(CAPTION, "choice", 2, ("runs", "scores", "floors"), requires=("classification",))
+FIGURE = Figure(CAPTION, "choice", 2, ("runs", "scores", "floors", "primary"), requires=("classification",))
 COSTS = {
     "trainable_parameters": ("Trainable parameters, head included", 1),
     "peak_memory_bytes": ("Peak memory of training (MiB)", 2**20),

@@ -18,7 +18,9 @@ CAPTION = (
     "Reliability: accuracy against confidence of the predictions of all seeds, in 15 bins, of full fine-tuning and the "
     "best other method. Hollow and dashed: after temperature scaling. The larger a marker, the more predictions."
 )
-FIGURE = Figure(CAPTION, "details", 7, ("reliability", "per_class"), requires=("classification",), narrow=(1, 55))
+FIGURE = Figure(
+    CAPTION, "details", 7, ("reliability", "per_class", "primary"), requires=("classification",), narrow=(1, 55)
+)
 SCALED: dict[str, Any] = {"ls": "--", "mfc": "none"}
 MARKERS = (3, 7)  # points: the size of a marker without a prediction, and what the share of all adds
 

@@ -11,7 +11,7 @@ CAPTION = (
     "ROC curves of each class against all others, averaged over seeds: full fine-tuning and the best other method. "
     "Dotted: chance."
 )
-FIGURE = Figure(CAPTION, "details", 5, ("curves", "per_class"), requires=("classification",), narrow=(1, 55))
+FIGURE = Figure(CAPTION, "details", 5, ("curves", "per_class", "primary"), requires=("classification",), narrow=(1, 55))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:

@@ -18,7 +18,7 @@ CAPTION = (
     "Validation score of each trial of the learning-rate search. Rings: the rates chosen, crossed where the search was "
     "blind. Dotted: always answering the most frequent class."
 )
-FIGURE = Figure(CAPTION, "costs", 4, ("searches",), requires=("classification",), narrow=(1, 55))
+FIGURE = Figure(CAPTION, "costs", 4, ("searches", "primary"), requires=("classification",), narrow=(1, 55))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Drawing]:

@@ -7,7 +7,8 @@ import pandas as pd
 
 from medpeft.artefacts.card import Numbers, labels_sentences
 from medpeft.data.dataset import Dataset
-from medpeft.statistics.metrics import METRICS, PRIMARY
+from medpeft.statistics.columns import PRIMARY
+from medpeft.statistics.metrics import METRICS
 
 WEIGHTED = {
     False: "The loss weighs each class by the inverse of its number of training images.",

@@ -10,7 +10,7 @@ from medpeft.artefacts.selection import NOT_PEFT
 from medpeft.artefacts.words import percent, plain
 from medpeft.base.frames import each_group, each_row
 from medpeft.data.dataset import Dataset
-from medpeft.statistics.classwise import CONFUSION_COLUMNS
+from medpeft.statistics.columns import CONFUSION_COLUMNS
 from medpeft.statistics.generated.compare_generated import COMPARISON_COLUMNS
 from medpeft.statistics.metrics import METRICS, Metric
 from medpeft.statistics.populations.compare_subgroups import GAP_COLUMNS, SUBGROUP_COLUMNS

@@ -9,7 +9,7 @@ import pandas as pd
 from medpeft.artefacts.card import Numbers
 from medpeft.artefacts.words import plain
 from medpeft.data.dataset import Dataset
-from medpeft.statistics.classwise import CONFUSION_COLUMNS
+from medpeft.statistics.columns import CONFUSION_COLUMNS
 from medpeft.statistics.populations.compare_subgroups import SUBGROUP_COLUMNS
 from medpeft.statistics.populations.external_validation import EXTERNAL_COLUMNS
 

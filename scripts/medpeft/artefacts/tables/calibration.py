@@ -16,7 +16,7 @@ from medpeft.statistics.metrics import METRICS, shown_in
 from medpeft.statistics.scoring.overall import CALIBRATION_BINS
 
 CAPTION = "{metric}, calibration and discrimination."
-TABLE = Table(CAPTION, "details", 1, ("runs", "scores", "floors"), requires=("classification",))
+TABLE = Table(CAPTION, "details", 1, ("runs", "scores", "floors", "primary"), requires=("classification",))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:

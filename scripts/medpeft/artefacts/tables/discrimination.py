@@ -15,7 +15,7 @@ from medpeft.base.runs import CELL
 from medpeft.statistics.metrics import METRICS, shown_in
 
 CAPTION = "Discrimination between classes, rare ones as much as frequent ones, with {most_data}."
-TABLE = Table(CAPTION, "details", 2, ("runs", "scores", "per_class", "floors"), requires=("classification",))
+TABLE = Table(CAPTION, "details", 2, ("runs", "scores", "per_class", "floors", "primary"), requires=("classification",))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:

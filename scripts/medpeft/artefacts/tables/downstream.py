@@ -14,7 +14,7 @@ from medpeft.base.runs import CELL
 from medpeft.statistics.metrics import METRICS, shown_in
 
 CAPTION = "Classifiers of real test images that learned from real, generated, or both images."
-TABLE = Table(CAPTION, "generation", 5, ("downstreams",), requires=("generation", "downstream"))
+TABLE = Table(CAPTION, "generation", 5, ("downstreams", "primary"), requires=("generation", "downstream"))
 
 
 def make(sources: Sources) -> tuple[pd.DataFrame, Layout]:

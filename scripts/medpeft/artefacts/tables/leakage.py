@@ -10,7 +10,9 @@ from medpeft.base.errors import UserError
 from medpeft.statistics.metrics import METRICS
 
 CAPTION = "Scores under a split that keeps patients and duplicates together, and under one that need not."
-TABLE = Table(CAPTION, "answers", 4, ("scores", "other_scores", "splits"), requires=("classification", "counterpart"))
+TABLE = Table(
+    CAPTION, "answers", 4, ("scores", "other_scores", "splits", "primary"), requires=("classification", "counterpart")
+)
 
 
 def refuse_other_protocols(protocols: list[str]) -> None:

@@ -13,7 +13,7 @@ from medpeft.base.runs import CELL
 from medpeft.statistics.metrics import METRICS, by_each_class
 
 CAPTION = "Scores of each class against all others, with {most_data}."
-TABLE = Table(CAPTION, "details", 3, ("per_class",), requires=("classification",))
+TABLE = Table(CAPTION, "details", 3, ("per_class", "primary"), requires=("classification",))
 METRICS_SHOWN = ("sensitivity", "specificity", "ppv", "npv", "auroc", "average_precision")
 
 

@@ -14,7 +14,7 @@ TABLE = Table(
     CAPTION,
     "low_data",
     4,
-    ("scores", "rate_scores", "rates_per_fraction"),
+    ("scores", "rate_scores", "rates_per_fraction", "primary"),
     requires=("classification", "rate_counterpart"),
 )
 
