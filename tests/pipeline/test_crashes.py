@@ -206,7 +206,7 @@ def _written(folder: Path, owner: int) -> dict[str, bytes]:
 def test_a_second_one_is_refused_and_the_first_stops_when_asked_and_needs_no_unlocking(whole, prepared):
     first = _start(prepared)
     try:
-        _wait_for(lambda: list(prepared.glob("results/tiny/runs/busi/efficientnet_lite0/**/*.log")), whole[1] + 60)
+        _wait_for(lambda: list(prepared.glob("results/tiny/tuning/**/*.log")), whole[1] + 60)
         second = snakemake(prepared, "--cores", "1", "--", TARGET)
         assert first.poll() is None
         first.send_signal(signal.SIGTERM)
