@@ -10,6 +10,7 @@ import pandas as pd
 
 from medpeft.artefacts.markup import GAP, number, p_text
 
+MOST_POINTS = 100  # by which scores between 0 and 1 can differ
 ENCODERS = {"cnn": "Convolutional networks", "vit": "Vision transformers"}
 
 _titles: ContextVar[Mapping[str, str] | None] = ContextVar("_titles", default=None)
@@ -75,6 +76,8 @@ def points(difference: float) -> str:
     if np.isnan(difference):
         return GAP
     size = 100 * difference
+    if size > MOST_POINTS:
+        return f"more than {MOST_POINTS} points"
     return f"{size:.1f}".removesuffix(".0") + (" point" if size == 1 else " points")
 
 
