@@ -1,5 +1,7 @@
 """A study is complete, checked, and gives each run once."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -233,3 +235,13 @@ def test_the_study_of_open_radiographs_has_the_settings_of_the_published_one_but
     assert open_.runs("table4")[0].backbone == published.runs("table4")[0].backbone
     marked = [line for line in (ROOT / "studies/iu_xray.yaml").read_text().splitlines() if "  #" in line]
     assert [line.split(":")[0].strip() for line in marked] == ["steps", "micro_batch", "downstream"]
+
+
+def test_a_study_is_planned_without_what_only_scoring_and_training_need():
+    """Each Snakemake process imports it, hundreds in a study."""
+    code = "import sys, medpeft.pipeline.study; print([name for name in HEAVY if name in sys.modules])"
+    heavy = ["torch", "sklearn", "scipy", "matplotlib"]
+    told = subprocess.run(
+        [sys.executable, "-c", code.replace("HEAVY", str(heavy))], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.strip() == "[]"

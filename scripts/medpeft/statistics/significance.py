@@ -1,11 +1,13 @@
 """What is decided of a difference from full fine-tuning: at which level, among how many, beyond which margin."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from medpeft.statistics.inference import Estimate
+if TYPE_CHECKING:
+    from medpeft.statistics.inference import Estimate  # whose scipy a study does not need
 
 BASELINE = "full"  # the method that every other one is tested against
 SIGNIFICANT = 0.05
@@ -30,7 +32,7 @@ def holm(p_values: pd.Series | Sequence[float]) -> np.ndarray:
     return adjusted
 
 
-def assess(estimate: Estimate, margin: float, higher_is_better: bool = True) -> dict[str, float]:
+def assess(estimate: "Estimate", margin: float, higher_is_better: bool = True) -> dict[str, float]:
     """Return the columns `ASSESSED` of a difference; there is no interval of it where its units were not repeated.
 
     Args:
@@ -58,14 +60,14 @@ def assess(estimate: Estimate, margin: float, higher_is_better: bool = True) -> 
     }
 
 
-def _beyond(estimate: Estimate, null: float, side: str) -> float:
+def _beyond(estimate: "Estimate", null: float, side: str) -> float:
     """Return the two-sided p-value of `null`, 1 where the estimate is not on this `side` of it."""
     if not estimate.tested:
         return np.nan
     return estimate.p_value(null) if (estimate.value > null) == (side == "above") else 1.0
 
 
-def needs(estimate: Estimate, margin: float, comparisons: int) -> dict[str, float]:
+def needs(estimate: "Estimate", margin: float, comparisons: int) -> dict[str, float]:
     """Return the columns `NEEDED` of a difference that is one of so many `comparisons`.
 
     Returns:

@@ -1,7 +1,6 @@
 """Scores of each class, against all others: float arrays (rows of weights, classes), NaN where undefined."""
 
 import numpy as np
-from sklearn import metrics as sklearn_metrics
 
 from medpeft.statistics.scoring.scored import Scored, ratio
 
@@ -45,14 +44,18 @@ def negative_predictive_value(scored: Scored) -> np.ndarray:
 def auroc(scored: Scored) -> np.ndarray:
     """Return the area under the ROC curve of each class: how often one of its images is ranked above another one."""
     if len(scored.weights) == 1:
-        return _by_sklearn(sklearn_metrics.roc_auc_score, scored)
+        from sklearn.metrics import roc_auc_score  # here, for a study looks metrics up and scores nothing
+
+        return _by_sklearn(roc_auc_score, scored)
     return _each(scored, _area)
 
 
 def average_precision(scored: Scored) -> np.ndarray:
     """Return the precision of each class, averaged over the steps of its recall."""
     if len(scored.weights) == 1:
-        return _by_sklearn(sklearn_metrics.average_precision_score, scored)
+        from sklearn.metrics import average_precision_score
+
+        return _by_sklearn(average_precision_score, scored)
     return _each(scored, _precision)
 
 
