@@ -36,7 +36,7 @@ def test_a_gzip_file_of_several_parts_is_bounded_as_a_whole():
         ungzipped(gzip.compress(bytes(600)) * 2, 1000)
 
 
-@pytest.mark.parametrize("damaged", [gzip.compress(bytes(range(200)))[:60], b"no gzip"])
+@pytest.mark.parametrize("damaged", [gzip.compress(bytes(range(200)))[:60], b"no gzip"], ids=["cut", "none"])
 def test_a_damaged_file_is_an_error(damaged):
     with pytest.raises((OSError, EOFError, zlib.error)):
         ungzipped(damaged, 1000)

@@ -5,10 +5,10 @@ import pytest
 
 from medpeft.statistics import registry
 from medpeft.statistics.collect import RUN_COLUMNS
+from medpeft.statistics.columns import PRIMARY
 from medpeft.statistics.metrics import (
     EVERY,
     METRICS,
-    PRIMARY,
     by_each_class,
     can_choose,
     classification,
