@@ -204,16 +204,6 @@ def test_jobs_run_the_library_beside_the_workflow_not_one_that_is_installed(fini
     assert table.read_bytes() == made
 
 
-def test_power_is_told_from_the_split_alone(finished):
-    told = snakemake(finished, "--cores", "1", "power")
-    assert told.returncode == 0
-    assert re.search(
-        r"busi, efficientnet_lite0, 10 %: 1 seed and \d+ independent test images test nothing", told.stderr
-    )
-    planned = pd.read_csv(finished / "results/tiny/power.csv")
-    assert set(planned["dataset"]) == {"busi"}
-
-
 def test_finished_study_has_nothing_left_to_do(finished):
     assert _jobs(finished) == set()
 
