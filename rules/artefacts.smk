@@ -110,7 +110,6 @@ rule findings:
         scores="<study>/scores.csv",
         comparisons="<study>/comparisons.csv",
         crossovers="<study>/crossovers.csv",
-        overall="<study>/overall.csv",
         friedman="<study>/friedman.csv",
         recommendations="<study>/recommendations.csv",
         generation_comparisons="<study>/generation_comparisons.csv",

@@ -20,7 +20,6 @@ def main(snakemake):
         scores=read_table(given.scores),
         differences=read_table(given.comparisons),
         crossovers=read_table(given.crossovers),
-        overall=read_table(given.overall),
         friedman=read_table(given.friedman),
         recommendations=read_table(given.recommendations),
         generation_comparisons=read_table(given.generation_comparisons),

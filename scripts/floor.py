@@ -8,9 +8,10 @@ def main(snakemake):
     from medpeft.data.labels import labels_in
     from medpeft.statistics.floor import floor
 
-    given, told = snakemake.input, snakemake.params.labels
+    given = snakemake.input
     rows = read_table(given.manifest).merge(read_table(given.split), on="image_id")
-    table = floor(snakemake.wildcards.dataset, rows, told["classes"], labels_in({"labels": told}))
+    labels = labels_in({"labels": snakemake.params.labels})
+    table = floor(snakemake.wildcards.dataset, rows, labels)
     write_table(snakemake.output.floor, table)
 
 

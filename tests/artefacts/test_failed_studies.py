@@ -17,7 +17,7 @@ from medpeft.artefacts.typeset import typeset
 from medpeft.base.files import read_table, write_json, write_table
 from medpeft.base.runs import CELL, Run
 from medpeft.data import registry
-from medpeft.data.labels import MULTI_CLASS
+from medpeft.data.labels import MULTI_CLASS, Labels
 from medpeft.generation.copies import MEMORISATION_FACTS
 from medpeft.generation.downstream_classifier import DOWNSTREAM_COLUMNS
 from medpeft.methods.registry import declared
@@ -113,7 +113,7 @@ def study(request, tmp_path_factory) -> tuple[Sources, dict]:
         searches={run.search(): _search(fails(run)) for run in named if run.backbone != "tiny"},
         memorisations={run: _memorisation(fails(run)) for run in named if run.backbone == "tiny"},
         downstreams={run: _downstream(fails(run)) for run in named if run.backbone == "tiny"},
-        floors=pd.concat(floor(name, _images(), list(CLASSES), MULTI_CLASS) for name in ("busi", "ham10000")),
+        floors=pd.concat(floor(name, _images(), Labels("multi-class", CLASSES)) for name in ("busi", "ham10000")),
         **{_SOURCE.get(name, name): handed_on(table) for name, table in details._asdict().items()},
         published=PUBLISHED,
     )

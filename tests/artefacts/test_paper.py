@@ -49,7 +49,7 @@ def judged(runs, read, handed_on) -> dict[str, pd.DataFrame]:
 
 def with_results(found: Evidence, runs, results, learning_rates) -> Evidence:
     """Return evidence of the `results` of other `runs`."""
-    kept = {name: results[name] for name in ("scores", "crossovers", "overall", "friedman", "recommendations")}
+    kept = {name: results[name] for name in ("scores", "crossovers", "friedman", "recommendations")}
     return replace(found, runs=runs, differences=results["comparisons"], learning_rates=learning_rates, **kept)
 
 
@@ -86,7 +86,6 @@ def evidence(methods=("full", "linear_probe", "ssf", "bias"), fractions=(0.1, 1.
         scores=scores,
         differences=differences,
         crossovers=pd.DataFrame(columns=CROSSOVER_COLUMNS),
-        overall=compared,
         friedman=rank_tests({}, {"fraction": 0.1, "status": "too few datasets to rank over: 1", "datasets": 1}),
         recommendations=recommended(compared, PARAMETERS),
         learning_rates=rates,
@@ -105,9 +104,7 @@ def with_gains(gains, **how) -> Evidence:
     """Return evidence in which methods have these differences from full fine-tuning with all images."""
     compared = overall_rows(gains, **how) if gains else overall_rows({})
     differences = comparisons({("busi", "resnet50", 1.0): gains}, **how)
-    return replace(
-        evidence(), differences=differences, overall=compared, recommendations=recommended(compared, PARAMETERS)
-    )
+    return replace(evidence(), differences=differences, recommendations=recommended(compared, PARAMETERS))
 
 
 def test_the_answer_recommends_the_cheapest_method_that_is_shown():
@@ -357,7 +354,7 @@ def with_pipelines(found: Evidence, fids: dict, seeds=2, alone=False) -> Evidenc
     runs = pd.concat([found.runs.iloc[: 0 if alone else None], pd.DataFrame(rows)], ignore_index=True)
     if not alone:
         return replace(found, runs=runs)
-    tables = ("scores", "differences", "crossovers", "overall", "friedman", "recommendations", "learning_rates")
+    tables = ("scores", "differences", "crossovers", "friedman", "recommendations", "learning_rates")
     return replace(found, runs=runs, **{name: getattr(found, name).iloc[:0] for name in tables})
 
 

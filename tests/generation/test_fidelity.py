@@ -1,18 +1,14 @@
 """Metrics of generated images are those of torch-fidelity, means over the repeats, against the test images."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-import torch_fidelity
-from PIL import Image
+from torch_scores import torch_scores, write_folder
 
 from medpeft.base.errors import UserError
 from medpeft.generation.features import Extractor, features
 from medpeft.generation.fidelity import fidelity
 from medpeft.generation.likeness import LIKENESS, Likeness
-from medpeft.networks.extractor import registered
 from medpeft.statistics.generated.jackknife import JACKKNIFE_COLUMNS
 
 RECORD = {"status": "ok", "n_train": 7}
@@ -27,48 +23,23 @@ def extractor(lite0) -> Extractor:
     return Extractor("efficientnet_lite0", lite0, 1, "cpu")
 
 
-def _write(folder: Path, pixels: np.ndarray) -> Path:
-    folder.mkdir(parents=True)
-    for number, image in enumerate(pixels):
-        Image.fromarray(image).save(folder / f"{number:05d}.png")
-    return folder
-
-
 def _files(repeats: int) -> pd.DataFrame:
     rows = [(f"{repeat}/{number:05d}.png", f"i{number:02d}") for repeat in range(repeats) for number in range(COUNT)]
     return pd.DataFrame(rows, columns=["file", "image_id"])
 
 
-def _metrics(first: Path, second: Path, extractor: Extractor) -> list[float]:
-    """Return FID, KID, precision and recall as torch-fidelity computes them of two folders."""
-    found = torch_fidelity.calculate_metrics(
-        input1=str(first),
-        input2=str(second),
-        fid=True,
-        kid=True,
-        prc=True,
-        kid_subset_size=COUNT,
-        feature_extractor=registered(extractor.name),
-        feature_extractor_weights_path=str(extractor.weights),
-        cuda=False,
-        cache=False,
-        save_cpu_ram=True,
-        verbose=False,
-    )
-    names = ("frechet_inception_distance", "kernel_inception_distance_mean", "precision", "recall")
-    return [found[name] for name in names]
-
-
 def test_metrics_are_those_of_torch_fidelity_means_over_the_repeats(extractor, tmp_path):
     random, generated = np.random.default_rng(1), tmp_path / "generated"
     repeats = [random.integers(0, 150 + 50 * repeat, REAL.shape, dtype=np.uint8) for repeat in range(2)]
-    folders = [_write(generated / str(number), pixels) for number, pixels in enumerate(repeats)]
+    folders = [write_folder(generated / str(number), pixels) for number, pixels in enumerate(repeats)]
     (generated / ".snakemake_timestamp").touch()  # as Snakemake leaves in every folder that a rule writes
     real = features([REAL], extractor)
     found, jackknife = fidelity(generated, _files(2), real, COMPARED, RECORD, extractor)
     single = np.ones(COUNT, int)
     each = [Likeness(features([pixels], extractor), real).scores(single)[0] for pixels in repeats]
-    assert each[1] == pytest.approx(_metrics(folders[1], _write(tmp_path / "real", REAL), extractor), rel=1e-3)
+    assert each[1] == pytest.approx(
+        torch_scores(folders[1], write_folder(tmp_path / "real", REAL), extractor), rel=1e-3
+    )
     assert [found[name] for name in LIKENESS] == pytest.approx(np.mean(each, axis=0), rel=1e-3)
     assert found["fid_sd"] == pytest.approx(np.std([one[0] for one in each], ddof=1), rel=1e-2)
     assert (found["status"], found["n_train"], found["n_test"]) == ("ok", 7, COUNT)

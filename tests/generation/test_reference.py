@@ -5,14 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch_fidelity
-from PIL import Image
+from torch_scores import torch_scores, write_folder
 from toy_captions import MANIFEST, write_images
 
 from medpeft.generation.features import Extractor, features
 from medpeft.generation.likeness import Likeness
 from medpeft.generation.reference import DRAWS, compared_images, drawn_rows, reference
-from medpeft.networks.extractor import registered
 
 TEST = 10
 
@@ -63,24 +61,11 @@ def test_the_floor_is_the_mean_over_draws_of_real_images_beside_test_images(imag
     found = reference(images, MANIFEST, split_of(), 100, 32, extractor)
     drawn, _ = drawn_rows(MANIFEST, split_of(), compared_images(MANIFEST, split_of(), 100))
     stored = np.load(images)[:, 2:34, 2:34]
-    test = _write(tmp_path / "test", stored[:TEST])
-    first = torch_fidelity.calculate_metrics(
-        input1=str(_write(tmp_path / "first", stored[drawn[0]])),
-        input2=str(test),
-        fid=True,
-        kid=True,
-        kid_subset_size=TEST,
-        feature_extractor=registered(extractor.name),
-        feature_extractor_weights_path=str(extractor.weights),
-        cuda=False,
-        cache=False,
-        save_cpu_ram=True,
-        verbose=False,
-    )
+    test = write_folder(tmp_path / "test", stored[:TEST])
+    expected = torch_scores(write_folder(tmp_path / "first", stored[drawn[0]]), test, extractor)[:2]
     scores = np.array(
         [Likeness(features([stored[draw]], extractor), found.features).scores(np.ones(TEST, int))[0] for draw in drawn]
     )
-    expected = [first["frechet_inception_distance"], first["kernel_inception_distance_mean"]]
     assert scores[0, :2] == pytest.approx(expected, rel=1e-3)
     assert [found.floor["floor_fid"], found.floor["floor_kid"]] == pytest.approx(scores[:, :2].mean(0), rel=1e-3)
     floor = found.floor
@@ -95,10 +80,3 @@ def test_with_fewer_training_images_than_test_images_there_is_no_floor(images, e
     floor = reference(images, MANIFEST, split_of(train, shared), 100, 32, extractor).floor
     assert (floor["floor_pool"], floor["floor_draws"]) == (pool, 0)
     assert floor["floor_fid"] is floor["floor_kid_low"] is None
-
-
-def _write(folder: Path, pixels: np.ndarray) -> Path:
-    folder.mkdir()
-    for number, image in enumerate(pixels):
-        Image.fromarray(image).save(folder / f"{number:05d}.png")
-    return folder

@@ -91,7 +91,7 @@ def test_a_study_without_a_finished_run_has_no_rows(tables):
 def test_the_floor_is_that_of_the_majority_class_of_the_training_images():
     train, test = ["a"] * 6 + ["b"] * 4, ["a"] * 2 + ["b"] * 3
     rows = pd.DataFrame({"split": ["train"] * 10 + ["test"] * 5, "label": train + test})
-    found = floor("busi", rows, ["a", "b"], MULTI_CLASS).set_index("metric")
+    found = floor("busi", rows, Labels("multi-class", ("a", "b"))).set_index("metric")
     assert set(found["majority"]) == {"a"}
     expected = {"accuracy": 0.4, "f1_micro": 0.4, "f1_macro": (4 / 7 + 0) / 2, "balanced_accuracy": 0.5, "mcc": 0}
     expected |= {"auroc": 0.5, "average_precision": 0.5, "brier": (2 * 2 * 0.4**2 + 3 * 2 * 0.6**2) / 5, "ece": 0.2}
@@ -106,6 +106,6 @@ def test_the_floor_of_several_labels_predicts_what_half_of_the_training_images_h
             "unknown": ["b", "", "a", "", "", ""],
         }
     )
-    found = floor("nih", rows, ["a", "b"], Labels("multi-label", ())).set_index("metric")["score"]
+    found = floor("nih", rows, Labels("multi-label", ("a", "b"))).set_index("metric")["score"]
     assert found["f1_micro"] == pytest.approx(2 * 1 / (2 * 1 + 1 + 1))  # all have a: one hit, one too many, b missed
     assert found["auroc"] == 0.5

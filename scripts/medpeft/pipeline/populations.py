@@ -83,7 +83,7 @@ def check_test_on(settings: dict, classified: Collection[str]) -> None:
 def check_shared_test_set(settings: dict) -> None:
     """Refuse subgroups and other datasets where each seed has test images of its own."""
     for key in ("subgroups", "test_on"):
-        if settings[key] and settings["split"].get("per_seed"):
+        if settings[key] and settings["split"]["per_seed"]:
             raise UserError(
                 f"{WRONG} {key}: it needs one split for all seeds: set split.per_seed to false, or leave it out"
             )
@@ -121,7 +121,7 @@ def _refuse_other_classes(place: str, first: Collection[str], second: Collection
 
 def _refuse_other_labels(place: str, first: Dataset, second: Dataset) -> None:
     """Refuse another dataset whose labels are of another kind, and images with several labels."""
-    kinds = [getattr(dataset, "labels", "multi-class") for dataset in (first, second)]
+    kinds = [first.labels, second.labels]
     if "multi-label" in kinds:
         raise UserError(f"{place}: images with several labels are not tested on another dataset: take it out")
     if kinds[0] != kinds[1]:

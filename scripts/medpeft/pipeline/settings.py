@@ -10,7 +10,7 @@ import yaml
 
 from medpeft.base.errors import UserError
 from medpeft.data import registry as datasets
-from medpeft.data.labels import refusal
+from medpeft.data.labels import LabelKind, refusal
 from medpeft.data.own.groups import check_pattern
 from medpeft.data.own.several import refused_keys
 from medpeft.methods import registry as methods
@@ -70,11 +70,20 @@ def grids_of(name: str, experiment: dict | list[dict]) -> list[tuple[str, dict]]
     return [(f"{name}.{number}", grid) for number, grid in enumerate(experiment)]
 
 
+def _grids(settings: dict) -> list[dict]:
+    """Return the grids of all experiments."""
+    return [grid for name, experiment in settings["experiments"].items() for _, grid in grids_of(name, experiment)]
+
+
+def _labels_of(name: str, settings: dict) -> LabelKind:
+    """Return the kind of labels that the images of a dataset have."""
+    return datasets.load(name, settings["datasets"].get(name)).labels
+
+
 def _classified(settings: dict) -> list[str]:
     """Return the datasets on which classifiers are trained."""
     pipelines = settings["generation"]["pipelines"].keys()
-    grids = (grid for name, experiment in settings["experiments"].items() for _, grid in grids_of(name, experiment))
-    trained = (grid["datasets"] for grid in grids if {*grid["backbones"]} - pipelines)
+    trained = (grid["datasets"] for grid in _grids(settings) if {*grid["backbones"]} - pipelines)
     return list(dict.fromkeys(name for names in trained for name in names))
 
 
@@ -128,7 +137,7 @@ def _check_ranges(settings: dict) -> None:
 def _check_repeated(settings: dict) -> None:
     """Refuse splits or searches of each seed that cannot be, or that would not keep test images unseen."""
     wrong, tuning, split = "the study's configuration is wrong:", settings["tuning"], settings["split"]
-    grids = [grid for name, experiment in settings["experiments"].items() for _, grid in grids_of(name, experiment)]
+    grids = _grids(settings)
     largest = max(seed for grid in grids for seed in grid["seeds"])
     if tuning["per_seed"] and tuning["seed"] + (largest + 1) * tuning["trials"] - 1 > LARGEST_SEED:
         raise UserError(
@@ -216,7 +225,7 @@ def _check_names(given: Iterable[str], known: list[str], place: str, fault: str 
 def _check_primary(name: str, grid: dict, settings: dict) -> None:
     """Refuse a primary metric that validation alone cannot compute, or that is not defined for a dataset's labels."""
     for dataset in grid["datasets"]:
-        kind = datasets.load(dataset, settings["datasets"].get(dataset)).labels
+        kind = _labels_of(dataset, settings)
         if name not in can_choose(kind):
             raise UserError(
                 f"the study's configuration is wrong at primary_metric: {name!r} cannot choose an epoch on {dataset}, "
@@ -281,7 +290,7 @@ def _check_downstream(grid: dict, settings: dict, place: str) -> None:
     if not (generates and settings["generation"]["downstream"]):
         return
     for name in grid["datasets"]:
-        if datasets.load(name, settings["datasets"].get(name)).labels == "multi-label":
+        if _labels_of(name, settings) == "multi-label":
             raise UserError(
                 f"the study's configuration pairs diffusion pipelines with the dataset {name!r} at {place}: its images "
                 "may have several labels, and the classifier of generated images gives each one class; set "

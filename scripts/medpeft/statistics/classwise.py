@@ -81,7 +81,8 @@ def _joined(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
 
 def _scores(dataset: str, clusters: pd.Series, each: list[Scored], classes: list[str], labels: Labels) -> pd.DataFrame:
     """Return the rows of a cell from what each of its seeds predicts."""
-    draws = [_drawn(seed, resampled(dataset, clusters), labels) for seed in each]
+    weights = resampled(dataset, clusters)
+    draws = [_drawn(seed, weights, labels) for seed in each]
     rows = []
     for metric in draws[0]:
         stacked = np.stack([found[metric] for found in draws])  # (seeds, 1 + resamples, 1 or classes)

@@ -21,6 +21,9 @@ FAMILY = ["dataset", "backbone", "fraction", "metric"]  # what the comparisons o
 COMPARISON_COLUMNS = [*CELL, "metric", "primary", "margin", *ASSESSED, *DECIDED, *NEEDED, "seeds_won", "seeds_compared"]
 
 
+TESTS = ["p_value", "p_not_inferior", "p_equivalent"]  # that a metric besides the primary one does not have
+
+
 class Question(NamedTuple):
     """What a study asks of its methods.
 
@@ -184,16 +187,14 @@ def _family(gains: dict[ScoredCell, SeedScores], question: Question) -> pd.DataF
     rows = []
     for cell, found in gains.items():
         estimate, metric = found.estimate(), METRICS[cell.metric]
-        won = found.draws[0] * (1 if metric.higher_is_better else -1) > 0
+        won = found.draws[0] * metric.sign > 0
+        primary = cell.metric == question.primary
         rows.append(
             cell._asdict()
-            | {"primary": cell.metric == question.primary, "margin": question.margin}
+            | {"primary": primary, "margin": question.margin}
             | assess(estimate, question.margin, metric.higher_is_better)
-            | needs(estimate, question.margin, len(gains))
+            | (needs(estimate, question.margin, len(gains)) if primary else {})
             | {"seeds_won": int(won.sum()), "seeds_compared": len(won)}
         )
     table = pd.DataFrame(rows)
-    return decide(table, metric.higher_is_better) if table["primary"].all() else table.drop(columns=_TESTS)
-
-
-_TESTS = ["p_value", "p_not_inferior", "p_equivalent", *NEEDED]  # that a metric besides the primary one does not have
+    return decide(table, metric.higher_is_better) if primary else table.drop(columns=TESTS)

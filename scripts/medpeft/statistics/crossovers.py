@@ -54,7 +54,7 @@ def _meeting(scores: Scores, cell: ScoredCell, low: float, high: float) -> tuple
         }
         lines[name] = pd.Series(means).sort_index()
     both = pd.DataFrame(lines).dropna()
-    sign = 1 if METRICS[cell.metric].higher_is_better else -1
+    sign = METRICS[cell.metric].sign
     of_method, full = (sign * both[[name]].to_numpy().T for name in (cell.method, BASELINE))
     fraction, score = crossing(both.index.to_numpy(float), of_method, full)
     return float(fraction[0]), sign * float(score[0])

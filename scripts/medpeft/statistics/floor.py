@@ -9,7 +9,7 @@ from medpeft.statistics.metrics import can_choose, score
 from medpeft.statistics.scoring.predictions import PROBABILITY, scored
 
 
-def floor(dataset: str, rows: pd.DataFrame, classes: list[str], labels: Labels) -> pd.DataFrame:
+def floor(dataset: str, rows: pd.DataFrame, labels: Labels) -> pd.DataFrame:
     """Return the scores on the test images of a classifier that knows the training labels and no image.
 
     Its probabilities are the shares of the classes among the training images, so that it predicts the most frequent
@@ -18,17 +18,17 @@ def floor(dataset: str, rows: pd.DataFrame, classes: list[str], labels: Labels) 
     Args:
         dataset: The name of the dataset.
         rows: The images: split (train, validation or test), label and, of several labels, unknown.
-        classes: In the order of the outputs of a classifier.
-        labels: Of what kind they are.
+        labels: Of what kind they are, with the classes in the order of the outputs of a classifier.
 
     Returns:
         One row a metric that needs no threshold: dataset, metric, score (NaN where undefined), majority (the class).
     """
     train, test = (rows[rows["split"] == name] for name in ("train", "test"))
-    found = scored(_with_shares(train, dict.fromkeys(classes, 0.0)), labels)
+    found = scored(_with_shares(train, dict.fromkeys(labels.classes, 0.0)), labels)
     shares = (found.labels & found.counted).sum(axis=0) / np.maximum(found.counted.sum(axis=0), 1)
-    guessed = scored(_with_shares(test, dict(zip(classes, shares, strict=True))), labels)
-    table = [(dataset, name, score(name, guessed), classes[int(shares.argmax())]) for name in can_choose(labels.task)]
+    guessed = scored(_with_shares(test, dict(zip(labels.classes, shares, strict=True))), labels)
+    majority = labels.classes[int(shares.argmax())]
+    table = [(dataset, name, score(name, guessed), majority) for name in can_choose(labels.task)]
     return pd.DataFrame(table, columns=FLOOR_COLUMNS)
 
 

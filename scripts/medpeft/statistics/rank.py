@@ -62,9 +62,7 @@ def rank(scores: pd.DataFrame, primary: str) -> tuple[pd.DataFrame, pd.DataFrame
         kind, fraction = (cells[column].iloc[0] for column in GROUP)
         blocks = cells.pivot(index=["dataset", "backbone"], columns="method", values="mean")
         complete = blocks.dropna(how="all").dropna(axis="columns", how="all").dropna()
-        datasets = complete.groupby(level="dataset").mean().round(EXACT)
-        if not METRICS[primary].higher_is_better:
-            datasets = -datasets
+        datasets = METRICS[primary].sign * complete.groupby(level="dataset").mean().round(EXACT)
         about = {"encoder": kind, "fraction": fraction, "metric": primary, "left_out": len(blocks) - len(complete)}
         tests.append(about | friedman(datasets))
         if len(datasets):

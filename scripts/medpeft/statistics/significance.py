@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
-    from medpeft.statistics.inference import Estimate  # whose scipy a study does not need
+    from medpeft.statistics.inference import Estimate, Tail  # whose scipy a study does not need
 
 BASELINE = "full"  # the method that every other one is tested against
 SIGNIFICANT = 0.05
@@ -60,11 +60,9 @@ def assess(estimate: "Estimate", margin: float, higher_is_better: bool = True) -
     }
 
 
-def _beyond(estimate: "Estimate", null: float, side: str) -> float:
+def _beyond(estimate: "Estimate", null: float, side: "Tail") -> float:
     """Return the two-sided p-value of `null`, 1 where the estimate is not on this `side` of it."""
-    if not estimate.tested:
-        return np.nan
-    return estimate.p_value(null) if (estimate.value > null) == (side == "above") else 1.0
+    return float(np.minimum(1.0, 2 * estimate.p_value(null, side)))
 
 
 def needs(estimate: "Estimate", margin: float, comparisons: int) -> dict[str, float]:

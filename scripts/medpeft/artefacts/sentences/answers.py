@@ -12,13 +12,7 @@ from medpeft.artefacts.words import plain, points
 from medpeft.base.frames import each_row
 from medpeft.statistics.collect import distinct
 
-OUTCOME_WORDS = {
-    "better": "better than full fine-tuning",
-    "worse": "worse",
-    "equivalent": "equivalent",
-    "not inferior": "not inferior",
-    "undecided": "undecided",
-}
+FULLER = {"better": "better than full fine-tuning"}  # than the name of an outcome, which opens a sentence
 
 
 def verdict(evidence: Evidence) -> str:
@@ -87,7 +81,7 @@ def outcome_groups(case: pd.DataFrame) -> str:
     found = {outcome: methods for outcome, methods in outcomes(case).items() if len(methods)}
     if list(found) == ["undecided"]:
         return f"Nothing is decided of {labels(found['undecided'])}{_nearest(case)}."
-    text = "; ".join(f"{OUTCOME_WORDS[outcome]}: {labels(methods)}" for outcome, methods in found.items())
+    text = "; ".join(f"{FULLER.get(outcome, outcome)}: {labels(methods)}" for outcome, methods in found.items())
     return f"{text[0].upper()}{text[1:]}."
 
 

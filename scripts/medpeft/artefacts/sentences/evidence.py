@@ -33,7 +33,6 @@ class Evidence:
     scores: pd.DataFrame
     differences: pd.DataFrame
     crossovers: pd.DataFrame
-    overall: pd.DataFrame
     friedman: pd.DataFrame
     recommendations: pd.DataFrame
     learning_rates: pd.DataFrame

@@ -89,9 +89,8 @@ def external_validation(
 def _scores(metric: str, inner: np.ndarray, outer: np.ndarray, sets: dict[bool, Drawn]) -> dict[str, float]:
     """Return both scores and the drop, with intervals, from draws (seeds, 1 + resamples)."""
     sizes, known = {outside: part.size for outside, part in sets.items()}, METRICS[metric]
-    sign = 1 if known.higher_is_better else -1
     least = min(sizes.values())
-    drop = Estimate.of_draws(sign * (inner - outer), least)
+    drop = Estimate.of_draws(known.sign * (inner - outer), least)
     low, high = _within(drop, metric)
     row = {"drop": drop.value, "drop_low": low, "drop_high": high, "p_value": drop.p_value()}
     for name, draws, outside in (("internal", inner, False), ("external", outer, True)):
