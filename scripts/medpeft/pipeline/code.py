@@ -23,12 +23,18 @@ def code(script: Path, named: frozenset[tuple[str, tuple[str, ...]]], own: froze
     """
     names = dict(named)
     files = [script]
-    if uses([script], "data.registry"):
+    if _looks_up(script, "data"):
         files += [datasets.file_of(name, name in own) for name in names.get("dataset", ())]
-    if uses([script], "methods.registry"):
+    if _looks_up(script, "methods"):
         files += [methods.file_of(name) for name in names.get("method", ())]
-    if uses([script], "artefacts.registry"):
+    if _looks_up(script, "artefacts"):
         files += [artefacts.file_of(kind, name) for kind in ("table", "figure") for name in names.get(kind, ())]
-    if uses([script], "statistics.registry"):
+    if _looks_up(script, "statistics"):
         files.append(LIBRARY / "statistics" / "scoring" / "overall.py")
     return [script, *dependencies(*files)]
+
+
+@cache  # asked for every job of a script
+def _looks_up(script: Path, package: str) -> bool:
+    """Tell whether a script, or what it imports, looks something up in the registry of a package."""
+    return uses([script], f"{package}.registry")

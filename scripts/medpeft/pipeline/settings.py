@@ -194,7 +194,7 @@ def _check_own(own: dict[str, dict]) -> None:
 
 def _check_keys_of_datasets(settings: dict) -> None:
     """Refuse keys that speak of a dataset or an archive which the study does not have: they would do nothing."""
-    grids = [grid for name, experiment in settings["experiments"].items() for _, grid in grids_of(name, experiment)]
+    grids = _grids(settings)
     used = list(dict.fromkeys(name for grid in grids for name in grid["datasets"] if name in datasets.names()))
     own = settings["datasets"]
     files = settings["split"]["files"]
